@@ -1,0 +1,1 @@
+"""Files: the only place where rasterio is used."""

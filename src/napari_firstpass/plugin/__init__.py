@@ -1,0 +1,1 @@
+"""What napari calls: reader, writer, sample data."""

@@ -1,0 +1,74 @@
+"""Long work as generators: they yield progress, return a result, may be dropped at any yield."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from napari_firstpass.errors import ComputeError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a computation has come: ``done`` of ``total`` parts of about the same cost."""
+
+    done: int
+    total: int
+    message: str = ""
+
+
+Steps = Generator[Progress, None, T]
+"""A generator that yields `Progress` at least every 100 ms of work and returns a ``T``."""
+
+
+def _ignore(_: Progress) -> None:
+    """Look the other way."""
+
+
+def run(steps: Steps[T], on_progress: Callable[[Progress], None] = _ignore) -> T:
+    """Drive ``steps`` to the end and return its result."""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        on_progress(progress)
+
+
+def relay(steps: Steps[T], at: Progress) -> Steps[T]:
+    """Drive inner ``steps``, yielding the outer position ``at`` for each of theirs.
+
+    The total of an outer loop is only known outside; what counts inside is that control comes back
+    often enough for a cancel.
+    """
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        yield at
+
+
+def guarded(steps: Steps[T]) -> Steps[T]:
+    """Turn RuntimeError and MemoryError into `ComputeError`.
+
+    A Qt generator worker loses RuntimeError in silence, and torch raises it for every shape error
+    and for a full GPU.
+    """
+    try:
+        return (yield from steps)
+    except (RuntimeError, MemoryError) as error:
+        raise ComputeError(
+            expected="the computation to finish",
+            found=f"{type(error).__name__}: {_first_line(error)}",
+            remedy="try a smaller window or the CPU, and report this if it stays",
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "no further text")

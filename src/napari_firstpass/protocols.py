@@ -1,0 +1,59 @@
+"""What a method must offer to take part: one protocol, one method each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from napari_firstpass.features import FeatureMap
+    from napari_firstpass.grid import Window
+    from napari_firstpass.progress import Steps
+    from napari_firstpass.raster import Raster
+
+
+class Backbone(Protocol):
+    """Turns a window into feature vectors; holds whatever it learned about the image's bands."""
+
+    def extract(self, raster: Raster) -> Steps[FeatureMap]:
+        """Return one vector for each stride x stride block of ``raster``."""
+        ...
+
+
+class ClassModel(Protocol):
+    """A fitted set of classes; the same for every window of an image."""
+
+    @property
+    def count(self) -> int:
+        """Number of classes."""
+        ...
+
+    def scores(self, vectors: Tensor) -> Tensor:
+        """Return class probabilities (K, h, w), summing to 1 over K, of vectors (D, h, w)."""
+        ...
+
+
+class Segmenter(Protocol):
+    """Finds classes in a sample of an image."""
+
+    def fit(self, sample: Sequence[FeatureMap]) -> Steps[ClassModel]:
+        """Return classes that fit ``sample``, windows spread over the image."""
+        ...
+
+
+class LabelSink(Protocol):
+    """Takes finished windows: a file that is being written, or an array in memory."""
+
+    def write(
+        self,
+        window: Window,
+        labels: NDArray[np.uint8] | NDArray[np.uint16],
+        confidence: NDArray[np.uint8],
+    ) -> None:
+        """Store labels and confidence (both (h, w), see `Segmentation`) under ``window``."""
+        ...

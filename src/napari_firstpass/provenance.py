@@ -1,0 +1,64 @@
+"""The record of how labels came about: enough to make the same bytes again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from napari_firstpass.errors import FirstPassError
+
+
+class ProvenanceError(FirstPassError, ValueError):
+    """A provenance record cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What made a segmentation.
+
+    There is no time stamp on purpose: the same input, config and seed must give the same bytes,
+    and a file system keeps the time anyway.
+
+    Attributes
+    ----------
+    config : dict
+        Every option of the run, as plain values.
+    source : str
+        File name of the image (no folder), or the name of a layer.
+    source_sha256 : str or None
+        Hash of the image file, None for images that never were a file.
+    weights_sha256 : str or None
+        Hash of the backbone's weights, None for a backbone without weights.
+    version : str
+        Version of this package.
+    """
+
+    config: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+    source_sha256: str | None = None
+    weights_sha256: str | None = None
+    version: str = field(default_factory=lambda: version("napari-firstpass"))
+
+    def to_json(self) -> str:
+        """Return one line of JSON with sorted keys."""
+        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Provenance:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        ProvenanceError
+            If the text is not such a record.
+        """
+        try:
+            return cls(**json.loads(text))
+        except (ValueError, TypeError) as error:
+            raise ProvenanceError(
+                expected="a provenance record in JSON",
+                found=f"{type(error).__name__}: {error}",
+                remedy="the labels can still be used; their history is lost",
+            ) from error

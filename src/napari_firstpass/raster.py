@@ -1,0 +1,144 @@
+"""Images with a grid: as a value, and as a source that is read by windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from napari_firstpass.errors import ImageContentError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_firstpass.bands import Role
+    from napari_firstpass.grid import Grid, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Raster:
+    """An image in memory.
+
+    Attributes
+    ----------
+    bands : (C, H, W) array of an integer or floating dtype
+        Raw values as the file holds them; not NaN where valid.
+    valid : (H, W) bool array
+        False where there is no data.
+    grid : Grid
+        Size and place.
+    names : tuple of C str
+        Band names.
+    roles : tuple of C str or None
+        What each band shows: red, green, blue, nir or None.
+    """
+
+    bands: NDArray[Any]
+    valid: NDArray[np.bool_]
+    grid: Grid
+    names: tuple[str, ...]
+    roles: tuple[Role | None, ...]
+
+    def __post_init__(self) -> None:
+        shape = (len(self.names), *self.grid.shape)
+        if self.bands.shape != shape or self.valid.shape != self.grid.shape:
+            raise ImageContentError(
+                expected=f"bands of shape {shape} and valid of shape {self.grid.shape}",
+                found=f"{self.bands.shape} and {self.valid.shape}",
+                remedy="pass arrays, names and grid that agree",
+            )
+        if len(self.roles) != len(self.names):
+            raise ImageContentError(
+                expected=f"{len(self.names)} band roles",
+                found=str(len(self.roles)),
+                remedy="give each band one role or None",
+            )
+
+    @classmethod
+    def from_array(
+        cls,
+        bands: NDArray[Any],
+        grid: Grid,
+        *,
+        roles: tuple[Role | None, ...] | None = None,
+        valid: NDArray[np.bool_] | None = None,
+    ) -> Raster:
+        """Wrap a (C, H, W) array; pixels that are not finite in any band count as no data."""
+        roles = roles if roles is not None else (None,) * len(bands)
+        names = tuple(role or f"band {i}" for i, role in enumerate(roles, start=1))
+        if bands.dtype.kind == "f":
+            finite = np.isfinite(bands).all(axis=0)
+            valid = finite if valid is None else valid & finite
+        if valid is None:
+            valid = np.ones(grid.shape, dtype=bool)
+        return cls(bands, valid, grid, names, roles)
+
+    def crop(self, window: Window) -> Raster:
+        """Return the part of this raster under a window, without copying pixels."""
+        rows, cols = window.slices
+        return replace(
+            self,
+            bands=self.bands[:, rows, cols],
+            valid=self.valid[rows, cols],
+            grid=self.grid.crop(window),
+        )
+
+
+class RasterSource(Protocol):
+    """Something that hands out windows of one image: an open file, or an array in memory."""
+
+    @property
+    def grid(self) -> Grid:
+        """Size and place of the whole image."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the bands that `read` returns."""
+        ...
+
+    @property
+    def roles(self) -> tuple[Role | None, ...]:
+        """Roles of the bands that `read` returns."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the raw values."""
+        ...
+
+    def read(self, window: Window) -> Raster:
+        """Return the pixels under a window, which must lie inside the grid."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySource:
+    """A `RasterSource` over a raster in memory."""
+
+    raster: Raster
+
+    @property
+    def grid(self) -> Grid:
+        """Size and place of the whole image."""
+        return self.raster.grid
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Band names."""
+        return self.raster.names
+
+    @property
+    def roles(self) -> tuple[Role | None, ...]:
+        """Band roles."""
+        return self.raster.roles
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the raw values."""
+        return self.raster.bands.dtype
+
+    def read(self, window: Window) -> Raster:
+        """Return the pixels under a window, without copying them."""
+        return self.raster.crop(window)

@@ -1,0 +1,1 @@
+"""Refiners: methods that clean up labels."""

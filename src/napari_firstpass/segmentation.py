@@ -1,0 +1,88 @@
+"""Labelled images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_firstpass.errors import GridMismatchError, TaxonomyError
+from napari_firstpass.provenance import Provenance
+from napari_firstpass.taxonomy import UNLABELLED
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_firstpass.grid import Grid
+    from napari_firstpass.taxonomy import Taxonomy
+
+_ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """Labels with their names and their place.
+
+    Attributes
+    ----------
+    labels : (H, W) uint8 or uint16 array
+        Class ids; 0 is unlabelled or no data. Every other id is in the taxonomy.
+    taxonomy : Taxonomy
+        The classes.
+    grid : Grid
+        Size and place, the same as the image's.
+    confidence : (H, W) uint8 array or None
+        How sure the method is, 0 (a coin toss or no data) to 255.
+    provenance : Provenance
+        How the labels came about.
+    """
+
+    labels: NDArray[np.uint8] | NDArray[np.uint16]
+    taxonomy: Taxonomy
+    grid: Grid
+    confidence: NDArray[np.uint8] | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+
+    def __post_init__(self) -> None:
+        for name, array in (("labels", self.labels), ("confidence", self.confidence)):
+            if array is not None and array.shape != self.grid.shape:
+                raise GridMismatchError(
+                    expected=f"{name} of {self.grid.height} x {self.grid.width} pixels",
+                    found=f"shape {array.shape}",
+                    remedy="crop or resample them to the image first",
+                )
+        if self.labels.dtype not in (np.uint8, np.uint16):
+            raise TaxonomyError(
+                expected="labels of type uint8 or uint16",
+                found=str(self.labels.dtype),
+                remedy="convert them; class ids lie in [0, 65535]",
+            )
+        surplus = sorted(set(present_ids(self.labels)) - set(self.taxonomy.ids))
+        if surplus:
+            raise TaxonomyError(
+                expected="labels that are all in the taxonomy",
+                found=f"ids {', '.join(map(str, surplus[:8]))} without a class",
+                remedy="add the classes or relabel the pixels",
+            )
+
+
+def id_counts(labels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.int64]:
+    """Return how many pixels hold each id: an array of largest id + 1 counts, indexed by id."""
+    counts = np.zeros(1, dtype=np.int64)
+    # bincount needs no sort, unlike unique, but copies to int64: hence in strips.
+    for top in range(0, len(labels), _ROWS_AT_ONCE):
+        strip = np.bincount(labels[top : top + _ROWS_AT_ONCE].ravel(), minlength=len(counts))
+        strip[: len(counts)] += counts
+        counts = strip
+    return counts
+
+
+def present_ids(labels: NDArray[np.uint8] | NDArray[np.uint16]) -> list[int]:
+    """Return the ids other than 0 that occur in ``labels``, in order."""
+    return [int(i) for i in np.flatnonzero(id_counts(labels)) if i != UNLABELLED]
+
+
+def label_dtype(max_id: int) -> np.dtype[np.uint8] | np.dtype[np.uint16]:
+    """Return the smallest type that holds ids up to ``max_id``."""
+    return np.dtype(np.uint8) if max_id <= 255 else np.dtype(np.uint16)

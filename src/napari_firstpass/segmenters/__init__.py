@@ -1,0 +1,1 @@
+"""Segmenters: methods that find classes."""

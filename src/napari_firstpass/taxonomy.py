@@ -1,0 +1,171 @@
+"""Closed, named, coloured lists of classes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from napari_firstpass.errors import TaxonomyError
+
+UNLABELLED = 0
+"""Id of pixels without a class: not yet labelled, or no data."""
+
+MAX_CLASS_ID = 65_535
+
+# Okabe & Ito (2008), "Color Universal Design": told apart with every common colour blindness.
+# Black is left out (it hides the image), grey comes last.
+_OKABE_ITO = (
+    "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999",
+)  # fmt: skip
+
+# Shades of the same hues, so that neighbours in the list stay far apart.
+_SHADES = (1.0, 0.6, 1.35, 0.4, 0.8)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelClass:
+    """A named entry of a taxonomy.
+
+    Attributes
+    ----------
+    id : int
+        The integer in a labelled pixel, 1 to 65535.
+    name : str
+        What users read; unique within a taxonomy.
+    color : str
+        ``#RRGGBB``.
+    parent : int or None
+        Id of the class this one belongs to.
+    aliases : tuple of str
+        Other names of the same thing.
+    export_code : int or None
+        The value written for a consumer that counts otherwise; None for the id itself.
+    """
+
+    id: int
+    name: str
+    color: str
+    parent: int | None = None
+    aliases: tuple[str, ...] = ()
+    export_code: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.id <= MAX_CLASS_ID:
+            raise TaxonomyError(
+                expected=f"a class id in [1, {MAX_CLASS_ID}]",
+                found=str(self.id),
+                remedy="0 is reserved for unlabelled pixels; renumber the class",
+            )
+        if not self.name.strip():
+            raise TaxonomyError(
+                expected="a class name", found=f"an empty one for id {self.id}", remedy="name it"
+            )
+        if not _is_color(self.color):
+            raise TaxonomyError(
+                expected="a colour like #1F77B4",
+                found=f"{self.color!r} for class {self.name!r}",
+                remedy="write six hexadecimal digits after #",
+            )
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """Red, green and blue in [0, 255]."""
+        value = int(self.color[1:], 16)
+        return value >> 16, (value >> 8) & 255, value & 255
+
+
+@dataclass(frozen=True, slots=True)
+class Taxonomy:
+    """The classes that labels may hold, in the order users see them."""
+
+    classes: tuple[LabelClass, ...]
+
+    def __post_init__(self) -> None:
+        for what, values in (("id", self.ids), ("name", tuple(c.name for c in self.classes))):
+            repeated = sorted({str(v) for v in values if values.count(v) > 1})
+            if repeated:
+                raise TaxonomyError(
+                    expected=f"every class {what} once",
+                    found=f"{', '.join(repeated)} more than once",
+                    remedy=f"give each class its own {what}",
+                )
+        for entry in self.classes:
+            self._check_ancestors(entry)
+
+    def _check_ancestors(self, entry: LabelClass) -> None:
+        seen = {entry.id}
+        parent = entry.parent
+        while parent is not None:
+            if parent not in self.ids or parent in seen:
+                raise TaxonomyError(
+                    expected="parents that exist and do not form a circle",
+                    found=f"parent {parent} of class {entry.name!r}",
+                    remedy="correct the parent ids",
+                )
+            seen.add(parent)
+            parent = self[parent].parent
+
+    def __getitem__(self, class_id: int) -> LabelClass:
+        for entry in self.classes:
+            if entry.id == class_id:
+                return entry
+        raise KeyError(class_id)
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Class ids in order."""
+        return tuple(entry.id for entry in self.classes)
+
+    @property
+    def max_id(self) -> int:
+        """Largest id, 0 for an empty taxonomy."""
+        return max(self.ids, default=UNLABELLED)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain containers, fit for JSON."""
+        return {"classes": [asdict(entry) for entry in self.classes]}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Taxonomy:
+        """Read what `to_dict` wrote.
+
+        Raises
+        ------
+        TaxonomyError
+            If a field is missing or unknown, or the classes contradict each other.
+        """
+        try:
+            entries = tuple(
+                LabelClass(**{**entry, "aliases": tuple(entry.get("aliases", ()))})
+                for entry in data["classes"]
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise TaxonomyError(
+                expected="a list of classes with id, name and color",
+                found=f"{type(error).__name__}: {error}",
+                remedy="correct or remove the class list",
+            ) from error
+        return cls(entries)
+
+
+def numbered_taxonomy(count: int, noun: str = "cluster") -> Taxonomy:
+    """Return ``count`` classes named ``cluster 1`` … with colours that tell them apart."""
+    return Taxonomy(tuple(LabelClass(i, f"{noun} {i}", color_of(i)) for i in range(1, count + 1)))
+
+
+def color_of(class_id: int) -> str:
+    """Return a fixed colour for a class id: eight hues, then lighter and darker shades of them."""
+    index = class_id - 1
+    base = _OKABE_ITO[index % len(_OKABE_ITO)]
+    factor = _SHADES[(index // len(_OKABE_ITO)) % len(_SHADES)]
+    channels = (int(base[i : i + 2], 16) for i in (1, 3, 5))
+    shaded = (min(255, round(c * factor)) for c in channels)
+    return "#" + "".join(f"{c:02X}" for c in shaded)
+
+
+def _is_color(text: str) -> bool:
+    digits = "0123456789abcdefABCDEF"
+    return len(text) == 7 and text[0] == "#" and all(c in digits for c in text[1:])

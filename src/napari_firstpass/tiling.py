@@ -1,0 +1,105 @@
+"""Cutting rasters into windows: to compute on all of them, and to sample them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from napari_firstpass.config import WINDOW_STEP
+from napari_firstpass.grid import Grid, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A window to fill, and the larger one to compute so that its border has context."""
+
+    core: Window
+    padded: Window
+
+
+def tiles(grid: Grid, *, window: int, overlap: int) -> tuple[Tile, ...]:
+    """Cut a grid into tiles, row by row; their cores cover every pixel once.
+
+    Parameters
+    ----------
+    grid : Grid
+        What to cut.
+    window, overlap : int
+        Side of a core and context around it, in pixels.
+
+    Returns
+    -------
+    tuple of Tile
+        A last row or column narrower than the overlap is joined to the one before it, so that no
+        sliver is computed on its own.
+    """
+    return tuple(
+        Tile(core, core.grown(overlap, height=grid.height, width=grid.width))
+        for top, bottom in _spans(grid.height, window, overlap)
+        for left, right in _spans(grid.width, window, overlap)
+        for core in (Window(top, left, bottom - top, right - left),)
+    )
+
+
+def _spans(length: int, window: int, overlap: int) -> list[tuple[int, int]]:
+    edges = [*range(0, length, window), length]
+    if len(edges) > 2 and edges[-1] - edges[-2] < max(overlap, WINDOW_STEP):
+        del edges[-2]
+    return list(pairwise(edges))
+
+
+def spread_windows(grid: Grid, *, side: int, limit: int, seed: int) -> tuple[Window, ...]:
+    """Choose windows spread over a grid, for fitting.
+
+    The grid is divided into at most ``limit`` nearly square blocks of at least ``side`` pixels, and
+    one window is drawn in each: even coverage without the moiré of a regular grid. The choice
+    depends on the size of the grid and the seed alone, never on how the grid is computed later.
+
+    Parameters
+    ----------
+    grid : Grid
+        What to sample.
+    side : int
+        Side of the windows in pixels, clipped to the grid.
+    limit : int
+        Largest number of windows.
+    seed : int
+        Drives the draw.
+
+    Returns
+    -------
+    tuple of Window
+        Corners lie at multiples of 16 pixels.
+    """
+    rows, cols = _blocks(grid, side, limit)
+    rng = np.random.default_rng(seed)
+    return tuple(
+        Window(
+            _draw(rng, grid.height, side, r, rows),
+            _draw(rng, grid.width, side, c, cols),
+            min(side, grid.height),
+            min(side, grid.width),
+        )
+        for r in range(rows)
+        for c in range(cols)
+    )
+
+
+def _blocks(grid: Grid, side: int, limit: int) -> tuple[int, int]:
+    """Return how many blocks to make along rows and columns."""
+    rows, cols = max(1, -(-grid.height // side)), max(1, -(-grid.width // side))
+    if rows * cols <= limit:
+        return rows, cols
+    shrink = (limit / (rows * cols)) ** 0.5
+    few_rows = min(max(1, int(rows * shrink)), limit)
+    return few_rows, max(1, min(cols, limit // few_rows))
+
+
+def _draw(rng: np.random.Generator, length: int, side: int, index: int, count: int) -> int:
+    """Draw a window's first row (or column) inside block ``index`` of ``count``."""
+    low = index * length // count
+    high = (index + 1) * length // count - side
+    start = int(rng.integers(low, high + 1)) if high > low else min(low, max(length - side, 0))
+    return max(0, start // WINDOW_STEP * WINDOW_STEP)
