@@ -83,7 +83,8 @@ def guess_roles(names: tuple[str, ...], hints: tuple[Role | None, ...]) -> tuple
     names : tuple of str
         Band descriptions; they count most.
     hints : tuple of str or None
-        Roles by colour interpretation; used for bands whose name says nothing.
+        Roles by colour interpretation; used for bands whose name says nothing, where no other
+        band's name claims the role.
 
     Returns
     -------
@@ -92,10 +93,11 @@ def guess_roles(names: tuple[str, ...], hints: tuple[Role | None, ...]) -> tuple
         nameless 8-bit bands are not guessed to be red, green and blue here: a reader that knows
         the format says so through ``hints``.
     """
+    named = [role_of_name(name) for name in names]
     taken: set[Role] = set()
     roles: list[Role | None] = []
-    for name, hint in zip(names, hints, strict=True):
-        role = role_of_name(name) or hint
+    for own, hint in zip(named, hints, strict=True):
+        role = own or (None if hint in named else hint)
         roles.append(None if role in taken else role)
         taken.update({role} if role else ())
     return tuple(roles)

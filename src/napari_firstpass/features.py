@@ -22,7 +22,7 @@ class FeatureMap:
     vectors : (D, h, w) float32 tensor
         One vector for each cell of ``grid``; finite everywhere.
     valid : (h, w) bool tensor
-        False for cells in which most image pixels hold no data.
+        False for cells in which no pixel of the image holds data.
     grid : Grid
         The image's grid coarsened by ``stride``.
     stride : int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from napari_firstpass.errors import ComputeError
@@ -39,19 +39,35 @@ def run(steps: Steps[T], on_progress: Callable[[Progress], None] = _ignore) -> T
         on_progress(progress)
 
 
-def relay(steps: Steps[T], at: Progress) -> Steps[T]:
-    """Drive inner ``steps``, yielding the outer position ``at`` for each of theirs.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The part ``start`` … ``stop`` of ``total`` that some inner work stands for."""
 
-    The total of an outer loop is only known outside; what counts inside is that control comes back
-    often enough for a cancel.
+    start: int
+    stop: int
+    total: int
+
+    def at(self, inner: Progress) -> Progress:
+        """Return where the whole stands when the inner work stands at ``inner``."""
+        share = inner.done / max(inner.total, 1)
+        return Progress(
+            self.start + round((self.stop - self.start) * share), self.total, inner.message
+        )
+
+
+def relay(steps: Steps[T], span: Span, message: str = "") -> Steps[T]:
+    """Drive inner ``steps``, yielding their progress as part of a larger whole.
+
+    A ``message`` replaces those of the inner steps.
     """
     while True:
         try:
-            next(steps)
+            progress = next(steps)
         except StopIteration as stop:
             result: T = stop.value
             return result
-        yield at
+        here = span.at(progress)
+        yield replace(here, message=message) if message else here
 
 
 def guarded(steps: Steps[T]) -> Steps[T]:

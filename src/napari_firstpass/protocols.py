@@ -8,20 +8,38 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+    import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from napari_firstpass.bands import Role
     from napari_firstpass.features import FeatureMap
     from napari_firstpass.grid import Window
+    from napari_firstpass.normalize import BandStats
     from napari_firstpass.progress import Steps
     from napari_firstpass.raster import Raster
+    from napari_firstpass.segmentation import Labels
 
 
 class Backbone(Protocol):
     """Turns a window into feature vectors; holds whatever it learned about the image's bands."""
 
     def extract(self, raster: Raster) -> Steps[FeatureMap]:
-        """Return one vector for each stride x stride block of ``raster``."""
+        """Return one vector for each stride x stride block of ``raster``.
+
+        Its pixels without data hold the values of their neighbours (`normalize.filled`). The
+        result must not depend on where a window was cut, but near the cut.
+        """
+        ...
+
+
+class BackboneFactory(Protocol):
+    """Makes a backbone for an image; what a table of backbones holds."""
+
+    def __call__(
+        self, stats: BandStats, roles: tuple[Role | None, ...], device: torch.device
+    ) -> Backbone:
+        """Return a backbone for bands with these value ranges and roles."""
         ...
 
 
@@ -46,13 +64,21 @@ class Segmenter(Protocol):
         ...
 
 
+class SegmenterFactory(Protocol):
+    """Makes a segmenter; what a table of segmenters holds."""
+
+    def __call__(self, *, classes: int, seed: int) -> Segmenter:
+        """Return a segmenter that looks for ``classes`` classes."""
+        ...
+
+
 class LabelSink(Protocol):
     """Takes finished windows: a file that is being written, or an array in memory."""
 
     def write(
         self,
         window: Window,
-        labels: NDArray[np.uint8] | NDArray[np.uint16],
+        labels: Labels,
         confidence: NDArray[np.uint8],
     ) -> None:
         """Store labels and confidence (both (h, w), see `Segmentation`) under ``window``."""

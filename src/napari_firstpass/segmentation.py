@@ -12,10 +12,14 @@ from napari_firstpass.provenance import Provenance
 from napari_firstpass.taxonomy import UNLABELLED
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from numpy.typing import NDArray
 
     from napari_firstpass.grid import Grid
     from napari_firstpass.taxonomy import Taxonomy
+
+    Labels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
 _ROWS_AT_ONCE = 1024
 
@@ -38,7 +42,7 @@ class Segmentation:
         How the labels came about.
     """
 
-    labels: NDArray[np.uint8] | NDArray[np.uint16]
+    labels: Labels
     taxonomy: Taxonomy
     grid: Grid
     confidence: NDArray[np.uint8] | None = None
@@ -67,7 +71,7 @@ class Segmentation:
             )
 
 
-def id_counts(labels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.int64]:
+def id_counts(labels: Labels) -> NDArray[np.int64]:
     """Return how many pixels hold each id: an array of largest id + 1 counts, indexed by id."""
     counts = np.zeros(1, dtype=np.int64)
     # bincount needs no sort, unlike unique, but copies to int64: hence in strips.
@@ -78,7 +82,7 @@ def id_counts(labels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.int6
     return counts
 
 
-def present_ids(labels: NDArray[np.uint8] | NDArray[np.uint16]) -> list[int]:
+def present_ids(labels: Labels) -> list[int]:
     """Return the ids other than 0 that occur in ``labels``, in order."""
     return [int(i) for i in np.flatnonzero(id_counts(labels)) if i != UNLABELLED]
 

@@ -10,6 +10,10 @@ import numpy as np
 from napari_firstpass.config import WINDOW_STEP
 from napari_firstpass.grid import Grid, Window
 
+_WINDOW_BYTES = 400 * 2**20
+_BYTES_PER_VALUE = 12
+"""Raw values and their stretched copies, in the worst case."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tile:
@@ -103,3 +107,16 @@ def _draw(rng: np.random.Generator, length: int, side: int, index: int, count: i
     high = (index + 1) * length // count - side
     start = int(rng.integers(low, high + 1)) if high > low else min(low, max(length - side, 0))
     return max(0, start // WINDOW_STEP * WINDOW_STEP)
+
+
+def affordable_window(window: int, overlap: int, *, bands: int) -> int:
+    """Return a window side, at most ``window``, whose bands fit a fixed share of memory.
+
+    The result of a run does not depend on the window, so an image with very many bands may be
+    computed in smaller ones.
+    """
+    side = window + 2 * overlap
+    while side * side * bands * _BYTES_PER_VALUE > _WINDOW_BYTES and window > 4 * WINDOW_STEP:
+        window = max(window // 2 // WINDOW_STEP, 4) * WINDOW_STEP
+        side = window + 2 * overlap
+    return window

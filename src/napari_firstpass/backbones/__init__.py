@@ -1,1 +1,21 @@
-"""Feature backbones."""
+"""Backbones: what turns pixels into feature vectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_firstpass.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from napari_firstpass.protocols import BackboneFactory
+
+BACKBONES: Registry[BackboneFactory] = Registry(
+    "backbone",
+    "napari_firstpass.backbones",
+    {
+        "texture": Entry(
+            "napari_firstpass.backbones.texture:TextureBackbone",
+            "colour, contrast, edges and micro-patterns; nothing to download",
+        ),
+    },
+)

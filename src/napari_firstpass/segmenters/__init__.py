@@ -1,1 +1,25 @@
-"""Segmenters: methods that find classes."""
+"""Segmenters: methods that find classes in a sample of an image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_firstpass.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from napari_firstpass.protocols import SegmenterFactory
+
+SEGMENTERS: Registry[SegmenterFactory] = Registry(
+    "method",
+    "napari_firstpass.segmenters",
+    {
+        "primaps": Entry(
+            "napari_firstpass.segmenters.primaps:PrimapsSegmenter",
+            "finds coherent regions first, then groups them into classes",
+        ),
+        "kmeans": Entry(
+            "napari_firstpass.segmenters.kmeans:KMeansSegmenter",
+            "groups pixels by colour and texture; the plain baseline",
+        ),
+    },
+)

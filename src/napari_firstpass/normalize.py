@@ -1,0 +1,167 @@
+"""Bringing bands and features to a common scale, with statistics of valid pixels only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from napari_firstpass.errors import ImageContentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_firstpass.features import FeatureMap
+    from napari_firstpass.raster import Raster
+
+_TAIL = 0.5
+"""Percentage of values cut off at each end of the stretch: sun glints and dead pixels."""
+
+_VALUES_PER_WINDOW = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class BandStats:
+    """Where the values of each band lie.
+
+    Attributes
+    ----------
+    low, high : tuple of C float
+        0.5th and 99.5th percentile of the valid values.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    @classmethod
+    def of(cls, sample: Iterable[Raster]) -> BandStats:
+        """Measure a sample of windows.
+
+        Raises
+        ------
+        ImageContentError
+            If no pixel of the sample is valid, or every band has one value only.
+        """
+        values = [_some_valid_values(raster) for raster in sample]
+        joined = np.concatenate([v for v in values if v.size] or [np.empty((1, 0))], axis=1)
+        if joined.shape[1] == 0:
+            raise ImageContentError(
+                expected="an image with valid pixels",
+                found="none: all of them are no data or not finite",
+                remedy="check the nodata value of the file",
+            )
+        low, high = np.percentile(joined, [_TAIL, 100 - _TAIL], axis=1)
+        # A band that is constant but for a few pixels still has a range.
+        flat = high <= low
+        low[flat], high[flat] = joined[flat].min(axis=1), joined[flat].max(axis=1)
+        if (high <= low).all():
+            raise ImageContentError(
+                expected="an image whose values differ",
+                found=f"the one value {joined[0, 0]:g} everywhere",
+                remedy="choose another image or other bands",
+            )
+        return cls(tuple(low.tolist()), tuple(high.tolist()))
+
+    def select(self, bands: Sequence[int]) -> BandStats:
+        """Return the statistics of some bands."""
+        return BandStats(tuple(self.low[i] for i in bands), tuple(self.high[i] for i in bands))
+
+    def stretch(self, bands: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Map (C, …) raw values to [0, 1], clipping the tails; a constant band becomes 0."""
+        shape = (-1,) + (1,) * (bands.ndim - 1)
+        low = np.asarray(self.low, np.float32).reshape(shape)
+        span = np.asarray(self.high, np.float32).reshape(shape) - low
+        scale = np.where(span > 0, 1 / np.where(span > 0, span, 1), 0).astype(np.float32)
+        stretched = bands.astype(np.float32)
+        stretched -= low
+        stretched *= scale
+        return np.clip(stretched, 0, 1, out=stretched)
+
+
+def _some_valid_values(raster: Raster) -> NDArray[np.float64]:
+    """Return up to 50,000 valid pixels as (C, n), evenly picked."""
+    flat = np.flatnonzero(raster.valid)
+    picked = flat[:: max(1, len(flat) // _VALUES_PER_WINDOW)]
+    chosen = raster.bands.reshape(len(raster.bands), -1)[:, picked]
+    return chosen.astype(np.float64)
+
+
+def filled(raster: Raster) -> Raster:
+    """Give pixels without data the values of the nearest pixel with data.
+
+    Otherwise the border of the data would look like the strongest edge of the image. Returns the
+    raster itself where there is nothing to fill, or nothing to fill it with.
+    """
+    if raster.valid.all() or not raster.valid.any():
+        return raster
+    rows, cols = ndimage.distance_transform_edt(
+        ~raster.valid, return_distances=False, return_indices=True
+    )
+    return replace(raster, bands=raster.bands[:, rows, cols])
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureScaler:
+    """Centres, decorrelates and scales feature vectors.
+
+    Attributes
+    ----------
+    mean : (D,) tensor
+        Mean of the sample.
+    projection : (E, D) tensor
+        Rows are scaled principal directions, E ≤ D.
+    """
+
+    mean: Tensor
+    projection: Tensor
+
+    @classmethod
+    def of(
+        cls, sample: Sequence[FeatureMap], *, keep: float = 0.95, power: float = 0.8
+    ) -> FeatureScaler:
+        """Fit to a sample.
+
+        Parameters
+        ----------
+        sample : sequence of FeatureMap
+            Windows with at least one valid cell between them.
+        keep : float
+            Share of the variance, of standardised features, to keep.
+        power : float
+            0 leaves the principal components as they are, 1 whitens them fully.
+        """
+        vectors = valid_vectors(sample).double()
+        mean = vectors.mean(0)
+        centred = vectors - mean
+        spread = centred.square().mean(0).sqrt()
+        inverse = torch.where(spread > 1e-9, 1 / spread.clamp_min(1e-9), 0.0)
+        centred *= inverse
+        values, directions = torch.linalg.eigh(centred.T @ centred / len(centred))
+        values, directions = values.flip(0).clamp_min(0), directions.flip(1).T
+        share = values.cumsum(0) / values.sum().clamp_min(1e-12)
+        count = max(1, int((share < keep).sum()) + 1)
+        directions, values = fixed_sign(directions[:count]), values[:count].clamp_min(1e-9)
+        projection = directions * inverse / values.pow(power / 2).unsqueeze(1)
+        return cls(mean.float(), projection.float())
+
+    def apply(self, vectors: Tensor) -> Tensor:
+        """Scale vectors (D, h, w) to (E, h, w)."""
+        flat = self.projection @ (vectors.flatten(1) - self.mean.unsqueeze(1))
+        return flat.reshape(-1, *vectors.shape[1:])
+
+
+def valid_vectors(sample: Sequence[FeatureMap]) -> Tensor:
+    """Return the valid vectors of a sample as (n, D)."""
+    return torch.cat([window.vectors[:, window.valid].T for window in sample])
+
+
+def fixed_sign(directions: Tensor) -> Tensor:
+    """Flip rows of (E, D) so that the largest entry is positive: an axis has no sign."""
+    largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))
+    return directions * torch.where(largest < 0, -1.0, 1.0).to(directions.dtype)

@@ -1,0 +1,212 @@
+"""From an image to labels: fit classes on a sample, then label window by window.
+
+Nothing here opens a file: pixels come from a `RasterSource`, labels go to a `LabelSink`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+
+from napari_firstpass.backbones import BACKBONES
+from napari_firstpass.device import torch_device
+from napari_firstpass.features import FeatureMap
+from napari_firstpass.grid import Window
+from napari_firstpass.normalize import BandStats, FeatureScaler, filled
+from napari_firstpass.progress import Progress, Span, Steps, relay
+from napari_firstpass.refiners.guided_filter import GuidedFilterConfig, sharpen
+from napari_firstpass.refiners.small_regions import merge_small_regions
+from napari_firstpass.segmentation import label_dtype
+from napari_firstpass.segmenters import SEGMENTERS
+from napari_firstpass.taxonomy import UNLABELLED
+from napari_firstpass.tiling import Tile, affordable_window, spread_windows, tiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from napari_firstpass.config import SegmentConfig
+    from napari_firstpass.grid import Grid
+    from napari_firstpass.protocols import Backbone, ClassModel, LabelSink
+    from napari_firstpass.raster import Raster, RasterSource
+    from napari_firstpass.segmentation import Labels
+
+_SAMPLE_SIDE = 256
+_SAMPLE_CONTEXT = 32
+_SAMPLE_WINDOWS = 32
+_SAMPLE_BYTES = 128 * 2**20
+_GUIDE_BANDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FittedModel:
+    """Everything that labelling a window needs; the same for all windows of an image.
+
+    Attributes
+    ----------
+    stats : BandStats
+        The stretch of the bands.
+    backbone : Backbone
+        Makes features.
+    scaler : FeatureScaler
+        Brings them to a common scale.
+    classes : ClassModel
+        Tells what they are.
+    guide : tuple of int
+        Bands whose edges the labels follow.
+    device : torch.device
+        Where to compute.
+    """
+
+    stats: BandStats
+    backbone: Backbone
+    scaler: FeatureScaler
+    classes: ClassModel
+    guide: tuple[int, ...]
+    device: torch.device
+
+
+def segment_steps(source: RasterSource, config: SegmentConfig, sink: LabelSink) -> Steps[None]:
+    """Fit classes on ``source`` and write labels for all of it to ``sink``.
+
+    Raises
+    ------
+    ImageContentError
+        If there is nothing to segment: no valid pixels, one value everywhere, or fewer different
+        places than classes.
+    """
+    cuts = _cut(source, config)
+    area = sum(tile.padded.height * tile.padded.width for tile in cuts)
+    fit = _sample_area(source)
+    model = yield from relay(fit_steps(source, config), Span(0, fit, fit + area))
+    yield from relay(label_steps(source, model, config, sink), Span(fit, fit + area, fit + area))
+
+
+def fit_steps(source: RasterSource, config: SegmentConfig) -> Steps[FittedModel]:
+    """Find classes on a sample that is spread over the image.
+
+    The sample depends on the size of the image and the seed only, so that the classes do not
+    depend on how the image is cut into windows afterwards.
+    """
+    device = torch_device(config.device)
+    factory = BACKBONES.load(config.backbone)
+    segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
+    sample = yield from _read_sample(source, config.seed)
+    stats = BandStats.of(raster.crop(inner) for raster, inner in sample)
+    backbone = factory(stats, source.roles, device)
+    maps: list[FeatureMap] = []
+    for done, (raster, inner) in enumerate(sample):
+        span = Span(10 * done, 10 * (done + 1), 14 * len(sample))
+        maps.append((yield from relay(_inner_features(backbone, raster, inner), span)))
+    scaler = FeatureScaler.of(maps)
+    scaled = [replace(window, vectors=scaler.apply(window.vectors)) for window in maps]
+    span = Span(10 * len(sample), 14 * len(sample), 14 * len(sample))
+    classes = yield from relay(segmenter.fit(scaled), span)
+    return FittedModel(stats, backbone, scaler, classes, _guide_bands(source), device)
+
+
+def label_steps(
+    source: RasterSource, model: FittedModel, config: SegmentConfig, sink: LabelSink
+) -> Steps[None]:
+    """Label every window of ``source`` with fitted classes, in row-major order."""
+    cuts = _cut(source, config)
+    for done, tile in enumerate(cuts):
+        place = f"window {done + 1} of {len(cuts)}"
+        yield Progress(100 * done, 100 * len(cuts), place)
+        inner = _label_tile(source.read(tile.padded), model, config)
+        span = Span(100 * done, 100 * (done + 1), 100 * len(cuts))
+        labels, confidence = yield from relay(inner, span, place)
+        rows, cols = tile.core.relative_to(tile.padded).slices
+        sink.write(tile.core, labels[rows, cols], confidence[rows, cols])
+    yield Progress(100 * len(cuts), 100 * len(cuts), "labelled")
+
+
+def _label_tile(
+    raster: Raster, model: FittedModel, config: SegmentConfig
+) -> Steps[tuple[Labels, NDArray[np.uint8]]]:
+    """Return labels and confidence of one window, both (H, W)."""
+    dtype = label_dtype(model.classes.count)
+    if not raster.valid.any():
+        shape = raster.grid.shape
+        return cast("Labels", np.full(shape, UNLABELLED, dtype)), np.zeros(shape, np.uint8)
+    whole = filled(raster)
+    features = yield from relay(model.backbone.extract(whole), Span(0, 60, 100))
+    scores = model.classes.scores(model.scaler.apply(features.vectors))
+    guide = model.stats.select(model.guide).stretch(whole.bands[list(model.guide)])
+    fine = sharpen(
+        scores, torch.from_numpy(guide).to(model.device), features.stride, GuidedFilterConfig()
+    )
+    sharp = yield from relay(fine, Span(60, 90, 100))
+    labels = cast("Labels", (sharp.winner + 1).cpu().numpy().astype(dtype))
+    labels[~raster.valid] = UNLABELLED
+    confidence: NDArray[np.uint8] = (sharp.margin * 255).round().byte().cpu().numpy()
+    confidence[~raster.valid] = 0
+    yield Progress(90, 100, "merging small regions")
+    return merge_small_regions(labels, config.min_region), confidence
+
+
+def _cut(source: RasterSource, config: SegmentConfig) -> tuple[Tile, ...]:
+    window = affordable_window(config.window, config.overlap, bands=len(source.names))
+    return tiles(source.grid, window=window, overlap=config.overlap)
+
+
+def _sample_area(source: RasterSource) -> int:
+    """Return how many pixels are looked at for fitting."""
+    side = _SAMPLE_SIDE + 2 * _SAMPLE_CONTEXT
+    return min(source.grid.height * source.grid.width, _SAMPLE_WINDOWS * side * side)
+
+
+def _read_sample(source: RasterSource, seed: int) -> Steps[list[tuple[Raster, Window]]]:
+    """Read windows with context, each with the place of the window in it.
+
+    Where the spread windows meet no data at all, the whole image is searched for some.
+    """
+    side = _SAMPLE_SIDE + 2 * _SAMPLE_CONTEXT
+    window_bytes = side * side * len(source.names) * source.dtype.itemsize
+    limit = max(4, min(_SAMPLE_WINDOWS, _SAMPLE_BYTES // window_bytes))
+    spread = spread_windows(source.grid, side=_SAMPLE_SIDE, limit=limit, seed=seed)
+    for candidates in (spread, _all_windows(source.grid)):
+        sample: list[tuple[Raster, Window]] = []
+        for window in candidates:
+            yield Progress(0, 1, "looking for a sample")
+            context = window.grown(
+                _SAMPLE_CONTEXT, height=source.grid.height, width=source.grid.width
+            )
+            raster, inner = source.read(context), window.relative_to(context)
+            if raster.valid[inner.slices].any():
+                sample.append((filled(raster), inner))
+            if len(sample) == limit:
+                break
+        if sample:
+            break
+    return sample
+
+
+def _all_windows(grid: Grid) -> Iterator[Window]:
+    return (tile.core for tile in tiles(grid, window=_SAMPLE_SIDE, overlap=0))
+
+
+def _inner_features(backbone: Backbone, raster: Raster, inner: Window) -> Steps[FeatureMap]:
+    """Return the features of a window computed with its context."""
+    whole = yield from backbone.extract(raster)
+    stride = whole.stride
+    cells = Window(
+        inner.row // stride,
+        inner.col // stride,
+        -(-inner.height // stride),
+        -(-inner.width // stride),
+    )
+    rows, cols = cells.slices
+    return FeatureMap(
+        whole.vectors[:, rows, cols], whole.valid[rows, cols], whole.grid.crop(cells), stride
+    )
+
+
+def _guide_bands(source: RasterSource) -> tuple[int, ...]:
+    """Return the bands whose edges count: the visible ones where known, else the first."""
+    visible = [i for i, role in enumerate(source.roles) if role in ("red", "green", "blue")]
+    return tuple(visible or range(min(_GUIDE_BANDS, len(source.names))))

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from napari_firstpass.config import SegmentConfig
+from napari_firstpass.errors import OptionError
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"classes": 1}, r"classes in \[2, 1000\], found 1"),
+        ({"classes": 1001}, r"classes in \[2, 1000\], found 1001"),
+        ({"window": 1000}, "a multiple of 16, found 1000"),
+        ({"window": 32}, r"window in \[64, 8192\]"),
+        ({"window": 128, "overlap": 80}, r"overlap in \[0, 64\]"),
+        ({"min_region": -1}, "min_region"),
+        ({"seed": -1}, "seed"),
+        ({"device": "tpu"}, "a device out of auto, cpu, cuda, found 'tpu'"),
+    ],
+)
+def test_an_option_out_of_range_is_refused(option: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        SegmentConfig(**option)

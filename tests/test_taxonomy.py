@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from napari_firstpass.errors import TaxonomyError
+from napari_firstpass.taxonomy import LabelClass, Taxonomy, numbered_taxonomy
+
+ROOF = LabelClass(1, "roof", "#FF0000", aliases=("building",))
+FLAT = LabelClass(7, "flat roof", "#AA0000", parent=1, export_code=2)
+
+
+def test_a_taxonomy_survives_json() -> None:
+    taxonomy = Taxonomy((ROOF, FLAT))
+    assert Taxonomy.from_dict(json.loads(json.dumps(taxonomy.to_dict()))) == taxonomy
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ((ROOF, LabelClass(1, "tree", "#00FF00")), "every class id once, found 1"),
+        ((ROOF, LabelClass(2, "roof", "#00FF00")), "every class name once, found roof"),
+        ((FLAT,), "parent 1 of class 'flat roof'"),
+        (
+            (LabelClass(1, "a", "#000000", parent=2), LabelClass(2, "b", "#000000", parent=1)),
+            "circle",
+        ),
+        ((LabelClass(1, "a", "#000000", parent=1),), "circle"),
+    ],
+)
+def test_classes_that_contradict_each_other_are_refused(
+    classes: tuple[LabelClass, ...], message: str
+) -> None:
+    with pytest.raises(TaxonomyError, match=message):
+        Taxonomy(classes)
+
+
+@pytest.mark.parametrize(
+    ("class_id", "name", "color", "message"),
+    [
+        (0, "roof", "#FF0000", "0 is reserved"),
+        (65_536, "roof", "#FF0000", "65535"),
+        (1, " ", "#FF0000", "a class name"),
+        (1, "roof", "red", "a colour like"),
+        (1, "roof", "#FF00GG", "a colour like"),
+    ],
+)
+def test_an_impossible_class_is_refused(class_id: int, name: str, color: str, message: str) -> None:
+    with pytest.raises(TaxonomyError, match=message):
+        LabelClass(class_id, name, color)
+
+
+@pytest.mark.parametrize("data", [{}, {"classes": [{"id": 1}]}, {"classes": [{"idd": 1}]}])
+def test_a_broken_class_list_is_refused_in_one_sentence(data: dict[str, object]) -> None:
+    with pytest.raises(TaxonomyError, match="a list of classes with id, name and color"):
+        Taxonomy.from_dict(data)
+
+
+def test_colour_channels_are_red_green_blue() -> None:
+    assert LabelClass(1, "x", "#0102FF").rgb == (1, 2, 255)
+
+
+def test_forty_numbered_classes_have_forty_names_and_colours() -> None:
+    classes = numbered_taxonomy(40).classes
+    assert len({entry.name for entry in classes}) == 40
+    assert len({entry.color for entry in classes}) == 40
+
+
+def test_an_unknown_id_is_a_key_error() -> None:
+    with pytest.raises(KeyError):
+        numbered_taxonomy(3)[4]

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_firstpass.grid import Grid
+from napari_firstpass.tiling import affordable_window, spread_windows, tiles
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (100, 70), (128, 128), (129, 300), (257, 65)])
+def test_tiles_cover_every_pixel_once(shape: tuple[int, int]) -> None:
+    covered = np.zeros(shape, dtype=int)
+    for tile in tiles(Grid(*shape), window=64, overlap=16):
+        covered[tile.core.slices] += 1
+    assert (covered == 1).all()
+
+
+def test_tiles_have_context_on_all_sides_but_the_border() -> None:
+    middle = tiles(Grid(300, 300), window=96, overlap=32)[4]
+    assert (middle.core.row, middle.core.col) == (96, 96)
+    assert (middle.padded.row, middle.padded.col) == (64, 64)
+    assert (middle.padded.bottom, middle.padded.right) == (224, 224)
+
+
+def test_no_sliver_is_cut_at_the_far_border() -> None:
+    heights = {tile.core.height for tile in tiles(Grid(64 * 3 + 5, 10), window=64, overlap=16)}
+    assert heights == {64, 69}
+
+
+def test_tiles_start_at_multiples_of_sixteen() -> None:
+    cuts = tiles(Grid(1000, 900), window=256, overlap=48)
+    assert all(t.padded.row % 16 == 0 and t.padded.col % 16 == 0 for t in cuts)
+
+
+def test_a_small_image_is_sampled_completely() -> None:
+    covered = np.zeros((500, 300), dtype=bool)
+    for window in spread_windows(Grid(500, 300), side=128, limit=100, seed=0):
+        covered[window.slices] = True
+    assert covered.mean() > 0.85
+
+
+@pytest.mark.parametrize("shape", [(5000, 5000), (300, 90_000), (90_000, 300), (256, 256)])
+def test_samples_of_a_large_image_are_few_and_inside(shape: tuple[int, int]) -> None:
+    windows = spread_windows(Grid(*shape), side=256, limit=32, seed=1)
+    assert 1 <= len(windows) <= 32
+    assert all(w.bottom <= shape[0] and w.right <= shape[1] for w in windows)
+
+
+def test_samples_are_spread_over_all_quarters() -> None:
+    windows = spread_windows(Grid(8000, 8000), side=256, limit=32, seed=1)
+    quarters = {(w.row // 4000, w.col // 4000) for w in windows}
+    assert quarters == {(0, 0), (0, 1), (1, 0), (1, 1)}
+
+
+def test_another_seed_draws_other_samples() -> None:
+    one, other = (spread_windows(Grid(8000, 8000), side=256, limit=32, seed=s) for s in (1, 2))
+    assert one != other
+
+
+def test_an_image_of_many_bands_is_computed_in_smaller_windows() -> None:
+    assert affordable_window(1024, 64, bands=4) == 1024
+    assert affordable_window(1024, 64, bands=200) < 512
+    assert affordable_window(1024, 64, bands=200) % 16 == 0
