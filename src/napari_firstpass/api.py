@@ -1,0 +1,307 @@
+"""What notebooks, scripts, the command line and the panel call: files and arrays to labels."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_firstpass.config import SegmentConfig
+from napari_firstpass.errors import ImageContentError, ImageReadError
+from napari_firstpass.grid import IDENTITY, Grid
+from napari_firstpass.io.geotiff import open_raster
+from napari_firstpass.io.label_file import LabelFile
+from napari_firstpass.pipeline import segment_steps
+from napari_firstpass.progress import Progress, Span, Steps, relay, run
+from napari_firstpass.provenance import Provenance
+from napari_firstpass.raster import ArraySource, Raster
+from napari_firstpass.segmentation import Segmentation, id_counts, label_dtype
+from napari_firstpass.taxonomy import UNLABELLED, Taxonomy, numbered_taxonomy
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from affine import Affine
+    from numpy.typing import NDArray
+
+    from napari_firstpass.bands import Role
+    from napari_firstpass.grid import Window
+    from napari_firstpass.raster import RasterSource
+    from napari_firstpass.segmentation import Labels
+
+DEFAULT_CONFIG = SegmentConfig()
+
+_HASH_BLOCK = 2**24
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentReport:
+    """What was written for one image.
+
+    Attributes
+    ----------
+    image, labels : Path
+        The image, and its label file.
+    confidence : Path or None
+        The confidence file, if one was asked for.
+    grid : Grid
+        Size and place of both.
+    taxonomy : Taxonomy
+        The classes.
+    counts : dict of int to int
+        Pixels of each id that occurs; 0 is no data.
+    """
+
+    image: Path
+    labels: Path
+    confidence: Path | None
+    grid: Grid
+    taxonomy: Taxonomy
+    counts: dict[int, int]
+
+
+def segment_file(
+    image: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    config: SegmentConfig = DEFAULT_CONFIG,
+    *,
+    bands: str | None = None,
+    confidence: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> SegmentReport:
+    """Segment an image file of any size into a georeferenced label file.
+
+    Parameters
+    ----------
+    image : path
+        A GeoTIFF, VRT, JPEG 2000, PNG or JPEG.
+    out : path
+        The label file, ``.tif``; written whole or not at all.
+    config : SegmentConfig
+        Method, number of classes, and so on.
+    bands : str or None
+        What the bands are, such as ``"r,g,b,n"``, where the file does not say it.
+    confidence : path or None
+        Where to write how sure the method is of each pixel, 0 to 255; None for nowhere.
+    overwrite : bool
+        Whether existing output may be replaced. The image itself never is.
+    on_progress : callable or None
+        Called with a `Progress` at least every 100 ms of work.
+
+    Raises
+    ------
+    FirstPassError
+        `ImageReadError`, `ImageContentError`, `BandError`, `OptionError`, `UnknownNameError`,
+        `DeviceError` or `OutputError`; nothing is left behind.
+
+    Examples
+    --------
+    >>> report = segment_file("scene.tif", "labels.tif")  # doctest: +SKIP
+    """
+    steps = segment_file_steps(
+        image, out, config, bands=bands, confidence=confidence, overwrite=overwrite
+    )
+    return run(steps, on_progress) if on_progress else run(steps)
+
+
+def segment_file_steps(
+    image: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    config: SegmentConfig = DEFAULT_CONFIG,
+    *,
+    bands: str | None = None,
+    confidence: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+) -> Steps[SegmentReport]:
+    """Do the work of `segment_file` in steps; closing the generator leaves nothing behind."""
+    taxonomy = numbered_taxonomy(config.classes)
+    with ExitStack() as stack:
+        source = stack.enter_context(open_raster(image, bands=bands))
+        digest = yield from relay(file_sha256(source.path), Span(0, 2, 100), "reading the file")
+        file = stack.enter_context(
+            LabelFile(
+                out,
+                grid=source.grid,
+                taxonomy=taxonomy,
+                provenance=_provenance(config, Path(source.path).name, digest, bands),
+                confidence_path=confidence,
+                overwrite=overwrite,
+                forbid=source.files,
+            )
+        )
+        sink = _CountingSink(file, taxonomy)
+        yield from relay(segment_steps(source, config, sink), Span(2, 92, 100))
+        yield from relay(file.finish(), Span(92, 100, 100), "writing the file")
+    return SegmentReport(
+        image=Path(image),
+        labels=Path(out),
+        confidence=None if confidence is None else Path(confidence),
+        grid=source.grid,
+        taxonomy=taxonomy,
+        counts=sink.found,
+    )
+
+
+def segment_array(
+    bands: NDArray[Any],
+    config: SegmentConfig = DEFAULT_CONFIG,
+    *,
+    roles: tuple[Role | None, ...] | None = None,
+    valid: NDArray[np.bool_] | None = None,
+    transform: Affine = IDENTITY,
+    crs: str | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Segmentation:
+    """Segment an image in memory.
+
+    Parameters
+    ----------
+    bands : (C, H, W) array of an integer or floating dtype
+        The image; (H, W) counts as one band. Not modified. NaN counts as no data.
+    config : SegmentConfig
+        Method, number of classes, and so on.
+    roles : tuple of C str or None
+        What each band shows: ``"red"``, ``"green"``, ``"blue"``, ``"nir"`` or None. Three bands
+        without roles are taken as red, green, blue; four as these and near infrared.
+    valid : (H, W) bool array, optional
+        False where there is no data.
+    transform, crs
+        Place on Earth, handed on to the result.
+    on_progress : callable or None
+        Called with a `Progress` at least every 100 ms of work.
+
+    Raises
+    ------
+    FirstPassError
+        See `segment_file`.
+    """
+    stacked = bands[None] if bands.ndim == 2 else bands
+    _require_image(stacked)
+    if roles is None:
+        usual: tuple[Role, ...] = ("red", "green", "blue", "nir")
+        roles = usual[: len(stacked)] if len(stacked) in (3, 4) else None
+    grid = Grid(stacked.shape[1], stacked.shape[2], transform, crs)
+    raster = Raster.from_array(stacked, grid, roles=roles, valid=valid)
+    steps = segment_source_steps(ArraySource(raster), config, name="array")
+    return run(steps, on_progress) if on_progress else run(steps)
+
+
+def segment_source_steps(
+    source: RasterSource, config: SegmentConfig, *, name: str, digest: str | None = None
+) -> Steps[Segmentation]:
+    """Segment anything that hands out windows; the labels are collected in memory.
+
+    Parameters
+    ----------
+    source : RasterSource
+        The image.
+    config : SegmentConfig
+        Method, number of classes, and so on.
+    name : str
+        What the image is called, for the provenance.
+    digest : str or None
+        SHA-256 of the image file, for the provenance.
+    """
+    taxonomy = numbered_taxonomy(config.classes)
+    sink = _ArraySink.of(source.grid, taxonomy)
+    yield from segment_steps(source, config, sink)
+    return Segmentation(
+        labels=sink.labels,
+        taxonomy=taxonomy,
+        grid=source.grid,
+        confidence=sink.confidence,
+        provenance=_provenance(config, name, digest, bands=None),
+    )
+
+
+def file_sha256(path: str | os.PathLike[str]) -> Steps[str | None]:
+    """Return the SHA-256 of a file as hexadecimal digits, None for what is no ordinary file.
+
+    Raises
+    ------
+    ImageReadError
+        If the file cannot be read.
+    """
+    place = Path(path)
+    if not place.is_file():
+        return None
+    total = place.stat().st_size
+    digest = sha256()
+    try:
+        with place.open("rb") as file:
+            while block := file.read(_HASH_BLOCK):
+                digest.update(block)
+                yield Progress(file.tell(), total, "reading the file")
+    except OSError as error:
+        raise ImageReadError(
+            expected=f"to read {place}", found=str(error.strerror), remedy="check the file"
+        ) from error
+    return digest.hexdigest()
+
+
+def _provenance(
+    config: SegmentConfig, name: str, digest: str | None, bands: str | None
+) -> Provenance:
+    # The device is left out: it is a matter of speed, and `auto` says nothing.
+    options = {key: value for key, value in asdict(config).items() if key != "device"}
+    return Provenance(config={**options, "bands": bands}, source=name, source_sha256=digest)
+
+
+def _require_image(bands: NDArray[Any]) -> None:
+    if bands.ndim != 3 or bands.dtype.kind not in "uif" or 0 in bands.shape:
+        raise ImageContentError(
+            expected="an array of numbers of shape (C, H, W) or (H, W)",
+            found=f"shape {bands.shape} of type {bands.dtype}",
+            remedy="move the bands to the front and convert the values",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _ArraySink:
+    """Collects windows in memory."""
+
+    labels: Labels
+    confidence: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, grid: Grid, taxonomy: Taxonomy) -> _ArraySink:
+        dtype = label_dtype(taxonomy.max_id)
+        return cls(np.full(grid.shape, UNLABELLED, dtype), np.zeros(grid.shape, np.uint8))
+
+    def write(
+        self,
+        window: Window,
+        labels: Labels,
+        confidence: NDArray[np.uint8],
+    ) -> None:
+        self.labels[window.slices] = labels
+        self.confidence[window.slices] = confidence
+
+
+class _CountingSink:
+    """Hands windows on to a file and counts the pixels of each class."""
+
+    def __init__(self, file: LabelFile, taxonomy: Taxonomy) -> None:
+        self._file = file
+        self._counts = np.zeros(taxonomy.max_id + 1, dtype=np.int64)
+
+    @property
+    def found(self) -> dict[int, int]:
+        """Pixels of each id that occurs."""
+        return {int(i): int(self._counts[i]) for i in np.flatnonzero(self._counts)}
+
+    def write(
+        self,
+        window: Window,
+        labels: Labels,
+        confidence: NDArray[np.uint8],
+    ) -> None:
+        counts = id_counts(labels)
+        self._counts[: len(counts)] += counts
+        self._file.write(window, labels, confidence)

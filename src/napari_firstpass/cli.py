@@ -1,0 +1,281 @@
+"""The command ``firstpass``.
+
+Exit codes: 0 done; 1 some images of several failed; 2 wrong options; 3 an image, a band or an
+output is not fit for the job; 4 the computation failed; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from napari_firstpass import __version__
+from napari_firstpass.cli_progress import Reporter, peak_memory
+from napari_firstpass.config import MAX_CLASSES, SegmentConfig
+from napari_firstpass.errors import ComputeError, FirstPassError, OptionError, UnknownNameError
+from napari_firstpass.threads import wait_without_spinning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+    from napari_firstpass.api import SegmentReport
+    from napari_firstpass.registry import Registry
+
+DONE, SOME_FAILED, USAGE, UNFIT, FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code."""
+    wait_without_spinning()
+    # A job scheduler's TERM is cleaned up after like Ctrl+C.
+    signal.signal(signal.SIGTERM, _interrupt)
+    options = _parser().parse_args(arguments)
+    command: Any = options.command
+    try:
+        code: int = command(options)
+    except FirstPassError as error:
+        print(f"firstpass: {error}", file=sys.stderr)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        print("firstpass: interrupted; nothing was left behind", file=sys.stderr)
+        return INTERRUPTED
+    return code
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def exit_code(error: FirstPassError) -> int:
+    """Return the exit code that stands for an error."""
+    if isinstance(error, (OptionError, UnknownNameError)):
+        return USAGE
+    return FAILED if isinstance(error, ComputeError) else UNFIT
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="firstpass",
+        description="Unsupervised segmentation of aerial and satellite images.",
+    )
+    parser.add_argument("--version", action="version", version=f"firstpass {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_segment(commands.add_parser("segment", help="images to georeferenced label maps"))
+    _add_info(commands.add_parser("info", help="what a file holds"))
+    _add_sample(commands.add_parser("sample", help="write the built-in scene"))
+    return parser
+
+
+def _add_segment(parser: ArgumentParser) -> None:
+    from napari_firstpass.backbones import BACKBONES
+    from napari_firstpass.segmenters import SEGMENTERS
+
+    default = SegmentConfig()
+    parser.set_defaults(command=_segment)
+    add = parser.add_argument
+    add("images", nargs="+", type=Path, metavar="IMAGE", help="GeoTIFF, VRT, JP2, PNG or JPEG")
+    add("--out", required=True, type=Path, help="label file; a folder for several images")
+    add("--method", default=default.method, help=_table(SEGMENTERS))
+    add("--backbone", default=default.backbone, help=_table(BACKBONES))
+    add("--classes", type=int, default=default.classes, help=f"2 to {MAX_CLASSES} [%(default)s]")
+    add("--bands", metavar="r,g,b,n", help="what the file's bands are, in order; - leaves one out")
+    add("--window", type=int, default=default.window, help="pixels computed at once [%(default)s]")
+    add("--overlap", type=int, default=default.overlap, help="context in pixels [%(default)s]")
+    add("--min-region", type=int, default=default.min_region, help="in pixels [%(default)s]")
+    add("--seed", type=int, default=default.seed, help="of all random choices [%(default)s]")
+    add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
+    add("--confidence", action="store_true", help="also write NAME_confidence.tif")
+    add("--overlay", action="store_true", help="also write NAME_overlay.png")
+    add("--overwrite", action="store_true", help="replace existing output")
+    add("--json", action="store_true", help="print the result as JSON")
+
+
+def _table(registry: Registry[Any]) -> str:
+    return "; ".join(f"{name}: {registry.summary(name)}" for name in registry.names)
+
+
+def _add_info(parser: ArgumentParser) -> None:
+    parser.set_defaults(command=_info)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+def _add_sample(parser: ArgumentParser) -> None:
+    parser.set_defaults(command=_sample)
+    add = parser.add_argument
+    add("--out", type=Path, default=Path("town.tif"), help="the image [%(default)s]")
+    add("--truth", type=Path, help="also write the true classes")
+    add("--size", type=int, default=1024, help="side in pixels [%(default)s]")
+    add("--seed", type=int, default=0, help="of the town [%(default)s]")
+    add("--overwrite", action="store_true", help="replace existing output")
+
+
+def _segment(options: Namespace) -> int:
+    config = SegmentConfig(
+        method=options.method,
+        backbone=options.backbone,
+        classes=options.classes,
+        window=options.window,
+        overlap=options.overlap,
+        min_region=options.min_region,
+        seed=options.seed,
+        device=options.device,
+    )
+    outputs = output_paths(options.images, options.out)
+    results = [_segment_one(*pair, config, options) for pair in outputs]
+    if options.json:
+        alone = len(results) == 1
+        print(json.dumps(results[0] if alone else results, indent=2, ensure_ascii=False))
+    codes = {result["exit_code"] for result in results}
+    return codes.pop() if len(codes) == 1 else SOME_FAILED
+
+
+def output_paths(images: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
+    """Pair images with label files.
+
+    ``out`` is the label file of a single image, unless it is an existing folder; of several images
+    it is the folder, made if missing.
+
+    Raises
+    ------
+    OptionError
+        If two images would get the same label file, or the folder is a file.
+    """
+    if len(images) == 1 and not out.is_dir():
+        return [(images[0], out)]
+    pairs = [(image, out / f"{image.stem}_labels.tif") for image in images]
+    names = [pair[1] for pair in pairs]
+    repeated = sorted({str(name) for name in names if names.count(name) > 1})
+    if repeated or out.is_file():
+        raise OptionError(
+            expected="a folder, and images whose names differ",
+            found=f"{repeated[0]} more than once" if repeated else f"the file {out}",
+            remedy="run images of the same name one by one, each with its own --out",
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    return pairs
+
+
+def _segment_one(
+    image: Path, out: Path, config: SegmentConfig, options: Namespace
+) -> dict[str, Any]:
+    """Segment one image; its failure is reported and does not stop the others."""
+    from napari_firstpass.api import segment_file_steps
+    from napari_firstpass.progress import guarded
+
+    start = perf_counter()
+    confidence = out.with_name(f"{out.stem}_confidence.tif") if options.confidence else None
+    steps = segment_file_steps(
+        image,
+        out,
+        config,
+        bands=options.bands,
+        confidence=confidence,
+        overwrite=options.overwrite,
+    )
+    try:
+        with Reporter(image.name) as reporter:
+            report = reporter.drive(guarded(steps))
+        overlay = _write_overlay(report, options) if options.overlay else None
+    except FirstPassError as error:
+        print(f"firstpass: {image}: {error}", file=sys.stderr)
+        return {"image": str(image), "error": str(error), "exit_code": exit_code(error)}
+    result = _result(report, overlay, perf_counter() - start)
+    if not options.json:
+        print("\n".join(_summary(result)))
+    return result
+
+
+def _write_overlay(report: SegmentReport, options: Namespace) -> Path:
+    from napari_firstpass.io.geotiff import read_overview
+    from napari_firstpass.io.label_file import read_segmentation
+    from napari_firstpass.io.overlay import write_overlay
+
+    side = 2048
+    return write_overlay(
+        report.labels.with_name(f"{report.labels.stem}_overlay.png"),
+        read_overview(report.image, side, bands=options.bands),
+        read_segmentation(report.labels, max_side=side),
+        max_side=side,
+        overwrite=options.overwrite,
+        forbid=[report.image],
+    )
+
+
+def _result(report: SegmentReport, overlay: Path | None, seconds: float) -> dict[str, Any]:
+    """Return what ``--json`` prints."""
+    pixels = report.grid.height * report.grid.width
+    return {
+        "image": str(report.image),
+        "labels": str(report.labels),
+        "confidence": None if report.confidence is None else str(report.confidence),
+        "overlay": None if overlay is None else str(overlay),
+        "height": report.grid.height,
+        "width": report.grid.width,
+        "crs": report.grid.crs,
+        "georeferenced": report.grid.is_georeferenced,
+        "classes": [
+            {
+                "id": entry.id,
+                "name": entry.name,
+                "color": entry.color,
+                "share": round(report.counts.get(entry.id, 0) / pixels, 6),
+            }
+            for entry in report.taxonomy.classes
+        ],
+        "unlabelled_share": round(report.counts.get(0, 0) / pixels, 6),
+        "seconds": round(seconds, 2),
+        "peak_memory_mb": peak_memory(),
+        "exit_code": DONE,
+    }
+
+
+def _summary(result: dict[str, Any]) -> list[str]:
+    """Return what a person reads."""
+    place = result["crs"] or "no CRS"
+    shares = "  ".join(f"{c['name']} {c['share']:.0%}" for c in result["classes"][:12])
+    lines = [
+        f"{result['image']}: {result['height']} x {result['width']} pixels, {place}",
+        f"  labels      {result['labels']}",
+        *(f"  {key:<11} {result[key]}" for key in ("confidence", "overlay") if result[key]),
+        f"  classes     {shares}",
+    ]
+    if result["unlabelled_share"]:
+        lines.append(f"  no data     {result['unlabelled_share']:.1%}")
+    if not result["georeferenced"]:
+        lines.append("  note        the image has no georeference, so the labels have none")
+    memory = f", {result['peak_memory_mb']} MB at most" if result["peak_memory_mb"] else ""
+    return [*lines, f"  took        {result['seconds']:.1f} s{memory}"]
+
+
+def _info(options: Namespace) -> int:
+    from napari_firstpass.io.info import describe
+
+    info = describe(options.file)
+    if options.json:
+        print(json.dumps(info.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(info.lines()))
+    return DONE
+
+
+def _sample(options: Namespace) -> int:
+    from napari_firstpass.io.label_file import write_segmentation
+    from napari_firstpass.io.raster_file import write_raster
+    from napari_firstpass.scenes import make_scene
+
+    scene = make_scene(options.size, options.size, seed=options.seed)
+    print(write_raster(options.out, scene.raster, overwrite=options.overwrite))
+    if options.truth is not None:
+        print(write_segmentation(options.truth, scene.truth, overwrite=options.overwrite))
+    return DONE
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,74 @@
+"""Progress on a terminal and in a log."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from tqdm import tqdm
+
+from napari_firstpass.progress import Progress, Steps, run
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+T = TypeVar("T")
+
+_LOG_EVERY = 0.1
+"""Share of the work between two lines in a log."""
+
+
+class Reporter:
+    """Shows one job on standard error: a bar on a terminal, a line now and then in a log."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._logged = -1.0
+        self._bar = tqdm(
+            total=100,
+            desc=title,
+            file=sys.stderr,
+            disable=not sys.stderr.isatty(),
+            leave=False,
+            bar_format="{desc} {percentage:3.0f}% |{bar}| {postfix} {elapsed} < {remaining}",
+        )
+
+    def drive(self, steps: Steps[T]) -> T:
+        """Run ``steps`` to the end, showing how far they are; closed if interrupted."""
+        try:
+            return run(steps, self._show)
+        finally:
+            # After Ctrl+C this lets the steps remove what they have begun to write.
+            steps.close()
+
+    def _show(self, progress: Progress) -> None:
+        share = progress.done / max(progress.total, 1)
+        if not self._bar.disable:
+            self._bar.set_postfix_str(progress.message, refresh=False)
+            self._bar.update(100 * share - self._bar.n)
+        elif share >= self._logged + _LOG_EVERY:
+            self._logged = share
+            sys.stderr.write(f"{self._title}: {share:.0%} {progress.message}\n")
+            sys.stderr.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+
+def peak_memory() -> int | None:
+    """Return the largest resident size of this process so far in megabytes, None on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts kilobytes, macOS bytes.
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))

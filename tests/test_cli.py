@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import rasterio
+from features import landscape
+from skimage.io import imread
+
+from napari_firstpass import __version__
+from napari_firstpass.cli import DONE, SOME_FAILED, UNFIT, USAGE, main, output_paths
+from napari_firstpass.errors import OptionError
+from napari_firstpass.grid import Grid
+from napari_firstpass.io.raster_file import write_raster
+from napari_firstpass.raster import Raster
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    raster = Raster.from_array(
+        landscape(96, 112), Grid(96, 112, crs="EPSG:3857"), roles=("red", "green", "blue")
+    )
+    return write_raster(tmp_path / "scene.tif", raster)
+
+
+def test_segment_writes_labels_and_says_what_it_did(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "labels.tif"
+    code = main(["segment", str(scene), "--out", str(out), "--classes", "3", "--confidence"])
+    assert code == DONE
+    said = capsys.readouterr()
+    assert "96 x 112 pixels, EPSG:3857" in said.out
+    assert str(out) in said.out
+    assert "scene.tif: " in said.err
+    assert {p.name for p in tmp_path.glob("labels*.tif")} == {"labels.tif", "labels_confidence.tif"}
+
+
+def test_json_is_one_document_on_standard_output(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "labels.tif"
+    assert main(["segment", str(scene), "--out", str(out), "--classes", "3", "--json"]) == DONE
+    result = json.loads(capsys.readouterr().out)
+    assert result["labels"] == str(out)
+    assert sum(entry["share"] for entry in result["classes"]) == pytest.approx(1, abs=1e-4)
+    assert result["peak_memory_mb"] > 50
+
+
+def test_the_overlay_shows_classes_over_the_image(scene: Path, tmp_path: Path) -> None:
+    out = tmp_path / "labels.tif"
+    assert main(["segment", str(scene), "--out", str(out), "--classes", "2", "--overlay"]) == DONE
+    picture = imread(tmp_path / "labels_overlay.png")
+    assert picture.shape == (96, 112, 4)
+    assert len(np.unique(picture[..., 0])) > 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--classes", "1"], USAGE, "expected classes in [2, 1000], found 1; change classes"),
+        (["--method", "magic"], USAGE, "a method out of kmeans, primaps, found 'magic'"),
+        (["--backbone", "magic"], USAGE, "a backbone out of texture, found 'magic'"),
+        (["--bands", "r,g,pink"], UNFIT, "found 'pink'"),
+        (["--bands", "r,g,b,n"], UNFIT, "at most 3 entries"),
+        (["--window", "100"], USAGE, "a multiple of 16, found 100"),
+        (["--out", "nowhere/labels.tif"], UNFIT, "create the folder first"),
+        (["--out", "labels.xyz"], UNFIT, ".tif"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence_and_a_code(
+    scene: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["segment", str(scene), "--out", "labels.tif", *arguments]) == code
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+    assert {path.name for path in tmp_path.iterdir()} == {"scene.tif"}
+
+
+def test_the_good_images_of_a_list_are_done_and_the_bad_ones_named(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.tif"
+    broken.write_bytes(scene.read_bytes()[:900])
+    out = tmp_path / "out"
+    images = [str(broken), str(scene), str(tmp_path / "missing.tif")]
+    assert main(["segment", *images, "--out", str(out), "--classes", "2"]) == SOME_FAILED
+    said = capsys.readouterr().err
+    assert f"firstpass: {broken}: expected" in said
+    assert "missing.tif" in said
+    assert {path.name for path in out.iterdir()} == {"scene_labels.tif", "scene_labels.tif.aux.xml"}
+
+
+def test_images_of_one_name_cannot_share_a_folder(tmp_path: Path) -> None:
+    images = [tmp_path / "a" / "tile.tif", tmp_path / "b" / "tile.tif"]
+    with pytest.raises(OptionError, match=r"tile_labels.tif more than once; run images"):
+        output_paths(images, tmp_path / "out")
+
+
+def test_several_images_cannot_go_into_one_file(scene: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="expected a folder"):
+        output_paths([scene, tmp_path / "other.tif"], scene)
+
+
+def test_info_tells_what_a_file_holds(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(scene)]) == DONE
+    said = capsys.readouterr().out
+    assert "EPSG:3857" in said
+    assert "green" in said
+
+
+def test_info_as_json_is_json(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(scene), "--json"]) == DONE
+    assert json.loads(capsys.readouterr().out)["width"] == 112
+
+
+def test_info_on_what_is_no_image_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "notes.tif"
+    text.write_text("not an image")
+    assert main(["info", str(text)]) == UNFIT
+    assert capsys.readouterr().err.startswith("firstpass: expected")
+
+
+def test_the_sample_is_written_with_its_truth(tmp_path: Path) -> None:
+    image, truth = tmp_path / "town.tif", tmp_path / "truth.tif"
+    arguments = ["--out", str(image), "--truth", str(truth), "--size", "128"]
+    assert main(["sample", *arguments]) == DONE
+    with rasterio.open(image) as scene, rasterio.open(truth) as classes:
+        assert scene.descriptions == ("red", "green", "blue", "nir")
+        assert scene.transform == classes.transform
+        assert int(classes.read(1).min()) > 0
+
+
+def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "napari_firstpass.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert run_command("--version").stdout == f"firstpass {__version__}\n"
+
+
+def test_help_is_there_without_loading_torch() -> None:
+    code = (
+        "import sys\nfrom napari_firstpass.cli import main\n"
+        "try: main(['segment', '--help'])\nexcept SystemExit: pass\n"
+        "print('torch' in sys.modules, 'rasterio' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "primaps: finds coherent regions" in " ".join(done.stdout.split())
+    assert done.stdout.endswith("False False\n")
+
+
+def test_a_terminated_run_leaves_nothing_behind(scene: Path, tmp_path: Path) -> None:
+    out = tmp_path / "labels.tif"
+    command = [
+        sys.executable,
+        "-m",
+        "napari_firstpass.cli",
+        "segment",
+        str(scene),
+        "--out",
+        str(out),
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        child.stderr.readline()
+        os.kill(child.pid, signal.SIGTERM)
+        said = child.stderr.read()
+    assert child.returncode == 130
+    assert "interrupted" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]
