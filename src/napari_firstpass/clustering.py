@@ -124,9 +124,9 @@ def _seeded(vectors: Tensor, weights: Tensor, count: int, rng: np.random.Generat
 
 
 def _draw(chances: Tensor, rng: np.random.Generator) -> int:
-    ladder = chances.double().cumsum(0)
-    at = torch.searchsorted(ladder, torch.tensor(rng.random() * float(ladder[-1])), right=True)
-    return min(int(at), len(chances) - 1)
+    ladder = chances.double().cumsum(0).cpu().numpy()
+    at = np.searchsorted(ladder, rng.random() * ladder[-1], side="right")
+    return min(int(at), len(ladder) - 1)
 
 
 def _moved(vectors: Tensor, weights: Tensor, centres: Tensor) -> tuple[Tensor, float]:
