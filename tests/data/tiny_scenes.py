@@ -10,6 +10,8 @@ from rasters import NORTH_UP, UTM31
 from napari_firstpass.grid import Grid
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 
@@ -27,3 +29,14 @@ def quarters(height: int = 128, width: int = 160) -> NDArray[np.uint8]:
         band[place] = 200
     image[:, rows:, cols:] = 120
     return image
+
+
+def write_vrt(path: Path, band: int) -> Path:
+    """Write a virtual raster beside ``path``, of the size of `quarters`, that shows one band."""
+    vrt = path.with_suffix(".vrt")
+    vrt.write_text(
+        '<VRTDataset rasterXSize="160" rasterYSize="128"><VRTRasterBand dataType="Byte" band="1">'
+        f'<SimpleSource><SourceFilename relativeToVRT="1">{path.name}</SourceFilename>'
+        f"<SourceBand>{band}</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    return vrt

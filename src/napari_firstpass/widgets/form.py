@@ -1,0 +1,230 @@
+"""The controls of the dock and where they stand; what they do is decided in the panel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_firstpass.config import SegmentConfig
+from napari_firstpass.widgets.image_box import ImageBox
+from napari_firstpass.widgets.status_line import StatusLine
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_firstpass.widgets.session import Message, Standing
+
+RUN_KEY = "Ctrl+R"
+CANCEL_KEY = "Esc"
+MAX_CLASSES = 255
+_WIDTH = 340
+_BAR_STEPS = 1000
+_PADDING = 14
+"""What napari's style adds around a text, top and bottom together."""
+
+TIPS = {
+    "image": "The image to segment. An image you open is chosen by itself.",
+    "method": "How classes are found. Every method needs nothing but the image.",
+    "classes": "Into how many classes the image is divided. Rather too many than too few: two "
+    "classes are merged faster than one is taken apart.",
+    "more": "Options that rarely need a change.",
+    "min_region": "Regions of fewer pixels are merged into what surrounds them. Larger gives a "
+    "calmer map, 0 keeps every speck.",
+    "seed": "Another number starts the search elsewhere and may find other classes. The same "
+    "number gives the same result again.",
+    "run": "Divides the image into classes and shows them as a new labels layer. Layers that are "
+    "already there are not touched.",
+    "cancel": "Stops at once; nothing is changed.",
+    "bar": "How far the run is.",
+    "save": "Writes “{name}” as it is now, with your edits, to a GeoTIFF: at the image's place, "
+    "with class names and colours.",
+}
+
+
+class SegmentForm(QWidget):
+    """Image, method, classes, run, cancel, progress, save and the status line.
+
+    Attributes
+    ----------
+    image : ImageBox
+        The images of the viewer.
+    facts, about, standing : QLabel
+        What the image is; what the method does; what is computed now.
+    method : QComboBox
+        Its items hold the method's name as their data.
+    classes, min_region, seed : QSpinBox
+        The options of the same name.
+    more : QToolButton
+        Unfolds the last two.
+    run, cancel, save : QPushButton
+        What can be done.
+    bar : QProgressBar
+        How far it is.
+    status : StatusLine
+        What happened.
+    """
+
+    def __init__(
+        self, viewer: Viewer, methods: tuple[str, ...], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        defaults = SegmentConfig()
+        self.image = ImageBox(viewer)
+        self.facts, self.about, self.standing = _note(lines=2), _note(lines=2), _note(lines=1)
+        self.method = _choice(methods, defaults.method)
+        self.classes = _spin(2, MAX_CLASSES, defaults.classes)
+        self.more = QToolButton()
+        self.min_region = _spin(0, 100_000, defaults.min_region, suffix=" px")
+        self.seed = _spin(0, 999_999, defaults.seed)
+        self.run = _button("Run", RUN_KEY)
+        self.cancel = _button("Cancel", CANCEL_KEY)
+        self.save = _button("Save mask…")
+        self.bar = QProgressBar()
+        self.bar.setRange(0, _BAR_STEPS)
+        self.status = StatusLine()
+        for widget, tip in self._fixed_tips():
+            widget.setToolTip(tip)
+        self._fold = self._make_fold()
+        self._unfold(unfolded=False)
+        self._arrange()
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Return a width that leaves a small screen to the image."""
+        return QSize(_WIDTH, super().sizeHint().height())
+
+    def _fixed_tips(self) -> list[tuple[QWidget, str]]:
+        names = ("image", "method", "classes", "more", "min_region", "seed", "bar")
+        return [(getattr(self, name), TIPS[name]) for name in names]
+
+    def show_subject(self, facts: str, problem: Message | None) -> None:
+        """Say what the chosen image is, or why it cannot be segmented."""
+        self.facts.setText(facts if problem is None else "")
+        self.run.setEnabled(problem is None)
+        self.run.setToolTip(TIPS["run"] if problem is None else problem.text)
+
+    def show_running(self, running: bool) -> None:
+        """Offer what can be done while something runs, or while nothing does."""
+        self.cancel.setEnabled(running)
+        self.cancel.setToolTip(TIPS["cancel"] if running else "Nothing is running.")
+
+    def show_standing(self, standing: Standing | None) -> None:
+        """Say how far the computation is; None while nothing is computed."""
+        # No moving bar while the end is unknown: it redraws the window for ever, which without a
+        # graphics card takes the processor from the run.
+        self.bar.setValue(0 if standing is None else round(_BAR_STEPS * standing.share))
+        self.bar.setTextVisible(standing is not None)
+        text = "" if standing is None else standing.text
+        self.standing.setText(text[:1].upper() + text[1:])
+
+    def show_save(self, name: str | None, saving: bool) -> None:
+        """Say what would be saved, or why nothing can be."""
+        self.save.setEnabled(name is not None and not saving)
+        if saving:
+            self.save.setToolTip("A mask is being written.")
+        elif name is None:
+            self.save.setToolTip("There are no labels yet: run, or select a labels layer.")
+        else:
+            self.save.setToolTip(TIPS["save"].format(name=name))
+
+    def _arrange(self) -> None:
+        column = QVBoxLayout(self)
+        column.addLayout(
+            _rows(
+                ("Image", self.image),
+                ("", self.facts),
+                ("Method", self.method),
+                ("", self.about),
+                ("Classes", self.classes),
+            )
+        )
+        column.addWidget(self.more)
+        column.addWidget(self._fold)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.run, 2)
+        buttons.addWidget(self.cancel, 1)
+        column.addLayout(buttons)
+        for widget in (self.bar, self.standing, self.save):
+            column.addWidget(widget)
+        column.addWidget(self.status, 1)
+
+    def _make_fold(self) -> QWidget:
+        """Return the part under "More", hidden until it is asked for."""
+        fold = QWidget()
+        rows = _rows(("Smallest region", self.min_region), ("Seed", self.seed))
+        rows.setContentsMargins(0, 0, 0, 0)
+        fold.setLayout(rows)
+        fold.setVisible(False)
+        self.more.setText("More")
+        self.more.setCheckable(True)
+        self.more.setAutoRaise(True)
+        self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.more.toggled.connect(self._unfold)
+        return fold
+
+    def _unfold(self, unfolded: bool) -> None:
+        arrows = Qt.ArrowType
+        self.more.setArrowType(arrows.DownArrow if unfolded else arrows.RightArrow)
+        self._fold.setVisible(unfolded)
+
+
+def _rows(*rows: tuple[str, QWidget]) -> QGridLayout:
+    """Return captions beside controls; a control without a caption belongs to the one above."""
+    grid = QGridLayout()
+    grid.setColumnStretch(1, 1)
+    for row, (text, field) in enumerate(rows):
+        if text:
+            grid.addWidget(QLabel(text), row, 0)
+            grid.addWidget(field, row, 1)
+        else:
+            grid.addWidget(field, row, 0, 1, 2)
+    return grid
+
+
+def _note(lines: int) -> QLabel:
+    """Return a text that wraps; it keeps its room, so that the controls below keep their place."""
+    label = QLabel()
+    label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+    label.setMinimumHeight(lines * label.fontMetrics().lineSpacing() + _PADDING)
+    label.setWordWrap(True)
+    label.setMinimumWidth(1)
+    return label
+
+
+def _choice(items: tuple[str, ...], default: str) -> QComboBox:
+    box = QComboBox()
+    for name in items:
+        box.addItem(name, name)
+    box.setCurrentIndex(max(0, box.findData(default)))
+    return box
+
+
+def _spin(low: int, high: int, value: int, suffix: str = "") -> QSpinBox:
+    spin = QSpinBox()
+    spin.setRange(low, high)
+    spin.setValue(value)
+    spin.setSuffix(suffix)
+    return spin
+
+
+def _button(text: str, key: str = "") -> QPushButton:
+    """Return a button that shows its key."""
+    shown = QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)
+    button = QPushButton(f"{text}   {shown}".strip())
+    if key:
+        # Setting the text clears the shortcut: first the one, then the other.
+        button.setShortcut(QKeySequence(key))
+    return button

@@ -1,0 +1,149 @@
+"""What the panel computes in threads."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_firstpass.io.geotiff import open_raster
+from napari_firstpass.io.label_file import write_segmentation
+from napari_firstpass.progress import Progress, Span, relay
+from napari_firstpass.segmentation import present_ids
+from napari_firstpass.threads import wait_without_spinning
+from napari_firstpass.widgets.label_layers import mask_from
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari.layers import Labels
+    from napari.utils.colormaps import LabelColormap
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+    from napari_firstpass.config import SegmentConfig
+    from napari_firstpass.grid import Grid
+    from napari_firstpass.progress import Steps
+    from napari_firstpass.segmentation import Segmentation
+    from napari_firstpass.widgets.image_layers import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The result of a run.
+
+    Attributes
+    ----------
+    segmentation : Segmentation
+        The labels.
+    classes : int
+        How many classes have pixels.
+    """
+
+    segmentation: Segmentation
+    classes: int
+
+
+def warm_up() -> Steps[None]:
+    """Import what a run needs: it takes seconds, and parts of it block the window."""
+    yield Progress(0, 1)
+    wait_without_spinning()
+    import napari_firstpass.api  # noqa: F401 - imported for later
+
+
+def find_classes(subject: Subject, config: SegmentConfig) -> Steps[Found]:
+    """Segment what was chosen, and count what was found."""
+    segmentation = yield from _segment(subject, config)
+    return Found(segmentation, len(present_ids(segmentation.labels)))
+
+
+def _segment(subject: Subject, config: SegmentConfig) -> Steps[Segmentation]:
+    """Segment a file, which is opened here, in the thread that reads it, or an open source."""
+    from napari_firstpass.api import file_sha256, segment_source_steps
+
+    _leave_a_core()
+    path = subject.source
+    if not isinstance(path, Path):
+        return (yield from segment_source_steps(path, config, name=subject.name))
+    with open_raster(path) as source:
+        digest = yield from relay(file_sha256(path), Span(0, 2, 100), "reading the file")
+        steps = segment_source_steps(source, config, name=path.name, digest=digest)
+        return (yield from relay(steps, Span(2, 100, 100)))
+
+
+def _leave_a_core() -> None:
+    """Keep torch, in this thread, from using the core that draws the window.
+
+    If another plugin imported torch first, its threads spin while they wait (see `threads`); with
+    every core taken and one of them drawing, a run on two cores then took 5 to 20 times as long.
+    """
+    import torch
+
+    torch.set_num_threads(min(torch.get_num_threads(), max(1, (os.cpu_count() or 2) - 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsNow:
+    """A labels layer as it was when the user chose to save it.
+
+    Attributes
+    ----------
+    labels : (H, W) integer array
+        A copy: the user may paint on.
+    metadata, features, colormap
+        Attributes of the layer.
+    grid : Grid or None
+        Place of a layer that we did not make.
+    """
+
+    labels: NDArray[Any]
+    metadata: Mapping[str, Any]
+    features: DataFrame
+    colormap: LabelColormap
+    grid: Grid | None = None
+
+    @classmethod
+    def of(cls, layer: Labels, grid: Grid | None) -> LabelsNow:
+        """Copy what is needed of a layer."""
+        metadata, features = dict(layer.metadata), layer.features.copy()
+        pixels = layer.data[0] if layer.multiscale else layer.data
+        return cls(np.array(pixels), metadata, features, layer.colormap, grid)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A mask that was written.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    grid : Grid
+        Its size and place.
+    added : tuple of str
+        Names given to classes that had none.
+    """
+
+    path: Path
+    grid: Grid
+    added: tuple[str, ...]
+
+
+def save_labels(
+    now: LabelsNow, path: Path, *, overwrite: bool, forbid: tuple[Path, ...]
+) -> Steps[Saved]:
+    """Write labels as a georeferenced mask; see `mask_from` and `write_segmentation`."""
+    yield Progress(0, 2, "reading the labels")
+    segmentation, added = mask_from(
+        now.labels,
+        metadata=now.metadata,
+        features=now.features,
+        colormap=now.colormap,
+        grid=now.grid,
+    )
+    yield Progress(1, 2, "writing")
+    written = write_segmentation(path, segmentation, overwrite=overwrite, forbid=forbid)
+    return Saved(written, segmentation.grid, added)
