@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import rasterio
+import torch
 from features import landscape
 from skimage.io import imread
 
@@ -73,6 +74,12 @@ def test_the_overlay_shows_classes_over_the_image(scene: Path, tmp_path: Path) -
         (["--bands", "r,g,pink"], UNFIT, "found 'pink'"),
         (["--bands", "r,g,b,n"], UNFIT, "at most 3 entries"),
         (["--window", "100"], USAGE, "a multiple of 16, found 100"),
+        pytest.param(
+            ["--device", "cuda"],
+            UNFIT,
+            "scene.tif: expected a CUDA device, found none that torch can use; choose cpu or auto",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device"),
+        ),
         (["--out", "nowhere/labels.tif"], UNFIT, "create the folder first"),
         (["--out", "labels.xyz"], UNFIT, ".tif"),
     ],

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_firstpass.errors import ComputeError
+from napari_firstpass.errors import ComputeError, FirstPassError
 from napari_firstpass.progress import Progress, Span, Steps, guarded, relay, run
 
 
@@ -45,6 +45,14 @@ def test_a_torch_error_is_a_runtime_error() -> None:
     # What `guarded` relies on; traps.md 7.1.
     with pytest.raises(RuntimeError):
         torch.zeros(2, 3) @ torch.zeros(2, 3)
+
+
+def test_no_error_of_ours_is_one_that_a_worker_would_lose() -> None:
+    def children(kind: type[Exception]) -> list[type[Exception]]:
+        return [kind, *(c for child in kind.__subclasses__() for c in children(child))]
+
+    assert len(children(FirstPassError)) > 10
+    assert not [kind for kind in children(FirstPassError) if issubclass(kind, RuntimeError)]
 
 
 def test_other_errors_pass_unchanged() -> None:

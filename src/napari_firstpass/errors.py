@@ -73,7 +73,7 @@ class OutputError(FirstPassError, OSError):
         return str(self.args[0])
 
 
-class DeviceError(FirstPassError, RuntimeError):
+class DeviceError(FirstPassError, ValueError):
     """A compute device was asked for that this machine does not have."""
 
 
