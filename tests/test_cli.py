@@ -68,7 +68,11 @@ def test_the_overlay_shows_classes_over_the_image(scene: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--classes", "1"], USAGE, "expected classes in [2, 1000], found 1; change classes"),
+        (
+            ["--classes", "1"],
+            USAGE,
+            "classes in [2, 1000], a whole number, found 1; change classes",
+        ),
         (["--method", "magic"], USAGE, "a method out of kmeans, primaps, found 'magic'"),
         (["--backbone", "magic"], USAGE, "a backbone out of texture, found 'magic'"),
         (["--bands", "r,g,pink"], UNFIT, "found 'pink'"),
@@ -76,7 +80,7 @@ def test_the_overlay_shows_classes_over_the_image(scene: Path, tmp_path: Path) -
         (["--window", "100"], USAGE, "a multiple of 16, found 100"),
         pytest.param(
             ["--device", "cuda"],
-            UNFIT,
+            USAGE,
             "scene.tif: expected a CUDA device, found none that torch can use; choose cpu or auto",
             marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device"),
         ),
@@ -124,6 +128,34 @@ def test_images_of_one_name_cannot_share_a_folder(tmp_path: Path) -> None:
 def test_several_images_cannot_go_into_one_file(scene: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="expected a folder"):
         output_paths([scene, tmp_path / "other.tif"], scene)
+
+
+def test_a_label_map_among_the_images_is_never_replaced(scene: Path, tmp_path: Path) -> None:
+    other = tmp_path / "scene_labels.tif"
+    other.write_bytes(scene.read_bytes())
+    arguments = [str(scene), str(other), "--out", str(tmp_path), "--overwrite"]
+    assert main(["segment", *arguments]) == USAGE
+    assert other.read_bytes() == scene.read_bytes()
+
+
+def test_an_output_that_exists_is_found_before_the_work(scene: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels_overlay.png").write_text("precious")
+    out = tmp_path / "labels.tif"
+    assert main(["segment", str(scene), "--out", str(out), "--overlay"]) == UNFIT
+    assert not out.exists()
+
+
+def test_a_folder_is_not_left_behind_empty(tmp_path: Path) -> None:
+    missing = [str(tmp_path / "a.tif"), str(tmp_path / "b.tif")]
+    assert main(["segment", *missing, "--out", str(tmp_path / "new" / "out")]) == UNFIT
+    assert not (tmp_path / "new" / "out").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(
+    scene: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["segment", str(scene), str(scene.with_name("b.tif")), "--out", f"{scene}/x"]) == 3
+    assert "choose another folder" in capsys.readouterr().err
 
 
 def test_info_tells_what_a_file_holds(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from napari_firstpass.config import SegmentConfig
@@ -11,8 +12,10 @@ from napari_firstpass.errors import OptionError
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ({"classes": 1}, r"classes in \[2, 1000\], found 1"),
-        ({"classes": 1001}, r"classes in \[2, 1000\], found 1001"),
+        ({"classes": 1}, r"classes in \[2, 1000\], a whole number, found 1"),
+        ({"classes": 1001}, r"classes in \[2, 1000\], a whole number, found 1001"),
+        ({"classes": 8.0}, r"a whole number, found 8.0"),
+        ({"classes": np.int64(8)}, r"a whole number, found np.int64\(8\)"),
         ({"window": 1000}, "a multiple of 16, found 1000"),
         ({"window": 32}, r"window in \[64, 8192\]"),
         ({"window": 128, "overlap": 80}, r"overlap in \[0, 64\]"),

@@ -119,6 +119,26 @@ def test_a_little_data_in_a_corner_is_found() -> None:
     assert int((found.labels > 0).sum()) == 1600
 
 
+def test_scattered_data_is_collected_from_the_whole_image() -> None:
+    rng = np.random.default_rng(0)
+    image = np.tile(landscape(250, 250), (1, 10, 10))
+    valid = rng.random((2500, 2500)) < 1e-4
+    source = ArraySource(rgb_raster(image, valid))
+    found = run(segment_source_steps(source, SegmentConfig(classes=4), name="sparse"))
+    assert set(np.unique(found.labels[valid])) == {1, 2, 3, 4}
+
+
+def test_values_that_stand_for_no_data_undeclared_are_no_data() -> None:
+    bands = np.concatenate([landscape(128, 128), landscape(128, 128, seed=1)[:1]]).astype(
+        np.float32
+    )
+    bands[:, :20] = np.finfo(np.float32).min
+    raster = Raster.from_array(bands, Grid(128, 128), roles=("red", "green", "blue", "nir"))
+    found = segment(raster)
+    assert (found.labels[:20] == 0).all()
+    assert set(np.unique(found.labels[20:])) == {1, 2, 3, 4}
+
+
 def test_confidence_is_higher_inside_than_at_borders() -> None:
     raster, _ = two_fields()
     confidence = segment(raster, SegmentConfig(classes=2)).confidence

@@ -19,6 +19,17 @@ def test_driving_steps_shows_all_progress_and_returns_the_result() -> None:
     assert [p.done for p in seen] == [0, 1, 2]
 
 
+def test_steps_are_closed_when_the_callback_fails() -> None:
+    steps = count_to(3)
+
+    def fail(_: Progress) -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        run(steps, fail)
+    assert list(steps) == []
+
+
 def test_inner_progress_is_placed_within_the_whole() -> None:
     seen: list[Progress] = []
     assert run(relay(count_to(4), Span(100, 200, 300)), seen.append) == "done"

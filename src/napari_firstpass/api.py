@@ -16,10 +16,10 @@ from napari_firstpass.grid import IDENTITY, Grid
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.label_file import LabelFile
 from napari_firstpass.pipeline import segment_steps
-from napari_firstpass.progress import Progress, Span, Steps, relay, run
+from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
-from napari_firstpass.segmentation import Segmentation, id_counts, label_dtype
+from napari_firstpass.segmentation import Segmentation, label_dtype
 from napari_firstpass.taxonomy import UNLABELLED, Taxonomy, numbered_taxonomy
 
 if TYPE_CHECKING:
@@ -92,13 +92,13 @@ def segment_file(
     overwrite : bool
         Whether existing output may be replaced. The image itself never is.
     on_progress : callable or None
-        Called with a `Progress` at least every 100 ms of work.
+        Called with a `Progress` about every 100 ms of work.
 
     Raises
     ------
     FirstPassError
         `ImageReadError`, `ImageContentError`, `BandError`, `OptionError`, `UnknownNameError`,
-        `DeviceError` or `OutputError`; nothing is left behind.
+        `DeviceError`, `OutputError` or `ComputeError`; nothing is left behind.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def segment_file(
     steps = segment_file_steps(
         image, out, config, bands=bands, confidence=confidence, overwrite=overwrite
     )
-    return run(steps, on_progress) if on_progress else run(steps)
+    return run(guarded(steps), on_progress or ignore)
 
 
 def segment_file_steps(
@@ -135,8 +135,7 @@ def segment_file_steps(
                 forbid=source.files,
             )
         )
-        sink = _CountingSink(file, taxonomy)
-        yield from relay(segment_steps(source, config, sink), Span(2, 92, 100))
+        yield from relay(segment_steps(source, config, file), Span(2, 92, 100))
         yield from relay(file.finish(), Span(92, 100, 100), "writing the file")
     return SegmentReport(
         image=Path(image),
@@ -144,7 +143,7 @@ def segment_file_steps(
         confidence=None if confidence is None else Path(confidence),
         grid=source.grid,
         taxonomy=taxonomy,
-        counts=sink.found,
+        counts=file.counts,
     )
 
 
@@ -174,7 +173,7 @@ def segment_array(
     transform, crs
         Place on Earth, handed on to the result.
     on_progress : callable or None
-        Called with a `Progress` at least every 100 ms of work.
+        Called with a `Progress` about every 100 ms of work.
 
     Raises
     ------
@@ -189,7 +188,7 @@ def segment_array(
     grid = Grid(stacked.shape[1], stacked.shape[2], transform, crs)
     raster = Raster.from_array(stacked, grid, roles=roles, valid=valid)
     steps = segment_source_steps(ArraySource(raster), config, name="array")
-    return run(steps, on_progress) if on_progress else run(steps)
+    return run(guarded(steps), on_progress or ignore)
 
 
 def segment_source_steps(
@@ -282,26 +281,3 @@ class _ArraySink:
     ) -> None:
         self.labels[window.slices] = labels
         self.confidence[window.slices] = confidence
-
-
-class _CountingSink:
-    """Hands windows on to a file and counts the pixels of each class."""
-
-    def __init__(self, file: LabelFile, taxonomy: Taxonomy) -> None:
-        self._file = file
-        self._counts = np.zeros(taxonomy.max_id + 1, dtype=np.int64)
-
-    @property
-    def found(self) -> dict[int, int]:
-        """Pixels of each id that occurs."""
-        return {int(i): int(self._counts[i]) for i in np.flatnonzero(self._counts)}
-
-    def write(
-        self,
-        window: Window,
-        labels: Labels,
-        confidence: NDArray[np.uint8],
-    ) -> None:
-        counts = id_counts(labels)
-        self._counts[: len(counts)] += counts
-        self._file.write(window, labels, confidence)

@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -17,14 +18,22 @@ from typing import TYPE_CHECKING, Any
 from napari_firstpass import __version__
 from napari_firstpass.cli_progress import Reporter, peak_memory
 from napari_firstpass.config import MAX_CLASSES, SegmentConfig
-from napari_firstpass.errors import ComputeError, FirstPassError, OptionError, UnknownNameError
+from napari_firstpass.errors import (
+    ComputeError,
+    DeviceError,
+    FirstPassError,
+    OptionError,
+    OutputError,
+    UnknownNameError,
+)
 from napari_firstpass.threads import wait_without_spinning
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import FrameType
 
     from napari_firstpass.api import SegmentReport
+    from napari_firstpass.progress import Steps
     from napari_firstpass.registry import Registry
 
 DONE, SOME_FAILED, USAGE, UNFIT, FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -43,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"firstpass: {error}", file=sys.stderr)
         return exit_code(error)
     except KeyboardInterrupt:
-        print("firstpass: interrupted; nothing was left behind", file=sys.stderr)
+        print("firstpass: interrupted; no unfinished file was left behind", file=sys.stderr)
         return INTERRUPTED
     return code
 
@@ -54,7 +63,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def exit_code(error: FirstPassError) -> int:
     """Return the exit code that stands for an error."""
-    if isinstance(error, (OptionError, UnknownNameError)):
+    if isinstance(error, (DeviceError, OptionError, UnknownNameError)):
         return USAGE
     return FAILED if isinstance(error, ComputeError) else UNFIT
 
@@ -127,8 +136,9 @@ def _segment(options: Namespace) -> int:
         seed=options.seed,
         device=options.device,
     )
-    outputs = output_paths(options.images, options.out)
-    results = [_segment_one(*pair, config, options) for pair in outputs]
+    jobs = output_paths(options.images, options.out)
+    with _folder(options.out, wanted=len(jobs) > 1):
+        results = [_segment_one(*job, config, options) for job in jobs]
     if options.json:
         alone = len(results) == 1
         print(json.dumps(results[0] if alone else results, indent=2, ensure_ascii=False))
@@ -136,16 +146,37 @@ def _segment(options: Namespace) -> int:
     return codes.pop() if len(codes) == 1 else SOME_FAILED
 
 
+@contextmanager
+def _folder(path: Path, *, wanted: bool) -> Iterator[None]:
+    """Make the output folder if it is wanted and missing; remove it if nothing went into it."""
+    made = wanted and not path.exists()
+    try:
+        if made:
+            path.mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(
+            expected=f"to make the folder {path}",
+            found=str(error.strerror),
+            remedy="choose another folder",
+        ) from error
+    try:
+        yield
+    finally:
+        if made and not any(path.iterdir()):
+            path.rmdir()
+
+
 def output_paths(images: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     """Pair images with label files.
 
     ``out`` is the label file of a single image, unless it is an existing folder; of several images
-    it is the folder, made if missing.
+    it is the folder.
 
     Raises
     ------
     OptionError
-        If two images would get the same label file, or the folder is a file.
+        If two images would get the same label file, what one image gets is another image, or the
+        folder is a file.
     """
     if len(images) == 1 and not out.is_dir():
         return [(images[0], out)]
@@ -158,31 +189,34 @@ def output_paths(images: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
             found=f"{repeated[0]} more than once" if repeated else f"the file {out}",
             remedy="run images of the same name one by one, each with its own --out",
         )
-    out.mkdir(parents=True, exist_ok=True)
+    inputs = {image.resolve() for image in images}
+    for name in names:
+        both = {path.resolve() for path in (name, *_extras(name))} & inputs
+        if both:
+            raise OptionError(
+                expected="outputs that are not among the images",
+                found=str(both.pop()),
+                remedy="leave label maps out of the list, or choose another folder",
+            )
     return pairs
+
+
+def _extras(labels: Path) -> tuple[Path, Path]:
+    """Return where the confidence and the overlay of a label file go."""
+    stem = labels.stem
+    return labels.with_name(f"{stem}_confidence.tif"), labels.with_name(f"{stem}_overlay.png")
 
 
 def _segment_one(
     image: Path, out: Path, config: SegmentConfig, options: Namespace
 ) -> dict[str, Any]:
     """Segment one image; its failure is reported and does not stop the others."""
-    from napari_firstpass.api import segment_file_steps
     from napari_firstpass.progress import guarded
 
     start = perf_counter()
-    confidence = out.with_name(f"{out.stem}_confidence.tif") if options.confidence else None
-    steps = segment_file_steps(
-        image,
-        out,
-        config,
-        bands=options.bands,
-        confidence=confidence,
-        overwrite=options.overwrite,
-    )
     try:
         with Reporter(image.name) as reporter:
-            report = reporter.drive(guarded(steps))
-        overlay = _write_overlay(report, options) if options.overlay else None
+            report, overlay = reporter.drive(guarded(_one_steps(image, out, config, options)))
     except FirstPassError as error:
         print(f"firstpass: {image}: {error}", file=sys.stderr)
         return {"image": str(image), "error": str(error), "exit_code": exit_code(error)}
@@ -192,14 +226,35 @@ def _segment_one(
     return result
 
 
-def _write_overlay(report: SegmentReport, options: Namespace) -> Path:
+def _one_steps(
+    image: Path, out: Path, config: SegmentConfig, options: Namespace
+) -> Steps[tuple[SegmentReport, Path | None]]:
+    """Segment one image, with its overlay; what may not be written is refused before the work."""
+    from napari_firstpass.api import segment_file_steps
+    from napari_firstpass.io.files import check_output
+
+    confidence, overlay = _extras(out)
+    if options.overlay:
+        check_output(overlay, overwrite=options.overwrite, forbid=[image])
+    report = yield from segment_file_steps(
+        image,
+        out,
+        config,
+        bands=options.bands,
+        confidence=confidence if options.confidence else None,
+        overwrite=options.overwrite,
+    )
+    return report, _write_overlay(report, overlay, options) if options.overlay else None
+
+
+def _write_overlay(report: SegmentReport, path: Path, options: Namespace) -> Path:
     from napari_firstpass.io.geotiff import read_overview
     from napari_firstpass.io.label_file import read_segmentation
     from napari_firstpass.io.overlay import write_overlay
 
     side = 2048
     return write_overlay(
-        report.labels.with_name(f"{report.labels.stem}_overlay.png"),
+        path,
         read_overview(report.image, side, bands=options.bands),
         read_segmentation(report.labels, max_side=side),
         max_side=side,
@@ -266,10 +321,14 @@ def _info(options: Namespace) -> int:
 
 
 def _sample(options: Namespace) -> int:
+    from napari_firstpass.io.files import check_output
     from napari_firstpass.io.label_file import write_segmentation
     from napari_firstpass.io.raster_file import write_raster
     from napari_firstpass.scenes import make_scene
 
+    wanted = [path for path in (options.out, options.truth) if path is not None]
+    for path in wanted:
+        check_output(path, overwrite=options.overwrite)
     scene = make_scene(options.size, options.size, seed=options.seed)
     print(write_raster(options.out, scene.raster, overwrite=options.overwrite))
     if options.truth is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from tqdm import tqdm
@@ -34,12 +35,8 @@ class Reporter:
         )
 
     def drive(self, steps: Steps[T]) -> T:
-        """Run ``steps`` to the end, showing how far they are; closed if interrupted."""
-        try:
-            return run(steps, self._show)
-        finally:
-            # After Ctrl+C this lets the steps remove what they have begun to write.
-            steps.close()
+        """Run ``steps`` to the end, showing how far they are."""
+        return run(steps, self._show)
 
     def _show(self, progress: Progress) -> None:
         share = progress.done / max(progress.total, 1)
@@ -69,6 +66,11 @@ def peak_memory() -> int | None:
         import resource
     except ImportError:
         return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts kilobytes, macOS bytes.
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    if sys.platform == "darwin":
+        return round(peak / 2**10)  # macOS counts bytes, others kilobytes
+    # Linux hands the figure of the process that started us on to us; its own file does not.
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
+    own = [int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM:")]
+    return round(own[0] if own else peak)

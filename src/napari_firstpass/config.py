@@ -10,6 +10,7 @@ from napari_firstpass.errors import OptionError
 Device = Literal["auto", "cpu", "cuda"]
 
 MAX_CLASSES = 1000
+MAX_REGION = 1024
 WINDOW_STEP = 16
 """Windows are cut at multiples of this, so that every backbone stride up to 16 falls on them."""
 
@@ -33,7 +34,8 @@ class SegmentConfig:
         Context read around each window, in pixels: a multiple of 16, at most half the window.
         From 64 on, windows leave no seams; below, faster with seams.
     min_region : int
-        Regions of fewer pixels are merged into their neighbours; 0 keeps all.
+        Regions of fewer pixels are merged into their neighbours, 0 to 1024; 0 keeps all. A region
+        is measured within its window and the overlap, hence the limit.
     seed : int
         Drives every random choice.
     device : str
@@ -53,7 +55,7 @@ class SegmentConfig:
         _check("classes", self.classes, 2, MAX_CLASSES)
         _check("window", self.window, 64, 8192, step=WINDOW_STEP)
         _check("overlap", self.overlap, 0, self.window // 2, step=WINDOW_STEP)
-        _check("min_region", self.min_region, 0, 1_000_000)
+        _check("min_region", self.min_region, 0, MAX_REGION)
         _check("seed", self.seed, 0, 2**32 - 1)
         if self.device not in ("auto", "cpu", "cuda"):
             raise OptionError(
@@ -64,11 +66,12 @@ class SegmentConfig:
 
 
 def _check(name: str, value: int, low: int, high: int, step: int = 1) -> None:
-    if low <= value <= high and value % step == 0:
+    # A numpy integer would pass, and fail later where the options are written as JSON.
+    if type(value) is int and low <= value <= high and value % step == 0:
         return
-    steps = "" if step == 1 else f", a multiple of {step}"
+    steps = ", a whole number" if step == 1 else f", a multiple of {step}"
     raise OptionError(
         expected=f"{name} in [{low}, {high}]{steps}",
-        found=str(value),
+        found=repr(value),
         remedy=f"change {name}",
     )

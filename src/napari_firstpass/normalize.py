@@ -13,7 +13,7 @@ from torch import Tensor
 from napari_firstpass.errors import ImageContentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 _TAIL = 0.5
 """Percentage of values cut off at each end of the stretch: sun glints and dead pixels."""
 
-_VALUES_PER_WINDOW = 50_000
+_MAX_VALUES = 4_000_000
+"""Values looked at for the stretch, over all bands and windows."""
+
+LARGEST = 1e30
+"""Floating values beyond this are no data, declared or not: what some programs write for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class BandStats:
     high: tuple[float, ...]
 
     @classmethod
-    def of(cls, sample: Iterable[Raster]) -> BandStats:
+    def of(cls, sample: Sequence[Raster]) -> BandStats:
         """Measure a sample of windows.
 
         Raises
@@ -48,25 +52,23 @@ class BandStats:
         ImageContentError
             If no pixel of the sample is valid, or every band has one value only.
         """
-        values = [_some_valid_values(raster) for raster in sample]
-        joined = np.concatenate([v for v in values if v.size] or [np.empty((1, 0))], axis=1)
-        if joined.shape[1] == 0:
+        if not any(raster.valid.any() for raster in sample):
             raise ImageContentError(
                 expected="an image with valid pixels",
                 found="none: all of them are no data or not finite",
                 remedy="check the nodata value of the file",
             )
-        low, high = np.percentile(joined, [_TAIL, 100 - _TAIL], axis=1)
-        # A band that is constant but for a few pixels still has a range.
-        flat = high <= low
-        low[flat], high[flat] = joined[flat].min(axis=1), joined[flat].max(axis=1)
-        if (high <= low).all():
+        limit = max(1000, _MAX_VALUES // (len(sample) * len(sample[0].names)))
+        values = [_some_valid_values(raster, limit) for raster in sample]
+        ranges = [_range_of(np.concatenate(band)) for band in zip(*values, strict=True)]
+        low, high = zip(*ranges, strict=True)
+        if low == high:
             raise ImageContentError(
                 expected="an image whose values differ",
-                found=f"the one value {joined[0, 0]:g} everywhere",
+                found=f"the one value {low[0]:g} everywhere",
                 remedy="choose another image or other bands",
             )
-        return cls(tuple(low.tolist()), tuple(high.tolist()))
+        return cls(low, high)
 
     def select(self, bands: Sequence[int]) -> BandStats:
         """Return the statistics of some bands."""
@@ -84,12 +86,28 @@ class BandStats:
         return np.clip(stretched, 0, 1, out=stretched)
 
 
-def _some_valid_values(raster: Raster) -> NDArray[np.float64]:
-    """Return up to 50,000 valid pixels as (C, n), evenly picked."""
+def _some_valid_values(raster: Raster, limit: int) -> NDArray[np.generic]:
+    """Return up to ``limit`` valid pixels as (C, n), evenly picked."""
     flat = np.flatnonzero(raster.valid)
-    picked = flat[:: max(1, len(flat) // _VALUES_PER_WINDOW)]
-    chosen = raster.bands.reshape(len(raster.bands), -1)[:, picked]
-    return chosen.astype(np.float64)
+    picked = flat[:: max(1, -(-len(flat) // limit))]
+    return raster.bands.reshape(len(raster.bands), -1)[:, picked]
+
+
+def _range_of(values: NDArray[np.generic]) -> tuple[float, float]:
+    """Return where the values of a band lie, without their tails if something is left then."""
+    low, high = np.percentile(values.astype(np.float64), [_TAIL, 100 - _TAIL])
+    if high <= low:
+        # A band that is constant but for a few pixels still has a range.
+        low, high = values.min(), values.max()
+    return float(low), float(high)
+
+
+def usable(raster: Raster) -> Raster:
+    """Mark pixels invalid whose values are beyond any measurement (see `LARGEST`)."""
+    if raster.bands.dtype.kind != "f":
+        return raster
+    sound = (np.abs(raster.bands) < LARGEST).all(axis=0)
+    return replace(raster, valid=raster.valid & sound)
 
 
 def filled(raster: Raster) -> Raster:

@@ -15,17 +15,17 @@ from napari_firstpass.backbones import BACKBONES
 from napari_firstpass.device import torch_device
 from napari_firstpass.features import FeatureMap
 from napari_firstpass.grid import Window
-from napari_firstpass.normalize import BandStats, FeatureScaler, filled
+from napari_firstpass.normalize import BandStats, FeatureScaler, filled, usable
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.refiners.guided_filter import GuidedFilterConfig, sharpen
 from napari_firstpass.refiners.small_regions import merge_small_regions
 from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.segmenters import SEGMENTERS
 from napari_firstpass.taxonomy import UNLABELLED
-from napari_firstpass.tiling import Tile, affordable_window, spread_windows, tiles
+from napari_firstpass.tiling import Tile, affordable, spread_windows, tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,6 +39,7 @@ _SAMPLE_SIDE = 256
 _SAMPLE_CONTEXT = 32
 _SAMPLE_WINDOWS = 32
 _SAMPLE_BYTES = 128 * 2**20
+_ENOUGH_PIXELS = 128 * 128
 _GUIDE_BANDS = 3
 
 
@@ -96,7 +97,7 @@ def fit_steps(source: RasterSource, config: SegmentConfig) -> Steps[FittedModel]
     factory = BACKBONES.load(config.backbone)
     segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
     sample = yield from _read_sample(source, config.seed)
-    stats = BandStats.of(raster.crop(inner) for raster, inner in sample)
+    stats = BandStats.of([raster.crop(inner) for raster, inner in sample])
     backbone = factory(stats, source.roles, device)
     maps: list[FeatureMap] = []
     for done, (raster, inner) in enumerate(sample):
@@ -117,7 +118,7 @@ def label_steps(
     for done, tile in enumerate(cuts):
         place = f"window {done + 1} of {len(cuts)}"
         yield Progress(100 * done, 100 * len(cuts), place)
-        inner = _label_tile(source.read(tile.padded), model, config)
+        inner = _label_tile(usable(source.read(tile.padded)), model, config)
         span = Span(100 * done, 100 * (done + 1), 100 * len(cuts))
         labels, confidence = yield from relay(inner, span, place)
         rows, cols = tile.core.relative_to(tile.padded).slices
@@ -150,8 +151,10 @@ def _label_tile(
 
 
 def _cut(source: RasterSource, config: SegmentConfig) -> tuple[Tile, ...]:
-    window = affordable_window(config.window, config.overlap, bands=len(source.names))
-    return tiles(source.grid, window=window, overlap=config.overlap)
+    window, overlap = affordable(
+        config.window, config.overlap, bands=len(source.names), classes=config.classes
+    )
+    return tiles(source.grid, window=window, overlap=overlap)
 
 
 def _sample_area(source: RasterSource) -> int:
@@ -163,26 +166,34 @@ def _sample_area(source: RasterSource) -> int:
 def _read_sample(source: RasterSource, seed: int) -> Steps[list[tuple[Raster, Window]]]:
     """Read windows with context, each with the place of the window in it.
 
-    Where the spread windows meet no data at all, the whole image is searched for some.
+    Where the spread windows meet next to no data, the whole image is searched for some.
     """
     side = _SAMPLE_SIDE + 2 * _SAMPLE_CONTEXT
     window_bytes = side * side * len(source.names) * source.dtype.itemsize
     limit = max(4, min(_SAMPLE_WINDOWS, _SAMPLE_BYTES // window_bytes))
     spread = spread_windows(source.grid, side=_SAMPLE_SIDE, limit=limit, seed=seed)
-    for candidates in (spread, _all_windows(source.grid)):
-        sample: list[tuple[Raster, Window]] = []
-        for window in candidates:
-            yield Progress(0, 1, "looking for a sample")
-            context = window.grown(
-                _SAMPLE_CONTEXT, height=source.grid.height, width=source.grid.width
-            )
-            raster, inner = source.read(context), window.relative_to(context)
-            if raster.valid[inner.slices].any():
-                sample.append((filled(raster), inner))
-            if len(sample) == limit:
-                break
-        if sample:
-            break
+    sample = yield from _read_windows(source, spread)
+    if sum(int(raster.crop(inner).valid.sum()) for raster, inner in sample) >= _ENOUGH_PIXELS:
+        return sample
+    holding: list[Window] = []
+    for window in _all_windows(source.grid):
+        yield Progress(0, 1, "looking for data")
+        if usable(source.read(window)).valid.any():
+            holding.append(window)
+    return (yield from _read_windows(source, holding[:: -(-len(holding) // limit) or 1]))
+
+
+def _read_windows(
+    source: RasterSource, windows: Sequence[Window]
+) -> Steps[list[tuple[Raster, Window]]]:
+    sample: list[tuple[Raster, Window]] = []
+    height, width = source.grid.shape
+    for window in windows:
+        yield Progress(0, 1, "reading a sample")
+        context = window.grown(_SAMPLE_CONTEXT, height=height, width=width)
+        raster, inner = usable(source.read(context)), window.relative_to(context)
+        if raster.valid[inner.slices].any():
+            sample.append((filled(raster), inner))
     return sample
 
 

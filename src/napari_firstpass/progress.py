@@ -21,22 +21,25 @@ class Progress:
 
 
 Steps = Generator[Progress, None, T]
-"""A generator that yields `Progress` at least every 100 ms of work and returns a ``T``."""
+"""A generator that yields `Progress` about every 100 ms of work and returns a ``T``."""
 
 
-def _ignore(_: Progress) -> None:
+def ignore(_: Progress) -> None:
     """Look the other way."""
 
 
-def run(steps: Steps[T], on_progress: Callable[[Progress], None] = _ignore) -> T:
-    """Drive ``steps`` to the end and return its result."""
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        on_progress(progress)
+def run(steps: Steps[T], on_progress: Callable[[Progress], None] = ignore) -> T:
+    """Drive ``steps`` to the end and return its result; they are closed whatever happens."""
+    try:
+        while True:
+            on_progress(next(steps))
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        # After Ctrl+C or an error in the callback, what was begun is removed now, not at some
+        # later collection of garbage.
+        steps.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ from napari_firstpass.grid import Grid, Window
 _WINDOW_BYTES = 400 * 2**20
 _BYTES_PER_VALUE = 12
 """Raw values and their stretched copies, in the worst case."""
+_BYTES_PER_SCORE = 0.75
+"""Distances, probabilities and a copy of them, for each 4 x 4 pixels."""
+_LEAST_WINDOW = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,10 @@ def _spans(length: int, window: int, overlap: int) -> list[tuple[int, int]]:
 def spread_windows(grid: Grid, *, side: int, limit: int, seed: int) -> tuple[Window, ...]:
     """Choose windows spread over a grid, for fitting.
 
-    The grid is divided into at most ``limit`` nearly square blocks of at least ``side`` pixels, and
-    one window is drawn in each: even coverage without the moiré of a regular grid. The choice
-    depends on the size of the grid and the seed alone, never on how the grid is computed later.
+    The grid is divided into at most ``limit`` nearly square blocks, of about ``side`` pixels or
+    more, and one window is drawn in each: even coverage without the moiré of a regular grid. The
+    choice depends on the size of the grid and the seed alone, never on how the grid is computed
+    later.
 
     Parameters
     ----------
@@ -93,7 +97,7 @@ def spread_windows(grid: Grid, *, side: int, limit: int, seed: int) -> tuple[Win
 
 def _blocks(grid: Grid, side: int, limit: int) -> tuple[int, int]:
     """Return how many blocks to make along rows and columns."""
-    rows, cols = max(1, -(-grid.height // side)), max(1, -(-grid.width // side))
+    rows, cols = max(1, round(grid.height / side)), max(1, round(grid.width / side))
     if rows * cols <= limit:
         return rows, cols
     shrink = (limit / (rows * cols)) ** 0.5
@@ -109,14 +113,15 @@ def _draw(rng: np.random.Generator, length: int, side: int, index: int, count: i
     return max(0, start // WINDOW_STEP * WINDOW_STEP)
 
 
-def affordable_window(window: int, overlap: int, *, bands: int) -> int:
-    """Return a window side, at most ``window``, whose bands fit a fixed share of memory.
+def affordable(window: int, overlap: int, *, bands: int, classes: int) -> tuple[int, int]:
+    """Return a window and an overlap, at most those given, that fit a fixed share of memory.
 
-    The result of a run does not depend on the window, so an image with very many bands may be
-    computed in smaller ones.
+    The result of a run does not depend on the window, so an image with very many bands, or a run
+    with very many classes, may be computed in smaller ones. An overlap of more than 64 pixels
+    gives way too: it adds nothing.
     """
-    side = window + 2 * overlap
-    while side * side * bands * _BYTES_PER_VALUE > _WINDOW_BYTES and window > 4 * WINDOW_STEP:
-        window = max(window // 2 // WINDOW_STEP, 4) * WINDOW_STEP
-        side = window + 2 * overlap
-    return window
+    per_pixel = bands * _BYTES_PER_VALUE + classes * _BYTES_PER_SCORE
+    while (window + 2 * overlap) ** 2 * per_pixel > _WINDOW_BYTES and window > _LEAST_WINDOW:
+        window = max(window // 2 // WINDOW_STEP * WINDOW_STEP, _LEAST_WINDOW)
+        overlap = min(overlap, max(window // 2, _LEAST_WINDOW))
+    return window, overlap

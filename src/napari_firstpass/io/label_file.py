@@ -15,7 +15,7 @@ from napari_firstpass.io.band_tiff import STRIP, BandStyle
 from napari_firstpass.io.label_reader import is_label_file, read_segmentation
 from napari_firstpass.io.label_tags import class_tags, label_tags, provenance_tags
 from napari_firstpass.io.sidecar import write_class_names
-from napari_firstpass.progress import Progress, run
+from napari_firstpass.progress import Progress, Span, relay, run
 from napari_firstpass.segmentation import id_counts, label_dtype
 from napari_firstpass.taxonomy import UNLABELLED
 
@@ -61,6 +61,11 @@ class LabelFile:
     forbid : iterable of Path
         Files that must not be replaced even then: the inputs.
 
+    Attributes
+    ----------
+    counts : dict of int to int
+        Pixels of each id that occurs, once finished.
+
     Raises
     ------
     OutputError
@@ -90,6 +95,7 @@ class LabelFile:
             self._confidence = BandFile(
                 place, grid, _confidence_style(provenance), overwrite=overwrite, forbid=forbid
             )
+        self.counts: dict[int, int] = {}
         self._stack = ExitStack()
         self._finished = False
 
@@ -143,10 +149,12 @@ class LabelFile:
         OutputError
             If the disk is full, or a file does not read back as it was meant.
         """
-        counts = yield from self._count()
-        yield from self._labels.finish(lambda p: write_class_names(p, self.taxonomy, counts))
+        both = self._confidence is not None
+        self.counts = yield from relay(self._count(), Span(0, 10, 100))
+        labels = self._labels.finish(lambda p: write_class_names(p, self.taxonomy, self.counts))
+        yield from relay(labels, Span(10, 55 if both else 100, 100))
         if self._confidence is not None:
-            yield from self._confidence.finish()
+            yield from relay(self._confidence.finish(), Span(55, 100, 100))
         self._finished = True
 
     def _count(self) -> Steps[dict[int, int]]:

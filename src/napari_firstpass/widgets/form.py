@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_firstpass.config import SegmentConfig
+from napari_firstpass.config import MAX_REGION, SegmentConfig
 from napari_firstpass.widgets.image_box import ImageBox
 from napari_firstpass.widgets.status_line import StatusLine
 
@@ -88,7 +88,7 @@ class SegmentForm(QWidget):
         self.method = _choice(methods, defaults.method)
         self.classes = _spin(2, MAX_CLASSES, defaults.classes)
         self.more = QToolButton()
-        self.min_region = _spin(0, 100_000, defaults.min_region, suffix=" px")
+        self.min_region = _spin(0, MAX_REGION, defaults.min_region, suffix=" px")
         self.seed = _spin(0, 999_999, defaults.seed)
         self.run = _button("Run", RUN_KEY)
         self.cancel = _button("Cancel", CANCEL_KEY)
