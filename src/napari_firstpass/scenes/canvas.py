@@ -87,7 +87,7 @@ class Canvas:
 
     def __post_init__(self) -> None:
         shape = self.extent.height, self.extent.width
-        self.colour = np.empty((4, *shape), dtype=np.float32)
+        self.colour = np.zeros((4, *shape), dtype=np.float32)
         self.height = np.zeros(shape, dtype=np.float32)
         self.shade = np.ones(shape, dtype=np.float32)
         self.labels = np.full(shape, PAVED, dtype=np.uint8)
