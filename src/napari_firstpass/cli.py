@@ -213,14 +213,12 @@ def _segment_one(
     """Segment one image; its failure is reported and does not stop the others."""
     from napari_firstpass.progress import guarded
 
-    start = perf_counter()
     try:
         with Reporter(image.name) as reporter:
-            report, overlay = reporter.drive(guarded(_one_steps(image, out, config, options)))
+            result = reporter.drive(guarded(_one_steps(image, out, config, options)))
     except FirstPassError as error:
         print(f"firstpass: {image}: {error}", file=sys.stderr)
         return {"image": str(image), "error": str(error), "exit_code": exit_code(error)}
-    result = _result(report, overlay, perf_counter() - start)
     if not options.json:
         print("\n".join(_summary(result)))
     return result
@@ -228,11 +226,12 @@ def _segment_one(
 
 def _one_steps(
     image: Path, out: Path, config: SegmentConfig, options: Namespace
-) -> Steps[tuple[SegmentReport, Path | None]]:
+) -> Steps[dict[str, Any]]:
     """Segment one image, with its overlay; what may not be written is refused before the work."""
     from napari_firstpass.api import segment_file_steps
     from napari_firstpass.io.files import check_output
 
+    start = perf_counter()  # after the imports: they are paid once, however many images follow
     confidence, overlay = _extras(out)
     if options.overlay:
         check_output(overlay, overwrite=options.overwrite, forbid=[image])
@@ -244,7 +243,8 @@ def _one_steps(
         confidence=confidence if options.confidence else None,
         overwrite=options.overwrite,
     )
-    return report, _write_overlay(report, overlay, options) if options.overlay else None
+    written = _write_overlay(report, overlay, options) if options.overlay else None
+    return _result(report, written, perf_counter() - start)
 
 
 def _write_overlay(report: SegmentReport, path: Path, options: Namespace) -> Path:
