@@ -9,6 +9,8 @@ from napari_firstpass.errors import BandError
 Role = Literal["red", "green", "blue", "nir"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
+RGB: tuple[Role, ...] = ("red", "green", "blue")
+
 _SPELLINGS: dict[str, Role] = {
     "r": "red", "red": "red", "rot": "red", "rouge": "red",
     "g": "green", "green": "green", "grün": "green", "vert": "green",
@@ -24,6 +26,11 @@ OTHER = "x"
 def role_of_name(name: str) -> Role | None:
     """Return the role a band's name stands for, None where it stands for none."""
     return _SPELLINGS.get(name.strip().lower())
+
+
+def visible_bands(roles: tuple[Role | None, ...]) -> list[int]:
+    """Return the positions of red, green and blue, in this order; those that there are."""
+    return [roles.index(role) for role in RGB if role in roles]
 
 
 def parse_bands(text: str, count: int) -> tuple[tuple[int, ...], tuple[Role | None, ...]]:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from napari_firstpass.backbones import BACKBONES
+from napari_firstpass.bands import visible_bands
 from napari_firstpass.device import torch_device
 from napari_firstpass.features import FeatureMap
 from napari_firstpass.grid import Window
@@ -219,5 +220,5 @@ def _inner_features(backbone: Backbone, raster: Raster, inner: Window) -> Steps[
 
 def _guide_bands(source: RasterSource) -> tuple[int, ...]:
     """Return the bands whose edges count: the visible ones where known, else the first."""
-    visible = [i for i, role in enumerate(source.roles) if role in ("red", "green", "blue")]
+    visible = sorted(visible_bands(source.roles))
     return tuple(visible or range(min(_GUIDE_BANDS, len(source.names))))

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from napari_firstpass.bands import visible_bands
 from napari_firstpass.features import FeatureMap
 from napari_firstpass.progress import Progress, Steps
 
@@ -81,14 +82,14 @@ class TextureBackbone:
 
     def _luminance(self, bands: Tensor) -> Tensor:
         """Return (H, W) brightness: of the visible bands where known, else of all."""
-        visible = [i for i, role in enumerate(self.roles) if role in ("red", "green", "blue")]
+        visible = sorted(visible_bands(self.roles))
         return (bands[visible] if visible else bands).mean(0)
 
     def _colours(self, bands: Tensor, raster: Raster, pad: tuple[int, int, int, int]) -> Tensor:
         """Return (c, h, w) colours of cells."""
         where = {role: i for i, role in enumerate(self.roles) if role is not None}
         cells = functional.avg_pool2d(bands, STRIDE)
-        visible = [where[role] for role in ("red", "green", "blue") if role in where]
+        visible = visible_bands(self.roles)
         seen = visible if len(visible) == 3 else []
         parts = [oklab(cells[seen])] if seen else []
         parts.append(cells[[i for i in range(len(self.roles)) if i not in seen]])

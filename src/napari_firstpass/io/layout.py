@@ -10,7 +10,7 @@ import numpy as np
 from rasterio.enums import ColorInterp
 from rasterio.windows import Window as GdalWindow
 
-from napari_firstpass.bands import ROLES, guess_roles, parse_bands
+from napari_firstpass.bands import RGB, ROLES, guess_roles, parse_bands
 from napari_firstpass.errors import ImageReadError
 from napari_firstpass.io.gdal import color_table
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from napari_firstpass.bands import Role
 
 _HINTS: dict[str, Role] = {role: role for role in ROLES}
-_RGB: tuple[Role, ...] = ("red", "green", "blue")
 
 # In these formats a fourth channel can be nothing but transparency.
 _ALPHA_FORMATS = ("PNG", "WEBP", "GIF")
@@ -136,7 +135,7 @@ def _palette_layout(
 ) -> Layout:
     palette = np.zeros((np.iinfo(dtype).max + 1, 4), dtype=np.uint8)
     palette[list(colors)] = list(colors.values())
-    chosen, roles = parse_bands(bands, 3) if bands else ((0, 1, 2), _RGB)
+    chosen, roles = parse_bands(bands, 3) if bands else ((0, 1, 2), RGB)
     return Layout(
         indexes=(1,),
         names=tuple(role or f"band {i + 1}" for role, i in zip(roles, chosen, strict=True)),

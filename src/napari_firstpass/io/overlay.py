@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import rasterio
 
+from napari_firstpass.bands import visible_bands
 from napari_firstpass.errors import OptionError, OutputError
 from napari_firstpass.io.files import whole_file
 from napari_firstpass.io.gdal import gdal_writing
@@ -111,8 +112,9 @@ def overlay(
 
 
 def _shown_bands(raster: Raster) -> list[int]:
-    if all(role in raster.roles for role in ("red", "green", "blue")):
-        return [raster.roles.index(role) for role in ("red", "green", "blue")]
+    visible = visible_bands(raster.roles)
+    if len(visible) == 3:
+        return visible
     return [0, 1, 2] if len(raster.names) >= 3 else [0, 0, 0]
 
 
