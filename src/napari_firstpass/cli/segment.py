@@ -1,90 +1,34 @@
-"""The command ``firstpass``.
-
-Exit codes: 0 done; 1 some images of several failed; 2 wrong options; 3 an image, a band or an
-output is not fit for the job; 4 the computation failed; 130 interrupted.
-"""
+"""``firstpass segment``."""
 
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from argparse import ArgumentParser, Namespace
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from napari_firstpass import __version__
+from napari_firstpass.cli.codes import DONE, exit_code, joint_code
 from napari_firstpass.cli_progress import Reporter, peak_memory
 from napari_firstpass.config import MAX_CLASSES, SegmentConfig
-from napari_firstpass.errors import (
-    ComputeError,
-    DeviceError,
-    FirstPassError,
-    OptionError,
-    OutputError,
-    UnknownNameError,
-)
-from napari_firstpass.threads import wait_without_spinning
+from napari_firstpass.errors import FirstPassError, OptionError, OutputError
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace, _SubParsersAction
     from collections.abc import Iterator, Sequence
-    from types import FrameType
 
     from napari_firstpass.api import SegmentReport
     from napari_firstpass.progress import Steps
     from napari_firstpass.registry import Registry
 
-DONE, SOME_FAILED, USAGE, UNFIT, FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code."""
-    wait_without_spinning()
-    # A job scheduler's TERM is cleaned up after like Ctrl+C.
-    signal.signal(signal.SIGTERM, _interrupt)
-    options = _parser().parse_args(arguments)
-    command: Any = options.command
-    try:
-        code: int = command(options)
-    except FirstPassError as error:
-        print(f"firstpass: {error}", file=sys.stderr)
-        return exit_code(error)
-    except KeyboardInterrupt:
-        print("firstpass: interrupted; no unfinished file was left behind", file=sys.stderr)
-        return INTERRUPTED
-    return code
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def exit_code(error: FirstPassError) -> int:
-    """Return the exit code that stands for an error."""
-    if isinstance(error, (DeviceError, OptionError, UnknownNameError)):
-        return USAGE
-    return FAILED if isinstance(error, ComputeError) else UNFIT
-
-
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        prog="firstpass",
-        description="Unsupervised segmentation of aerial and satellite images.",
-    )
-    parser.add_argument("--version", action="version", version=f"firstpass {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_segment(commands.add_parser("segment", help="images to georeferenced label maps"))
-    _add_info(commands.add_parser("info", help="what a file holds"))
-    _add_sample(commands.add_parser("sample", help="write the built-in scene"))
-    return parser
-
-
-def _add_segment(parser: ArgumentParser) -> None:
+def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
+    """Describe the command to the parser."""
     from napari_firstpass.backbones import BACKBONES
     from napari_firstpass.segmenters import SEGMENTERS
 
+    parser = commands.add_parser("segment", help="images to georeferenced label maps")
     default = SegmentConfig()
     parser.set_defaults(command=_segment)
     add = parser.add_argument
@@ -109,22 +53,6 @@ def _table(registry: Registry[Any]) -> str:
     return "; ".join(f"{name}: {registry.summary(name)}" for name in registry.names)
 
 
-def _add_info(parser: ArgumentParser) -> None:
-    parser.set_defaults(command=_info)
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--json", action="store_true", help="print it as JSON")
-
-
-def _add_sample(parser: ArgumentParser) -> None:
-    parser.set_defaults(command=_sample)
-    add = parser.add_argument
-    add("--out", type=Path, default=Path("town.tif"), help="the image [%(default)s]")
-    add("--truth", type=Path, help="also write the true classes")
-    add("--size", type=int, default=1024, help="side in pixels [%(default)s]")
-    add("--seed", type=int, default=0, help="of the town [%(default)s]")
-    add("--overwrite", action="store_true", help="replace existing output")
-
-
 def _segment(options: Namespace) -> int:
     config = SegmentConfig(
         method=options.method,
@@ -142,8 +70,7 @@ def _segment(options: Namespace) -> int:
     if options.json:
         alone = len(results) == 1
         print(json.dumps(results[0] if alone else results, indent=2, ensure_ascii=False))
-    codes = {result["exit_code"] for result in results}
-    return codes.pop() if len(codes) == 1 else SOME_FAILED
+    return joint_code(result["exit_code"] for result in results)
 
 
 @contextmanager
@@ -307,34 +234,3 @@ def _summary(result: dict[str, Any]) -> list[str]:
         lines.append("  note        the image has no georeference, so the labels have none")
     memory = f", {result['peak_memory_mb']} MB at most" if result["peak_memory_mb"] else ""
     return [*lines, f"  took        {result['seconds']:.1f} s{memory}"]
-
-
-def _info(options: Namespace) -> int:
-    from napari_firstpass.io.info import describe
-
-    info = describe(options.file)
-    if options.json:
-        print(json.dumps(info.to_dict(), indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(info.lines()))
-    return DONE
-
-
-def _sample(options: Namespace) -> int:
-    from napari_firstpass.io.files import check_output
-    from napari_firstpass.io.label_file import write_segmentation
-    from napari_firstpass.io.raster_file import write_raster
-    from napari_firstpass.scenes import make_scene
-
-    wanted = [path for path in (options.out, options.truth) if path is not None]
-    for path in wanted:
-        check_output(path, overwrite=options.overwrite)
-    scene = make_scene(options.size, options.size, seed=options.seed)
-    print(write_raster(options.out, scene.raster, overwrite=options.overwrite))
-    if options.truth is not None:
-        print(write_segmentation(options.truth, scene.truth, overwrite=options.overwrite))
-    return DONE
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -15,7 +15,9 @@ from features import landscape
 from skimage.io import imread
 
 from napari_firstpass import __version__
-from napari_firstpass.cli import DONE, SOME_FAILED, UNFIT, USAGE, main, output_paths
+from napari_firstpass.cli import main
+from napari_firstpass.cli.codes import DONE, SOME_FAILED, UNFIT, USAGE
+from napari_firstpass.cli.segment import output_paths
 from napari_firstpass.errors import OptionError
 from napari_firstpass.grid import Grid
 from napari_firstpass.io.raster_file import write_raster

@@ -1,0 +1,192 @@
+"""``firstpass evaluate``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_firstpass.cli.codes import DONE, exit_code, joint_code
+from napari_firstpass.cli_progress import Reporter
+from napari_firstpass.errors import OptionError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace, _SubParsersAction
+    from collections.abc import Mapping
+
+    from napari_firstpass.evaluate import EvaluateConfig, Evaluation, Result
+    from napari_firstpass.evaluation.matching import ClassScore, ClassScores
+
+_LISTED = 20
+"""Failures that a person is told of one by one."""
+
+
+def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
+    """Describe the command to the parser."""
+    from napari_firstpass.evaluation.statement import NOT_STATED, Protocol
+    from napari_firstpass.pairing import DEFAULT_SUFFIX
+
+    parser = commands.add_parser("evaluate", help="label maps against the truth")
+    parser.set_defaults(command=_evaluate)
+    add = parser.add_argument
+    add("--truth", required=True, type=Path, help="GeoTIFF, PNG or BSDS .mat; or a folder of them")
+    add("--pred", required=True, type=Path, help="the prediction; or a folder, paired by name")
+    add(
+        "--protocol",
+        nargs="+",
+        type=Protocol,
+        choices=list(Protocol),
+        default=[Protocol.SET],
+        metavar="NAME",
+        help="; ".join(f"{one}: {one.rule}" for one in Protocol) + " [set]",
+    )
+    add("--ignore", default="", metavar="IDS", help="ids of the truth to leave out: 0,255")
+    add("--merge", type=Path, metavar="TABLE", help="YAML of class names with their ids")
+    add("--regions", choices=("pieces", "ids"), default="pieces", help="of rasters [%(default)s]")
+    add("--tolerance", type=float, help="of boundaries, in pixels [0.75 %% of the diagonal]")
+    add("--resample", action="store_true", help="bring predictions onto the grid of the truth")
+    add("--truth-suffix", default="", metavar="TEXT", help="truth files are called NAME + TEXT")
+    add("--pred-suffix", default=DEFAULT_SUFFIX, metavar="TEXT", help="likewise [%(default)s]")
+    add("--split", default=NOT_STATED, help="what the images are, for the record [%(default)s]")
+    add(
+        "--selection",
+        default=NOT_STATED,
+        help="what labels helped to choose, for the record [%(default)s]",
+    )
+    add("--json", action="store_true", help="print the figures as JSON")
+
+
+def _evaluate(options: Namespace) -> int:
+    from napari_firstpass.evaluate import evaluate_steps
+    from napari_firstpass.io.label_images import ENDINGS
+    from napari_firstpass.pairing import Suffixes, paired
+    from napari_firstpass.progress import guarded
+
+    config = _config(options)
+    suffixes = Suffixes(options.truth_suffix, options.pred_suffix)
+    pairs, unpaired = paired(options.truth, options.pred, ENDINGS, suffixes)
+    with Reporter("evaluate") as reporter:
+        evaluation = reporter.drive(guarded(evaluate_steps(pairs, config)))
+    failures = [*unpaired, *evaluation.failures]
+    for failure in failures[:_LISTED]:
+        print(f"firstpass: {failure.name}: {failure.error}", file=sys.stderr)
+    if len(failures) > _LISTED:
+        more = len(failures) - _LISTED
+        print(f"firstpass: {more} more failed; --json lists all", file=sys.stderr)
+    code = joint_code(
+        [*(DONE for _ in evaluation.results), *(exit_code(one.error) for one in failures)]
+    )
+    if options.json:
+        failed = [{"name": one.name, "error": str(one.error)} for one in failures]
+        content = {**_content(evaluation), "failures": failed, "exit_code": code}
+        print(json.dumps(content, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(_lines(evaluation, len(pairs) + len(unpaired))))
+    return code
+
+
+def _config(options: Namespace) -> EvaluateConfig:
+    from napari_firstpass.evaluate import EvaluateConfig
+    from napari_firstpass.io.class_table_file import read_class_table
+
+    return EvaluateConfig(
+        protocols=tuple(options.protocol),
+        ignore=parse_ids(options.ignore),
+        table=read_class_table(options.merge) if options.merge else None,
+        regions=options.regions,
+        tolerance=options.tolerance,
+        resample=options.resample,
+        split=options.split,
+        selection=options.selection,
+    )
+
+
+def parse_ids(text: str) -> tuple[int, ...]:
+    """Return the ids in ``"0,255"``, ascending.
+
+    Raises
+    ------
+    OptionError
+        If it is something else.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise OptionError(
+            expected="ids with commas between them, such as 0,255",
+            found=repr(text),
+            remedy="write whole numbers of at least 0",
+        )
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def _content(evaluation: Evaluation) -> dict[str, Any]:
+    """Return what ``--json`` prints."""
+    return {"results": [_result(result, evaluation.names) for result in evaluation.results]}
+
+
+def _result(result: Result, names: Mapping[int, str]) -> dict[str, Any]:
+    said = result.statement
+    content: dict[str, Any] = {
+        "protocol": said.protocol,
+        "rule": said.rule,
+        "images": said.images,
+        "split": said.split,
+        "ignored": list(said.ignored),
+        "labels_used": said.protocol.labels_used,
+        "selection": said.selection,
+        "figures": dict(result.figures),
+    }
+    if result.scores:
+        content["classes"] = [_class(one, names) for one in result.scores.classes]
+        content["confusion"] = result.scores.confusion.tolist()
+        content["names_of_clusters"] = {str(k): v for k, v in result.scores.names.items()}
+    return content
+
+
+def _class(score: ClassScore, names: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "id": score.id,
+        "name": names.get(score.id),
+        "truth_pixels": score.truth,
+        "predicted_pixels": score.predicted,
+        "iou": score.iou,
+        "precision": score.precision,
+        "recall": score.recall,
+        "f1": score.f1,
+    }
+
+
+def _lines(evaluation: Evaluation, wanted: int) -> list[str]:
+    """Return what a person reads."""
+    judged = max((one.statement.images for one in evaluation.results), default=0)
+    lines = [f"{judged} of {wanted} pairs compared"]
+    for result in evaluation.results:
+        lines += ["", *_wrapped(result.statement.sentence())]
+        lines += [f"  {name:<20} {_number(value)}" for name, value in result.figures.items()]
+        if result.scores:
+            lines += ["", *_class_lines(result.scores, evaluation.names)]
+    return lines
+
+
+def _wrapped(sentence: str) -> list[str]:
+    """Break a statement between its parts."""
+    first, *rest = sentence.split("; ")
+    return [first, *(f"  {part}" for part in rest)]
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
+
+
+def _class_lines(scores: ClassScores, names: Mapping[int, str]) -> list[str]:
+    """Return a table of the classes."""
+    lines = [f"  {'class':<24} {'share':>7} {'IoU':>7} {'precision':>9} {'recall':>7} {'F1':>7}"]
+    for one in scores.classes:
+        name = f"{one.id} {names.get(one.id, '')}".strip()
+        shares = (one.truth / scores.pixels, one.iou, one.precision, one.recall, one.f1)
+        cells = ["–" if share is None else f"{share:.3f}" for share in shares]
+        lines.append("  {:<24.24} {:>7} {:>7} {:>9} {:>7} {:>7}".format(name, *cells))
+    return lines

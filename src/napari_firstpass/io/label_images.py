@@ -1,0 +1,215 @@
+"""Reading labels to compare: rasters with one band of ids, and the drawings of BSDS500."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+from rasterio.warp import reproject
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from napari_firstpass.errors import GridMismatchError, ImageReadError
+from napari_firstpass.evaluation.label_image import LabelImage
+from napari_firstpass.grid import Grid
+from napari_firstpass.io.gdal import check_readable, crs_of, crs_text, gdal, reading
+from napari_firstpass.io.label_tags import TAXONOMY_TAG, taxonomy_in
+from napari_firstpass.io.sidecar import read_class_names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from rasterio.io import DatasetReader
+
+ENDINGS = (".tif", ".tiff", ".png", ".mat", ".vrt")
+"""Files that are taken for labels in a folder."""
+
+_ALMOST = 1e-2
+"""Pixels by which corners of equal grids may differ: some programs round what they write."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFileImages:
+    """What a file holds.
+
+    Attributes
+    ----------
+    path : Path
+        As given.
+    images : tuple of LabelImage
+        One for each annotator; a raster has one.
+    grid : Grid
+        Size, and place where known.
+    drawn : bool
+        Whether ids are regions somebody drew (``.mat``), rather than classes.
+    names : mapping of int to str
+        Names of classes, as far as the file tells them.
+    """
+
+    path: Path
+    images: tuple[LabelImage, ...]
+    grid: Grid
+    drawn: bool = False
+    names: Mapping[int, str] = field(default_factory=dict)
+
+
+def read_label_images(path: str | os.PathLike[str]) -> LabelFileImages:
+    """Read a GeoTIFF or PNG of one band, or a ``.mat`` file as BSDS500 has them.
+
+    Pixels that the file declares to be no data are not valid. Nothing else is taken for
+    unlabelled: 0 may be a class.
+
+    Raises
+    ------
+    ImageReadError
+        If the file cannot be read, or holds something else.
+    ImageContentError
+        If ids are negative.
+    """
+    place = Path(path)
+    return _read_drawings(place) if place.suffix.lower() == ".mat" else _read_raster(place)
+
+
+def require_same_grid(truth: LabelFileImages, pred: LabelFileImages) -> None:
+    """Refuse a pair that does not cover the same pixels.
+
+    Sizes must be equal; places too, where both files tell theirs.
+
+    Raises
+    ------
+    GridMismatchError
+        Naming both grids.
+    """
+    if truth.grid.shape == pred.grid.shape and not _elsewhere(truth.grid, pred.grid):
+        return
+    can_resample = truth.grid.is_georeferenced and pred.grid.is_georeferenced
+    raise GridMismatchError(
+        expected=f"a prediction on the grid of the truth, {_place(truth.grid)}",
+        found=_place(pred.grid),
+        remedy="resample it (--resample)" if can_resample else "compare labels of the same image",
+    )
+
+
+def resampled(pred: LabelFileImages, grid: Grid) -> LabelFileImages:
+    """Bring a prediction onto another grid, every pixel taking the id at its centre.
+
+    Raises
+    ------
+    GridMismatchError
+        If one of the two has no place on Earth, or they do not meet.
+    """
+    if not (pred.grid.is_georeferenced and grid.is_georeferenced):
+        raise GridMismatchError(
+            expected="labels with a place on Earth, to resample them",
+            found=f"{_place(pred.grid)}, and {_place(grid)}",
+            remedy="compare labels of the same size, or georeference them",
+        )
+    images = tuple(_warped(image, pred.grid, grid) for image in pred.images)
+    if not any(image.valid.any() for image in images):
+        raise GridMismatchError(
+            expected=f"a prediction that meets the truth, {_place(grid)}",
+            found=_place(pred.grid),
+            remedy="check that the two show the same place",
+        )
+    return LabelFileImages(pred.path, images, grid, pred.drawn, pred.names)
+
+
+def _read_raster(path: Path) -> LabelFileImages:
+    name = os.fspath(path)
+    check_readable(name)
+    with reading(name), rasterio.open(name) as dataset:
+        _require_ids(dataset, name)
+        grid = Grid(dataset.height, dataset.width, dataset.transform, crs_text(dataset.crs))
+        ids, valid = dataset.read(1), dataset.read_masks(1) > 0
+        taxonomy = taxonomy_in(dataset.tags()) if TAXONOMY_TAG in dataset.tags() else None
+    names = {c.id: c.name for c in taxonomy.classes} if taxonomy else read_class_names(path)
+    return LabelFileImages(path, (LabelImage(ids, valid),), grid, names=names)
+
+
+def _require_ids(dataset: DatasetReader, name: str) -> None:
+    if dataset.count != 1 or np.dtype(dataset.dtypes[0]).kind not in "iu":
+        raise ImageReadError(
+            expected="labels: one band of whole numbers",
+            found=f"{dataset.count} of type {dataset.dtypes[0]} in {name}",
+            remedy="give a file of class ids, not of colours",
+        )
+
+
+def _read_drawings(path: Path) -> LabelFileImages:
+    name = os.fspath(path)
+    check_readable(name)
+    try:
+        content = loadmat(name, variable_names=["groundTruth"], simplify_cells=True)
+    except (ValueError, TypeError, MatReadError, NotImplementedError, OSError) as error:
+        raise ImageReadError(
+            expected="a MATLAB file of version 5, as BSDS500 has them",
+            found=f"{name}, which cannot be read ({error})",
+            remedy="copy or download it again",
+        ) from error
+    drawings = _drawings(content.get("groundTruth"), name)
+    images = tuple(LabelImage.of(ids) for ids in drawings)
+    if len({image.shape for image in images}) > 1:
+        raise ImageReadError(
+            expected="drawings of one size", found=f"several in {name}", remedy="check the file"
+        )
+    return LabelFileImages(path, images, Grid(*images[0].shape), drawn=True)
+
+
+def _drawings(content: object, name: str) -> list[NDArray[Any]]:
+    """Return each annotator's map (H, W); one annotator is no list."""
+    cells = content if isinstance(content, (list, np.ndarray)) else [content]
+    maps = [cell.get("Segmentation") if isinstance(cell, dict) else None for cell in cells]
+    drawn = [np.atleast_2d(one) for one in maps if isinstance(one, np.ndarray)]
+    if not drawn or len(drawn) < len(maps):
+        raise ImageReadError(
+            expected="a variable groundTruth of cells with a Segmentation",
+            found=f"none in {name}",
+            remedy="give a ground truth file of BSDS500",
+        )
+    return drawn
+
+
+def _elsewhere(truth: Grid, pred: Grid) -> bool:
+    """Tell whether two grids of the same size lie in different places, as far as both tell."""
+    if not (truth.is_georeferenced and pred.is_georeferenced):
+        return False
+    if truth.crs and pred.crs and crs_of(truth.crs) != crs_of(pred.crs):
+        return True
+    corners = [(0, 0), (truth.width, 0), (0, truth.height)]
+    moved = [~truth.transform @ (pred.transform @ corner) for corner in corners]
+    return bool(np.abs(np.subtract(moved, corners)).max() > _ALMOST)
+
+
+def _place(grid: Grid) -> str:
+    """Describe a grid in a message, precisely enough to see two differ."""
+    if not grid.is_georeferenced:
+        return f"{grid.height} x {grid.width} pixels without a place"
+    t = grid.transform
+    corner, size = f"({t.c:.10g}, {t.f:.10g})", f"{t.a:.6g} x {t.e:.6g}"
+    return f"{grid.describe()} from {corner} with pixels of {size}"
+
+
+def _warped(image: LabelImage, source: Grid, target: Grid) -> LabelImage:
+    ids = np.zeros(target.shape, np.int32)
+    valid = np.zeros(target.shape, np.uint8)
+    with gdal():
+        for values, out in (
+            (image.ids.astype(np.int32), ids),
+            (image.valid.astype(np.uint8), valid),
+        ):
+            reproject(
+                values,
+                out,
+                src_transform=source.transform,
+                src_crs=crs_of(source.crs or target.crs),
+                dst_transform=target.transform,
+                dst_crs=crs_of(target.crs or source.crs),
+                resampling=Resampling.nearest,
+            )
+    return LabelImage(ids, valid > 0)

@@ -1,0 +1,150 @@
+"""Finding the prediction that belongs to a truth."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_firstpass.errors import FirstPassError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+DEFAULT_SUFFIX = "_labels"
+"""What ``firstpass segment`` adds to the name of an image in a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A truth and what was predicted for the same image.
+
+    Attributes
+    ----------
+    name : str
+        Of the image, as far as the file names tell.
+    truth, pred : Path
+        The two files.
+    """
+
+    name: str
+    truth: Path
+    pred: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A pair that could not be compared.
+
+    Attributes
+    ----------
+    name : str
+        Of the image.
+    error : FirstPassError
+        Why.
+    """
+
+    name: str
+    error: FirstPassError
+
+
+@dataclass(frozen=True, slots=True)
+class Suffixes:
+    """Endings of file names, before the dot, that do not belong to the name of the image.
+
+    Attributes
+    ----------
+    truth : str
+        Truth files without it are passed over.
+    pred : str
+        A prediction without it is taken where there is none with it.
+    """
+
+    truth: str = ""
+    pred: str = DEFAULT_SUFFIX
+
+
+def paired(
+    truth: Path,
+    pred: Path,
+    endings: Collection[str],
+    suffixes: Suffixes = Suffixes(),
+) -> tuple[list[Pair], list[Failure]]:
+    """Pair two files, or the files of two folders by name.
+
+    Parameters
+    ----------
+    truth, pred : Path
+        Two files, or two folders (or the same one twice, with suffixes). Predictions without a
+        truth are nobody's concern; a truth without a prediction is a failure.
+    endings : collection of str
+        Endings of the files to look at, in lower case, with the dot.
+    suffixes : Suffixes
+        What to take off the names.
+
+    Returns
+    -------
+    pairs, failures : list of Pair, list of Failure
+        In order of names.
+
+    Raises
+    ------
+    OptionError
+        If one is a file and the other a folder, or no truth is in the folder.
+    """
+    if truth.is_dir() != pred.is_dir():
+        raise OptionError(
+            expected="two files or two folders",
+            found=f"{truth}, a {_kind(truth)}, and {pred}, a {_kind(pred)}",
+            remedy="give the files, or the folders they are in",
+        )
+    if not truth.is_dir():
+        return [Pair(truth.stem.removesuffix(suffixes.truth), truth, pred)], []
+    truths, preds = _by_stem(truth, endings), _by_stem(pred, endings)
+    stems = sorted(stem for stem in truths if stem.endswith(suffixes.truth))
+    if not stems:
+        raise OptionError(
+            expected=f"truth files NAME{suffixes.truth} ({', '.join(endings)}) in {truth}",
+            found="none",
+            remedy="check the folder and --truth-suffix",
+        )
+    pairs: list[Pair] = []
+    failures: list[Failure] = []
+    for stem in stems:
+        name = stem.removesuffix(suffixes.truth)
+        found = preds.get(name + suffixes.pred) or preds.get(name, [])
+        # In one folder for both, a truth is not its own prediction.
+        found = [path for path in found if path not in truths[stem]]
+        if len(truths[stem]) == len(found) == 1:
+            pairs.append(Pair(name, truths[stem][0], found[0]))
+        else:
+            failures.append(Failure(name, _not_one(name, truths[stem], found, pred)))
+    return pairs, failures
+
+
+def _kind(path: Path) -> str:
+    return "folder" if path.is_dir() else "file"
+
+
+def _by_stem(folder: Path, endings: Collection[str]) -> dict[str, list[Path]]:
+    files: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in endings and path.is_file():
+            files[path.stem].append(path)
+    return files
+
+
+def _not_one(name: str, truths: list[Path], preds: list[Path], folder: Path) -> FirstPassError:
+    if not preds:
+        return OptionError(
+            expected=f"a prediction for {truths[0].name}",
+            found=f"none of that name in {folder}",
+            remedy="segment the image, or take its truth away",
+        )
+    several = truths if len(truths) > 1 else preds
+    return OptionError(
+        expected=f"one file called {name} in a folder",
+        found=" and ".join(path.name for path in several),
+        remedy="take away all but one",
+    )

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from napari_firstpass.errors import OptionError
+from napari_firstpass.pairing import Suffixes, paired
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENDINGS = (".tif", ".png")
+
+
+def folder(path: Path, *names: str) -> Path:
+    """Make a folder of empty files."""
+    path.mkdir(exist_ok=True)
+    for name in names:
+        (path / name).touch()
+    return path
+
+
+def test_two_files_are_a_pair_whatever_their_names(tmp_path: Path) -> None:
+    files = folder(tmp_path, "x.tif", "y.png")
+    pairs, failures = paired(files / "x.tif", files / "y.png", ENDINGS)
+    assert [(pair.name, pair.pred.name) for pair in pairs] == [("x", "y.png")]
+    assert failures == []
+
+
+def test_files_of_two_folders_are_paired_by_name(tmp_path: Path) -> None:
+    truth = folder(tmp_path / "t", "b.png", "a.tif", "notes.txt", "a.tif.aux.xml")
+    pred = folder(tmp_path / "p", "a.png", "b_labels.tif", "b_labels_confidence.tif", "more.tif")
+    pairs, failures = paired(truth, pred, ENDINGS)
+    assert [(p.name, p.truth.name, p.pred.name) for p in pairs] == [
+        ("a", "a.tif", "a.png"),
+        ("b", "b.png", "b_labels.tif"),
+    ]
+    assert failures == []
+
+
+def test_what_we_call_labels_comes_before_an_image_of_the_same_name(tmp_path: Path) -> None:
+    truth = folder(tmp_path / "t", "a.png")
+    pred = folder(tmp_path / "p", "a.tif", "a_labels.tif")
+    (pair,), _ = paired(truth, pred, ENDINGS)
+    assert pair.pred.name == "a_labels.tif"
+
+
+def test_truth_and_images_may_share_a_folder(tmp_path: Path) -> None:
+    truth = folder(tmp_path / "t", "1.png", "1_label.png", "2.png", "2_label.png")
+    pred = folder(tmp_path / "p", "1_labels.tif", "2_labels.tif")
+    pairs, failures = paired(truth, pred, ENDINGS, Suffixes(truth="_label"))
+    assert [(p.name, p.truth.name) for p in pairs] == [("1", "1_label.png"), ("2", "2_label.png")]
+    assert failures == []
+
+
+def test_a_truth_is_not_its_own_prediction(tmp_path: Path) -> None:
+    both = folder(tmp_path / "t", "a.png", "a_labels.tif", "b.png")
+    pairs, failures = paired(both, both, ENDINGS)
+    assert [(p.truth.name, p.pred.name) for p in pairs] == [("a.png", "a_labels.tif")]
+    assert [one.name for one in failures] == ["a_labels", "b"]
+
+
+def test_a_truth_without_a_prediction_is_a_failure_and_the_rest_goes_on(tmp_path: Path) -> None:
+    truth, pred = folder(tmp_path / "t", "a.png", "b.png"), folder(tmp_path / "p", "b.png")
+    pairs, failures = paired(truth, pred, ENDINGS)
+    assert [pair.name for pair in pairs] == ["b"]
+    assert [one.name for one in failures] == ["a"]
+    assert "expected a prediction for a.png, found none of that name" in str(failures[0].error)
+
+
+@pytest.mark.parametrize("side", ["t", "p"])
+def test_a_name_that_two_files_have_is_a_failure(tmp_path: Path, side: str) -> None:
+    truth, pred = folder(tmp_path / "t", "a.png"), folder(tmp_path / "p", "a.png")
+    folder(tmp_path / side, "a.tif")
+    pairs, (failure,) = paired(truth, pred, ENDINGS)
+    assert pairs == []
+    assert "one file called a in a folder, found a.png and a.tif" in str(failure.error)
+
+
+def test_a_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    files = folder(tmp_path / "t", "a.png")
+    with pytest.raises(OptionError, match="expected two files or two folders"):
+        paired(files, files / "a.png", ENDINGS)
+
+
+def test_a_folder_without_truth_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"truth files NAME_x .* found none"):
+        paired(folder(tmp_path / "t", "a.png"), tmp_path, ENDINGS, Suffixes(truth="_x"))
