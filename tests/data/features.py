@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from napari_firstpass.evaluation.label_image import LabelImage
+from napari_firstpass.evaluation.matching import many_to_one_scores
+from napari_firstpass.evaluation.overlap import Overlap
 from napari_firstpass.features import FeatureMap
 from napari_firstpass.grid import Grid
 from napari_firstpass.raster import Raster
@@ -43,9 +46,8 @@ def with_vectors(vectors: Tensor) -> FeatureMap:
 
 def agreement(found: NDArray[np.integer], truth: NDArray[np.integer]) -> float:
     """Share of pixels that agree when every found id is named after its most frequent truth."""
-    table = np.zeros((int(found.max()) + 1, int(truth.max()) + 1))
-    np.add.at(table, (found.ravel(), truth.ravel()), 1)
-    return float(table.max(axis=1).sum() / found.size)
+    overlap = Overlap.of(LabelImage.of(truth), LabelImage.of(found))
+    return many_to_one_scores([overlap]).accuracy
 
 
 def landscape(height: int = 256, width: int = 320, seed: int = 0) -> NDArray[np.uint8]:

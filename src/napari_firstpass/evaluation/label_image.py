@@ -46,7 +46,7 @@ class LabelImage:
                 found=str(self.valid.shape),
                 remedy="crop both to the same pixels",
             )
-        if self.ids.dtype.kind == "i" and (self.ids[self.valid] < 0).any():
+        if self.ids.min() < 0 and (self.ids[self.valid] < 0).any():
             raise ImageContentError(
                 expected="ids of at least 0",
                 found=str(self.ids[self.valid].min()),

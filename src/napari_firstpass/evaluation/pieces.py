@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from skimage.measure import label
 
-from napari_firstpass.evaluation.label_image import LabelImage
+from napari_firstpass.evaluation.label_image import LabelImage, strips
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +35,8 @@ def split(labels: LabelImage) -> LabelImage:
         count += found
         if top:
             seams.append(_seam(labels, ids, top))
-    return LabelImage(_joined(ids, seams, count), labels.valid)
+    _join(ids, seams, count)
+    return LabelImage(ids, labels.valid)
 
 
 def _seam(labels: LabelImage, ids: NDArray[np.int32], row: int) -> NDArray[np.int64]:
@@ -48,13 +49,12 @@ def _seam(labels: LabelImage, ids: NDArray[np.int32], row: int) -> NDArray[np.in
     )
 
 
-def _joined(
-    ids: NDArray[np.int32], seams: list[NDArray[np.int64]], count: int
-) -> NDArray[np.int32]:
+def _join(ids: NDArray[np.int32], seams: list[NDArray[np.int64]], count: int) -> None:
+    """Give pieces that are one across a seam the same number, in place."""
     if not seams:
-        return ids
+        return
     pairs = np.concatenate(seams)
     links = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), (count, count))
-    _, group = connected_components(links, directed=False)
-    joined: NDArray[np.int32] = group.astype(np.int32)[ids]
-    return joined
+    group = connected_components(links, directed=False)[1].astype(np.int32)
+    for rows in strips(len(ids)):  # looking all up at once would copy them to 64 bits
+        ids[rows] = group[ids[rows]]
