@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
     from collections.abc import Mapping
 
-    from napari_firstpass.evaluate import EvaluateConfig, Evaluation, Result
+    from napari_firstpass.evaluate.config import EvaluateConfig
+    from napari_firstpass.evaluate.steps import Evaluation, Result
     from napari_firstpass.evaluation.matching import ClassScore, ClassScores
 
 _LISTED = 20
@@ -58,7 +59,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
 
 
 def _evaluate(options: Namespace) -> int:
-    from napari_firstpass.evaluate import evaluate_steps
+    from napari_firstpass.evaluate.steps import evaluate_steps
     from napari_firstpass.io.label_images import ENDINGS
     from napari_firstpass.pairing import Suffixes, paired
     from napari_firstpass.progress import guarded
@@ -87,7 +88,7 @@ def _evaluate(options: Namespace) -> int:
 
 
 def _config(options: Namespace) -> EvaluateConfig:
-    from napari_firstpass.evaluate import EvaluateConfig
+    from napari_firstpass.evaluate.config import EvaluateConfig
     from napari_firstpass.io.class_table_file import read_class_table
 
     return EvaluateConfig(

@@ -9,7 +9,8 @@ from rasters import write_raster
 from real_images import DATA
 
 from napari_firstpass.errors import ImageContentError, OptionError, TaxonomyError
-from napari_firstpass.evaluate import EvaluateConfig, Evaluation, evaluate_steps
+from napari_firstpass.evaluate.config import EvaluateConfig
+from napari_firstpass.evaluate.steps import Evaluation, evaluate_steps
 from napari_firstpass.evaluation.class_table import ClassTable
 from napari_firstpass.evaluation.statement import Protocol
 from napari_firstpass.pairing import Pair

@@ -1,0 +1,1 @@
+"""Judging label files by others: files in, figures with their statements out."""
