@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_firstpass.errors import OptionError
-from napari_firstpass.pairing import Suffixes, paired
+from napari_firstpass.pairing import IMAGE_ENDINGS, Suffixes, paired, with_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,3 +87,26 @@ def test_a_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 def test_a_folder_without_truth_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"truth files NAME_x .* found none"):
         paired(folder(tmp_path / "t", "a.png"), tmp_path, ENDINGS, Suffixes(truth="_x"))
+
+
+def test_images_are_found_by_name(tmp_path: Path) -> None:
+    truth, pred = folder(tmp_path / "t", "a.png"), folder(tmp_path / "p", "a_labels.tif")
+    images = folder(tmp_path / "i", "a.jpg", "b.jpg")
+    pairs, _ = paired(truth, pred, ENDINGS)
+    (pair,) = with_images(pairs, images, IMAGE_ENDINGS)
+    assert pair.image == images / "a.jpg"
+
+
+def test_an_image_beside_its_truth_is_not_the_truth(tmp_path: Path) -> None:
+    both = folder(tmp_path / "t", "1.png", "1_label.png")
+    pred = folder(tmp_path / "p", "1_labels.tif")
+    pairs, _ = paired(both, pred, ENDINGS, Suffixes(truth="_label"))
+    (pair,) = with_images(pairs, both, IMAGE_ENDINGS)
+    assert pair.image == both / "1.png"
+
+
+def test_two_images_of_a_name_are_refused(tmp_path: Path) -> None:
+    truth, images = folder(tmp_path / "t", "a.png"), folder(tmp_path / "i", "a.jpg", "a.tif")
+    pairs, _ = paired(truth, folder(tmp_path / "p", "a.png"), ENDINGS)
+    with pytest.raises(OptionError, match=r"one image called a .*, found a.jpg and a.tif"):
+        with_images(pairs, images, IMAGE_ENDINGS)

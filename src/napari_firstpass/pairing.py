@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_firstpass.errors import FirstPassError, OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 DEFAULT_SUFFIX = "_labels"
 """What ``firstpass segment`` adds to the name of an image in a folder."""
+
+IMAGE_ENDINGS = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg")
+"""Files that are taken for images in a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,14 @@ class Pair:
         Of the image, as far as the file names tell.
     truth, pred : Path
         The two files.
+    image : Path or None
+        What they describe, where somebody wants it.
     """
 
     name: str
     truth: Path
     pred: Path
+    image: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,31 @@ def paired(
         else:
             failures.append(Failure(name, _not_one(name, truths[stem], found, pred)))
     return pairs, failures
+
+
+def with_images(pairs: Sequence[Pair], images: Path, endings: Collection[str]) -> list[Pair]:
+    """Add the image to each pair: a file for a single pair, or one of the same name in a folder.
+
+    Raises
+    ------
+    OptionError
+        If a pair has no image, or several.
+    """
+    if not images.is_dir():
+        files = {pair.name: [images] for pair in pairs[:1]}
+    else:
+        files = _by_stem(images, endings)
+    added: list[Pair] = []
+    for pair in pairs:
+        found = [path for path in files.get(pair.name, []) if path not in (pair.truth, pair.pred)]
+        if len(found) != 1:
+            raise OptionError(
+                expected=f"one image called {pair.name} for {pair.truth.name}",
+                found=" and ".join(path.name for path in found) or f"none in {images}",
+                remedy="give the folder of the images",
+            )
+        added.append(replace(pair, image=found[0]))
+    return added
 
 
 def _kind(path: Path) -> str:

@@ -131,3 +131,30 @@ def test_ids_are_parsed_in_order() -> None:
     assert parse_ids("") == ()
     with pytest.raises(OptionError, match="ids with commas"):
         parse_ids("1;2")
+
+
+def test_the_annotator_tells_what_is_saved(
+    tmp_path: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth, pred = map(str, folders)
+    for name in ("a", "b"):
+        write_raster(tmp_path / f"{name}.tif", np.repeat(TRUTH, 3, axis=0))
+    command = ["evaluate", "--truth", truth, "--pred", pred, "--ignore", "255", "--annotator"]
+    command += ["--images", str(tmp_path)]
+    assert main(command) == DONE
+    said = capsys.readouterr().out
+    assert "simulated annotator" in said
+    assert "Felzenszwalb" in said
+    assert main([*command, "--json"]) == DONE
+    saved = json.loads(capsys.readouterr().out)["annotator"]["savings"]
+    assert saved["prediction"]["tiles"] == 2
+    assert saved["prediction"]["prelabelled"]["clicks"] == 2
+
+
+def test_a_missing_image_is_refused(
+    tmp_path: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth, pred = map(str, folders)
+    command = ["evaluate", "--truth", truth, "--pred", pred, "--annotator"]
+    assert main([*command, "--images", str(tmp_path)]) == USAGE
+    assert "expected one image called a for a.tif, found none in" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_firstpass.evaluate.config import EvaluateConfig
+    from napari_firstpass.evaluate.saving import Savings
     from napari_firstpass.evaluate.steps import Evaluation, Result
     from napari_firstpass.evaluation.matching import ClassScore, ClassScores
+    from napari_firstpass.evaluation.saving import Totals
 
 _LISTED = 20
 """Failures that a person is told of one by one."""
@@ -49,6 +52,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--resample", action="store_true", help="bring predictions onto the grid of the truth")
     add("--truth-suffix", default="", metavar="TEXT", help="truth files are called NAME + TEXT")
     add("--pred-suffix", default=DEFAULT_SUFFIX, metavar="TEXT", help="likewise [%(default)s]")
+    add("--annotator", action="store_true", help="tell how much work the predictions save")
+    add("--images", type=Path, help="with --annotator, to compare with superpixels; file or folder")
     add("--split", default=NOT_STATED, help="what the images are, for the record [%(default)s]")
     add(
         "--selection",
@@ -59,17 +64,27 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
 
 
 def _evaluate(options: Namespace) -> int:
+    from napari_firstpass.evaluate.saving import saving_steps
     from napari_firstpass.evaluate.steps import evaluate_steps
     from napari_firstpass.io.label_images import ENDINGS
-    from napari_firstpass.pairing import Suffixes, paired
+    from napari_firstpass.pairing import IMAGE_ENDINGS, Suffixes, paired, with_images
     from napari_firstpass.progress import guarded
 
     config = _config(options)
     suffixes = Suffixes(options.truth_suffix, options.pred_suffix)
     pairs, unpaired = paired(options.truth, options.pred, ENDINGS, suffixes)
+    if options.images:
+        pairs = with_images(pairs, options.images, IMAGE_ENDINGS)
     with Reporter("evaluate") as reporter:
         evaluation = reporter.drive(guarded(evaluate_steps(pairs, config)))
+    savings = None
+    if options.annotator:
+        with Reporter("annotate") as reporter:
+            savings = reporter.drive(guarded(saving_steps(pairs, config)))
     failures = [*unpaired, *evaluation.failures]
+    if savings:
+        known = {failure.name for failure in failures}
+        failures += [failure for failure in savings.failures if failure.name not in known]
     for failure in failures[:_LISTED]:
         print(f"firstpass: {failure.name}: {failure.error}", file=sys.stderr)
     if len(failures) > _LISTED:
@@ -80,10 +95,12 @@ def _evaluate(options: Namespace) -> int:
     )
     if options.json:
         failed = [{"name": one.name, "error": str(one.error)} for one in failures]
-        content = {**_content(evaluation), "failures": failed, "exit_code": code}
+        content = {**_content(evaluation, savings), "failures": failed, "exit_code": code}
         print(json.dumps(content, indent=2, ensure_ascii=False))
     else:
         print("\n".join(_lines(evaluation, len(pairs) + len(unpaired))))
+        if savings and savings.savings:
+            print("\n".join(_saving_lines(savings)))
     return code
 
 
@@ -121,9 +138,15 @@ def parse_ids(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in parts}))
 
 
-def _content(evaluation: Evaluation) -> dict[str, Any]:
+def _content(evaluation: Evaluation, savings: Savings | None) -> dict[str, Any]:
     """Return what ``--json`` prints."""
-    return {"results": [_result(result, evaluation.names) for result in evaluation.results]}
+    content: dict[str, Any] = {
+        "results": [_result(result, evaluation.names) for result in evaluation.results]
+    }
+    if savings:
+        saved = {name: asdict(saving) for name, saving in savings.savings.items()}
+        content["annotator"] = {"rule": savings.rule, "savings": saved}
+    return content
 
 
 def _result(result: Result, names: Mapping[int, str]) -> dict[str, Any]:
@@ -191,3 +214,25 @@ def _class_lines(scores: ClassScores, names: Mapping[int, str]) -> list[str]:
         cells = ["–" if share is None else f"{share:.3f}" for share in shares]
         lines.append("  {:<24.24} {:>7} {:>7} {:>9} {:>7} {:>7}".format(name, *cells))
     return lines
+
+
+def _saving_lines(savings: Savings) -> list[str]:
+    """Return a table of the work, and of what is saved of it."""
+    lines = ["", *_wrapped(savings.rule), ""]
+    lines.append(
+        f"  {'start from':<14} {'saved':>6} {'95 % interval':>16} {'costs more':>10}"
+        f" {'clicks':>7} {'strokes':>8} {'path px':>9} {'hours':>7}"
+    )
+    for name, saving in savings.savings.items():
+        low, high = saving.interval or (None, None)
+        interval = "–" if low is None else f"{low:.2f} to {high:.2f}"
+        lines.append(
+            f"  {name:<14} {saving.share:>6.2f} {interval:>16} {saving.negative:>10.1%}"
+            f" {_work(saving.prelabelled)}"
+        )
+    scratch = next(iter(savings.savings.values()))
+    return [*lines, f"  {'nothing':<14} {'':>6} {'':>16} {'':>10} {_work(scratch.scratch)}"]
+
+
+def _work(done: Totals) -> str:
+    return f"{done.clicks:>7,} {done.strokes:>8,} {done.path:>9,} {done.seconds / 3600:>7.2f}"

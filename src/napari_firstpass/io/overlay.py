@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import rasterio
 
-from napari_firstpass.bands import visible_bands
 from napari_firstpass.errors import OptionError, OutputError
 from napari_firstpass.io.files import whole_file
 from napari_firstpass.io.gdal import gdal_writing
 from napari_firstpass.io.geotiff import reduced_grid
+from napari_firstpass.io.picture import shown_bands, stretched
 from napari_firstpass.taxonomy import UNLABELLED
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from napari_firstpass.raster import Raster
     from napari_firstpass.segmentation import Segmentation
     from napari_firstpass.taxonomy import Taxonomy
-
-_PERCENTILES = (2.0, 98.0)
 
 
 def write_overlay(
@@ -101,21 +99,14 @@ def overlay(
     if not 0 <= opacity <= 1:
         raise OptionError(expected="opacity in [0, 1]", found=str(opacity), remedy="change opacity")
     shape = reduced_grid(raster.grid, max_side).shape
-    bands = _thinned(raster.bands[_shown_bands(raster)], shape)
+    bands = _thinned(raster.bands[shown_bands(raster)], shape)
     valid = _thinned(raster.valid, shape)
     labels = _thinned(segmentation.labels, shape)
-    image = _stretched(bands, valid)
+    image = stretched(bands, valid)
     colors = _color_table(segmentation.taxonomy)[:, labels]
     share = np.where(labels == UNLABELLED, 0.0, opacity).astype(np.float32)
     blended = np.rint(image * (1 - share) + colors * share).astype(np.uint8)
     return np.concatenate([blended * valid, np.where(valid, 255, 0)[None].astype(np.uint8)])
-
-
-def _shown_bands(raster: Raster) -> list[int]:
-    visible = visible_bands(raster.roles)
-    if len(visible) == 3:
-        return visible
-    return [0, 1, 2] if len(raster.names) >= 3 else [0, 0, 0]
 
 
 def _thinned(array: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
@@ -125,16 +116,6 @@ def _thinned(array: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
         for side, full in zip(shape, array.shape[-2:], strict=True)
     )
     return array[..., rows[:, None], cols]
-
-
-def _stretched(bands: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Map values (C, h, w) to [0, 255], the same way for all bands."""
-    if not valid.any():
-        return np.zeros(bands.shape, np.float32)
-    low, high = np.percentile(bands[:, valid], _PERCENTILES)
-    span = high - low if high > low else 1.0
-    scaled: NDArray[np.float32] = np.clip((bands.astype(np.float32) - low) / span, 0, 1)
-    return scaled * 255
 
 
 def _color_table(taxonomy: Taxonomy) -> NDArray[np.float32]:
