@@ -51,7 +51,11 @@ def test_json_is_one_document(
     command = ["evaluate", "--truth", truth, "--pred", pred, "--protocol", "set", "regions"]
     assert main([*command, "--ignore", "255", "--json"]) == DONE
     content = json.loads(capsys.readouterr().out)
-    assert [one["protocol"] for one in content["results"]] == ["set", "regions", "regions"]
+    assert [one["protocol"] for one in content["results"]] == [
+        "set",
+        "regions",
+        "regions, DFC rule",
+    ]
     first = content["results"][0]
     assert first["figures"]["accuracy"] == 1
     assert first["names_of_clusters"] == {"6": 1, "7": 2}

@@ -90,7 +90,9 @@ def test_large_images_are_annotated_in_tiles_where_there_is_a_truth(tmp_path: Pa
 
 def test_the_rule_states_constants_and_naming(tmp_path: Path) -> None:
     truth, pred = png(tmp_path / "t.png", HALVES), png(tmp_path / "p.png", HALVES + 6)
-    rule = saved(EvaluateConfig(), Pair("a", truth, pred)).rule
+    config = EvaluateConfig(ignore=(9,), split="val")
+    rule = saved(config, Pair("a", truth, pred)).statement.sentence()
+    assert "split val; ignored in the truth: ids 9 and no data; labels used to name" in rule
     assert "2 clicks for all" in rule
     assert "0.75 s a click, 1.4 s a stroke, 800 px/s moving, 120 px/s drawing" in rule
     assert "95% of pixels farther than 2 px" in rule

@@ -43,13 +43,14 @@ def judged(*pairs: Pair, **options: Any) -> Evaluation:  # noqa: ANN401 - any op
 def test_each_protocol_has_its_figures_and_its_statement(pair: Pair) -> None:
     found = judged(pair, protocols=tuple(Protocol), split="test", ignore=(9,))
     accuracy = {
-        r.statement.protocol: r.figures["accuracy"] for r in found.results if r.scores is not None
+        r.statement.title: r.figures["accuracy"] for r in found.results if r.scores is not None
     }
     assert accuracy == {Protocol.SET: 1, Protocol.IMAGE: 1, Protocol.NAMED: 0}
-    assert {r.statement.protocol for r in found.results} == set(Protocol)
+    titles = {r.statement.title for r in found.results}
+    assert titles == {*Protocol, "regions, DFC rule"}
     for result in found.results:
         sentence = result.statement.sentence()
-        assert sentence.startswith(f"{result.statement.protocol}: ")
+        assert sentence.startswith(f"{result.statement.title}: ")
         for part in ("images 1", "split test", "ids 9 and no data", "labels used", "select"):
             assert part in sentence
 

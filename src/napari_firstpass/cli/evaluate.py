@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.cli.codes import DONE, exit_code, joint_code
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from napari_firstpass.evaluate.steps import Evaluation, Result
     from napari_firstpass.evaluation.matching import ClassScore, ClassScores
     from napari_firstpass.evaluation.saving import Totals
+    from napari_firstpass.evaluation.statement import Statement
 
 _LISTED = 20
 """Failures that a person is told of one by one."""
@@ -145,27 +147,22 @@ def _content(evaluation: Evaluation, savings: Savings | None) -> dict[str, Any]:
     }
     if savings:
         saved = {name: asdict(saving) for name, saving in savings.savings.items()}
-        content["annotator"] = {"rule": savings.rule, "savings": saved}
+        content["annotator"] = {**_said(savings.statement), "savings": saved}
     return content
 
 
 def _result(result: Result, names: Mapping[int, str]) -> dict[str, Any]:
-    said = result.statement
-    content: dict[str, Any] = {
-        "protocol": said.protocol,
-        "rule": said.rule,
-        "images": said.images,
-        "split": said.split,
-        "ignored": list(said.ignored),
-        "labels_used": said.protocol.labels_used,
-        "selection": said.selection,
-        "figures": dict(result.figures),
-    }
+    content: dict[str, Any] = {**_said(result.statement), "figures": dict(result.figures)}
     if result.scores:
         content["classes"] = [_class(one, names) for one in result.scores.classes]
         content["confusion"] = result.scores.confusion.tolist()
         content["names_of_clusters"] = {str(k): v for k, v in result.scores.names.items()}
     return content
+
+
+def _said(statement: Statement) -> dict[str, Any]:
+    said = asdict(statement)
+    return {"protocol": said.pop("title"), **said}
 
 
 def _class(score: ClassScore, names: Mapping[int, str]) -> dict[str, Any]:
@@ -186,17 +183,17 @@ def _lines(evaluation: Evaluation, wanted: int) -> list[str]:
     judged = max((one.statement.images for one in evaluation.results), default=0)
     lines = [f"{judged} of {wanted} pairs compared"]
     for result in evaluation.results:
-        lines += ["", *_wrapped(result.statement.sentence())]
+        lines += ["", *_wrapped(result.statement)]
         lines += [f"  {name:<20} {_number(value)}" for name, value in result.figures.items()]
         if result.scores:
             lines += ["", *_class_lines(result.scores, evaluation.names)]
     return lines
 
 
-def _wrapped(sentence: str) -> list[str]:
-    """Break a statement between its parts."""
-    first, *rest = sentence.split("; ")
-    return [first, *(f"  {part}" for part in rest)]
+def _wrapped(statement: Statement) -> list[str]:
+    """Return a statement, a line for each part."""
+    first, *rest = statement.parts
+    return [*wrap(first, 98, subsequent_indent="  "), *(f"  {part}" for part in rest)]
 
 
 def _number(value: float) -> str:
@@ -218,7 +215,7 @@ def _class_lines(scores: ClassScores, names: Mapping[int, str]) -> list[str]:
 
 def _saving_lines(savings: Savings) -> list[str]:
     """Return a table of the work, and of what is saved of it."""
-    lines = ["", *_wrapped(savings.rule), ""]
+    lines = ["", *_wrapped(savings.statement), ""]
     lines.append(
         f"  {'start from':<14} {'saved':>6} {'95 % interval':>16} {'costs more':>10}"
         f" {'clicks':>7} {'strokes':>8} {'path px':>9} {'hours':>7}"

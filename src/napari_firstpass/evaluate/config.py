@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from napari_firstpass.errors import OptionError
-from napari_firstpass.evaluation.statement import NOT_STATED, Protocol
+from napari_firstpass.evaluation.statement import NOT_STATED, Protocol, Statement
 
 if TYPE_CHECKING:
     from napari_firstpass.evaluation.annotator import AnnotatorConfig
@@ -60,3 +60,7 @@ class EvaluateConfig:
                 found=str(self.tolerance),
                 remedy="enlarge it",
             )
+
+    def statement(self, title: str, rule: str, labels_used: str, images: int) -> Statement:
+        """Return what goes with figures that were made under these options."""
+        return Statement(title, rule, labels_used, images, self.ignore, self.split, self.selection)

@@ -10,7 +10,13 @@ import numpy as np
 
 from napari_firstpass.errors import FirstPassError, GridMismatchError
 from napari_firstpass.evaluate.case import Case
-from napari_firstpass.evaluation.annotator import AnnotatorConfig, Work, annotate, from_scratch
+from napari_firstpass.evaluation.annotator import (
+    AnnotatorConfig,
+    Work,
+    annotate,
+    from_scratch,
+    naming,
+)
 from napari_firstpass.evaluation.label_image import LabelImage
 from napari_firstpass.evaluation.matching import many_to_one_scores
 from napari_firstpass.evaluation.prelabel import Prelabel
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.evaluate.config import EvaluateConfig
+    from napari_firstpass.evaluation.statement import Statement
     from napari_firstpass.pairing import Pair
 
 TILE = 512
@@ -45,15 +52,15 @@ class Savings:
 
     Attributes
     ----------
-    rule : str
-        How it was found out.
+    statement : Statement
+        What must be known to read them.
     savings : mapping of str to Saving
         Of the prediction, and of superpixels where images were given; empty without a good pair.
     failures : tuple of Failure
         Pairs that could not be annotated.
     """
 
-    rule: str
+    statement: Statement
     savings: Mapping[str, Saving]
     failures: tuple[Failure, ...] = ()
 
@@ -63,8 +70,7 @@ def saving_steps(pairs: Sequence[Pair], config: EvaluateConfig) -> Steps[Savings
     annotator = config.annotator or AnnotatorConfig()
     is_named = config.protocols == (Protocol.NAMED,)
     names = {} if is_named else (yield from _names(pairs, config))
-    # A name is given once for the whole set.
-    naming = sum(cluster != name for cluster, name in names.items())
+    named = naming(names, annotator)  # once for the whole set
     works: dict[str, list[tuple[Work, Work]]] = defaultdict(list)
     failures: list[Failure] = []
     for done, pair in enumerate(pairs):
@@ -82,10 +88,16 @@ def saving_steps(pairs: Sequence[Pair], config: EvaluateConfig) -> Steps[Savings
                 works[name].append(_both(truth, pre, annotator))
     yield Progress(len(pairs), len(pairs), "annotated")
     savings = {
-        name: Saving.of(pairs_of, once=_naming(naming, annotator) if name == PREDICTION else None)
+        name: Saving.of(pairs_of, once=named if name == PREDICTION else None)
         for name, pairs_of in works.items()
     }
-    return Savings(_rule(annotator, naming, is_named=is_named), savings, tuple(failures))
+    statement = config.statement(
+        "simulated annotator",
+        _rule(annotator, named.clicks, is_named=is_named),
+        "to reach" if is_named else "to name the clusters of the set, and to reach",
+        len(pairs) - len(failures),
+    )
+    return Savings(statement, savings, tuple(failures))
 
 
 def _names(pairs: Sequence[Pair], config: EvaluateConfig) -> Steps[dict[int, int]]:
@@ -138,32 +150,19 @@ def _picture(path: Path, truth: LabelImage) -> NDArray[np.float32]:
     return np.moveaxis(picture(raster), 0, -1) / np.float32(255)
 
 
-def _naming(clicks: int, annotator: AnnotatorConfig) -> Work:
-    seconds = annotator.pointer.seconds(clicks=clicks, strokes=0, travel=0, path=0)
-    return Work(
-        clicks=clicks,
-        strokes=0,
-        path=0,
-        travel=0,
-        seconds=seconds,
-        accuracy_before=0,
-        accuracy_after=0,
-    )
-
-
-def _rule(annotator: AnnotatorConfig, naming: int, *, is_named: bool) -> str:
+def _rule(annotator: AnnotatorConfig, names: int, *, is_named: bool) -> str:
     """Return in one line what the figures rest on."""
     pointer = annotator.pointer
-    named = (
+    how = (
         "predicted ids are class ids"
         if is_named
-        else f"clusters named after the class they share most pixels with, {naming} clicks for all"
+        else f"clusters named after the class they share most pixels with, {names} clicks for all"
     )
     return (
-        f"simulated annotator: regions and clusters relabelled by clicks, then errors painted, in "
+        f"regions and clusters relabelled by clicks, then errors painted, in "
         f"tiles of {TILE}² px, until {annotator.target:.0%} of pixels farther than "
         f"{annotator.band} px from a boundary are right, errors of up to {annotator.min_error} px "
-        f"last; {named}; "
+        f"last; {how}; "
         f"{pointer.click_seconds:g} s a click, {pointer.stroke_seconds:g} s a stroke, "
         f"{pointer.travel:g} px/s moving, {pointer.painting:g} px/s drawing"
     )

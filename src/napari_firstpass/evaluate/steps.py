@@ -25,7 +25,6 @@ from napari_firstpass.evaluation.statement import (
     DFC_RULE,
     MANY_TO_ONE_RULE,
     Protocol,
-    Statement,
 )
 from napari_firstpass.pairing import Failure
 from napari_firstpass.progress import Progress, Steps
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from napari_firstpass.evaluate.config import EvaluateConfig
     from napari_firstpass.evaluation.overlap import Overlap
+    from napari_firstpass.evaluation.statement import Statement
     from napari_firstpass.pairing import Pair
 
 
@@ -120,9 +120,7 @@ _MEASURES: Mapping[Protocol, Callable[[Case], Any]] = {
 
 def _results(protocol: Protocol, measured: list[Any], config: EvaluateConfig) -> list[Result]:
     """Sum up what was measured of each image under one protocol."""
-    statement = Statement(
-        protocol, protocol.rule, len(measured), config.ignore, config.split, config.selection
-    )
+    statement = config.statement(protocol, protocol.rule, protocol.labels_used, len(measured))
     if protocol is Protocol.MERGE:
         return [Result(statement, MergeScores.mean(measured).figures)]
     if protocol is Protocol.REGIONS:
@@ -131,10 +129,13 @@ def _results(protocol: Protocol, measured: list[Any], config: EvaluateConfig) ->
             Result(
                 replace(statement, rule=_region_rule(config)), RegionScores.mean(scores).figures
             ),
-            Result(replace(statement, rule=DFC_RULE), dfc_scores(best).figures),
+            Result(
+                replace(statement, title="regions, DFC rule", rule=DFC_RULE),
+                dfc_scores(best).figures,
+            ),
         ]
     return [
-        Result(replace(statement, rule=rule), scores.figures, scores)
+        Result(replace(statement, title=scores.rule, rule=rule), scores.figures, scores)
         for rule, scores in _class_scores(protocol, measured)
     ]
 

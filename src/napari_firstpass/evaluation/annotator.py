@@ -7,7 +7,7 @@ scratch is faster than the painting, it does that instead.
 
 The pre-label carries ids of the truth's classes. Clusters with numbers of their own must be named
 first, at a click for each cluster of a whole set of images whose class differs from its number.
-Whoever knows the set adds these clicks: they do not belong to one image.
+Whoever knows the set adds these clicks (`naming`): they do not belong to one image.
 
 This annotator knows the truth, sees every error at once and never misses a pixel: quote shares of
 its times, not the times. It also clicks as long as a click removes enough, even where drawing would
@@ -28,6 +28,8 @@ from napari_firstpass.evaluation.relabelling import Counts, relabel
 from napari_firstpass.evaluation.strokes import paint
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -180,6 +182,20 @@ def _check_size(truth: LabelImage, prelabel: Prelabel) -> None:
             found=" x ".join(str(side) for side in prelabel.regions.shape),
             remedy="compare labels of the same image",
         )
+
+
+def naming(names: Mapping[int, int], config: AnnotatorConfig = DEFAULT_CONFIG) -> Work:
+    """Name clusters: a click for each whose class differs from its number."""
+    clicks = sum(cluster != name for cluster, name in names.items())
+    return Work(
+        clicks=clicks,
+        strokes=0,
+        path=0,
+        travel=0.0,
+        seconds=config.pointer.seconds(clicks=clicks, strokes=0, travel=0, path=0),
+        accuracy_before=0.0,
+        accuracy_after=0.0,
+    )
 
 
 class _Session:

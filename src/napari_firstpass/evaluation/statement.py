@@ -53,7 +53,7 @@ MANY_TO_ONE_RULE = (
 
 DFC_RULE = (
     "every truth region takes the predicted connected piece of highest IoU, averaged over the "
-    "regions of all images together (DFC rule)"
+    "regions of all images together"
 )
 """What `Protocol.REGIONS` adds, to compare with papers."""
 
@@ -64,10 +64,12 @@ class Statement:
 
     Attributes
     ----------
-    protocol : Protocol
-        The rule of comparison.
+    title : str
+        Name of the protocol.
     rule : str
-        The same in words.
+        How figures come about, in words.
+    labels_used : str
+        What the truth was used for beside judging.
     images : int
         Number of images judged.
     ignored : tuple of int
@@ -78,18 +80,27 @@ class Statement:
         Whether labels helped to choose what is judged: a method, a seed, a checkpoint.
     """
 
-    protocol: Protocol
+    title: str
     rule: str
+    labels_used: str
     images: int
     ignored: tuple[int, ...] = ()
     split: str = NOT_STATED
     selection: str = NOT_STATED
 
-    def sentence(self) -> str:
-        """Return all of it as one line."""
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """All of it, in order."""
         ids = f"ids {', '.join(map(str, self.ignored))} and no data" if self.ignored else "no data"
         return (
-            f"{self.protocol}: {self.rule}; images {self.images}; split {self.split}; "
-            f"ignored in the truth: {ids}; labels used {self.protocol.labels_used}; "
-            f"labels used to select: {self.selection}"
+            f"{self.title}: {self.rule}",
+            f"images {self.images}",
+            f"split {self.split}",
+            f"ignored in the truth: {ids}",
+            f"labels used {self.labels_used}",
+            f"labels used to select: {self.selection}",
         )
+
+    def sentence(self) -> str:
+        """Return all of it as one line."""
+        return "; ".join(self.parts)
