@@ -68,7 +68,7 @@ docs: .venv/.dev | .cache/tmp  ## build the documentation into .cache/site
 	@.venv/bin/mkdocs --quiet build --strict
 	@echo "Open .cache/site/index.html"
 
-bench: .venv/.dev | .cache/tmp  ## measure speed and memory (minutes)
+bench: .venv/.dev | .cache/tmp  ## measure speed, memory and quality (most of an hour)
 	@for script in benchmarks/*.py; do $(VENV_PYTHON) "$$script"; done
 
 screenshot: .venv/.dev .cache/screen  ## take the pictures of the documentation again

@@ -11,22 +11,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 import numpy as np
 
+from rulers.page import machine, replace_section
+
 SIDES = (1024, 2048, 4096, 8192)
 METHODS = ("primaps", "kmeans", "copy", "slic")
 SLIC_LIMIT = 4096
-BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 RESULTS = Path(__file__).parents[1] / "docs" / "results.md"
 
 
@@ -51,7 +49,7 @@ def main() -> None:
         ]
     table = "\n".join([*header(options.repeats), *rows])
     print(table)
-    write_section(table)
+    replace_section(RESULTS, "speed", table)
 
 
 def write_image(folder: Path, side: int) -> Path:
@@ -144,12 +142,9 @@ def slic_and_colours(image: Path, out: Path) -> None:
 
 def header(repeats: int) -> list[str]:
     """Return what must be known to read the table, and its first lines."""
-    packages = ", ".join(
-        f"{name} {version(name)}" for name in ("torch", "rasterio", "scikit-image")
-    )
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    where = machine("torch", "rasterio", "scikit-image")
     return [
-        f"`python benchmarks/speed.py --repeats {repeats}` on {machine}, {packages}.",
+        f"`python benchmarks/speed.py --repeats {repeats}` on {where}.",
         "Eight classes, three bands of 8 bits. Seconds are the median of the whole command after",
         "import (one run at 8192²), with the range; memory is the peak of the process, imports",
         "included.",
@@ -157,14 +152,6 @@ def header(repeats: int) -> list[str]:
         "| image | method | seconds | range | s / megapixel | peak MB |",
         "|---|---|---|---|---|---|",
     ]
-
-
-def write_section(table: str) -> None:
-    """Replace our section of the results page."""
-    page = RESULTS.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    RESULTS.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
