@@ -58,7 +58,15 @@ def test_a_truth_is_not_its_own_prediction(tmp_path: Path) -> None:
     both = folder(tmp_path / "t", "a.png", "a_labels.tif", "b.png")
     pairs, failures = paired(both, both, ENDINGS)
     assert [(p.truth.name, p.pred.name) for p in pairs] == [("a.png", "a_labels.tif")]
-    assert [one.name for one in failures] == ["a_labels", "b"]
+    assert [one.name for one in failures] == ["b"]
+
+
+def test_what_is_written_beside_a_label_map_is_no_label_map(tmp_path: Path) -> None:
+    names = ("a_labels.tif", "a_labels_confidence.tif", "a_labels_overlay.png", "overlay.png")
+    truth, pred = folder(tmp_path / "t", *names), folder(tmp_path / "p", *names)
+    pairs, failures = paired(truth, pred, ENDINGS)
+    assert [pair.truth.name for pair in pairs] == ["a_labels.tif", "overlay.png"]
+    assert failures == []
 
 
 def test_a_truth_without_a_prediction_is_a_failure_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -66,7 +74,9 @@ def test_a_truth_without_a_prediction_is_a_failure_and_the_rest_goes_on(tmp_path
     pairs, failures = paired(truth, pred, ENDINGS)
     assert [pair.name for pair in pairs] == ["b"]
     assert [one.name for one in failures] == ["a"]
-    assert "expected a prediction for a.png, found none of that name" in str(failures[0].error)
+    assert "expected a prediction for a.png, found no other file of that name" in str(
+        failures[0].error
+    )
 
 
 @pytest.mark.parametrize("side", ["t", "p"])
@@ -93,7 +103,7 @@ def test_images_are_found_by_name(tmp_path: Path) -> None:
     truth, pred = folder(tmp_path / "t", "a.png"), folder(tmp_path / "p", "a_labels.tif")
     images = folder(tmp_path / "i", "a.jpg", "b.jpg")
     pairs, _ = paired(truth, pred, ENDINGS)
-    (pair,) = with_images(pairs, images, IMAGE_ENDINGS)
+    (pair,), _ = with_images(pairs, images, IMAGE_ENDINGS)
     assert pair.image == images / "a.jpg"
 
 
@@ -101,12 +111,13 @@ def test_an_image_beside_its_truth_is_not_the_truth(tmp_path: Path) -> None:
     both = folder(tmp_path / "t", "1.png", "1_label.png")
     pred = folder(tmp_path / "p", "1_labels.tif")
     pairs, _ = paired(both, pred, ENDINGS, Suffixes(truth="_label"))
-    (pair,) = with_images(pairs, both, IMAGE_ENDINGS)
+    (pair,), _ = with_images(pairs, both, IMAGE_ENDINGS)
     assert pair.image == both / "1.png"
 
 
-def test_two_images_of_a_name_are_refused(tmp_path: Path) -> None:
+def test_two_images_of_a_name_are_a_failure(tmp_path: Path) -> None:
     truth, images = folder(tmp_path / "t", "a.png"), folder(tmp_path / "i", "a.jpg", "a.tif")
     pairs, _ = paired(truth, folder(tmp_path / "p", "a.png"), ENDINGS)
-    with pytest.raises(OptionError, match=r"one image called a .*, found a.jpg and a.tif"):
-        with_images(pairs, images, IMAGE_ENDINGS)
+    added, (failure,) = with_images(pairs, images, IMAGE_ENDINGS)
+    assert added == []
+    assert "expected one image called a for a.png, found a.jpg and a.tif" in str(failure.error)

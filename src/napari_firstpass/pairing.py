@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 DEFAULT_SUFFIX = "_labels"
 """What ``firstpass segment`` adds to the name of an image in a folder."""
 
+EXTRAS = ("_confidence", "_overlay")
+"""What ``firstpass segment`` adds to the name of a label map for the files that go with it."""
+
 IMAGE_ENDINGS = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg")
 """Files that are taken for images in a folder."""
 
@@ -102,12 +105,15 @@ def paired(
     if truth.is_dir() != pred.is_dir():
         raise OptionError(
             expected="two files or two folders",
-            found=f"{truth}, a {_kind(truth)}, and {pred}, a {_kind(pred)}",
-            remedy="give the files, or the folders they are in",
+            found=f"{_kind(truth)} {truth} and {_kind(pred)} {pred}",
+            remedy="check the paths; give the files, or the folders they are in",
         )
     if not truth.is_dir():
         return [Pair(truth.stem.removesuffix(suffixes.truth), truth, pred)], []
     truths, preds = _by_stem(truth, endings), _by_stem(pred, endings)
+    if suffixes.pred and suffixes.pred != suffixes.truth and truth.samefile(pred):
+        # In one folder for both, what is called a prediction is no truth.
+        truths = {stem: found for stem, found in truths.items() if not stem.endswith(suffixes.pred)}
     stems = sorted(stem for stem in truths if stem.endswith(suffixes.truth))
     if not stems:
         raise OptionError(
@@ -120,7 +126,7 @@ def paired(
     for stem in stems:
         name = stem.removesuffix(suffixes.truth)
         found = preds.get(name + suffixes.pred) or preds.get(name, [])
-        # In one folder for both, a truth is not its own prediction.
+        # Nor is a truth its own prediction.
         found = [path for path in found if path not in truths[stem]]
         if len(truths[stem]) == len(found) == 1:
             pairs.append(Pair(name, truths[stem][0], found[0]))
@@ -129,33 +135,52 @@ def paired(
     return pairs, failures
 
 
-def with_images(pairs: Sequence[Pair], images: Path, endings: Collection[str]) -> list[Pair]:
+def with_images(
+    pairs: Sequence[Pair], images: Path, endings: Collection[str]
+) -> tuple[list[Pair], list[Failure]]:
     """Add the image to each pair: a file for a single pair, or one of the same name in a folder.
+
+    Returns
+    -------
+    pairs, failures : list of Pair, list of Failure
+        Those with an image, and those that have none or several.
 
     Raises
     ------
     OptionError
-        If a pair has no image, or several.
+        If there is nothing at ``images``.
     """
-    if not images.is_dir():
-        files = {pair.name: [images] for pair in pairs[:1]}
-    else:
-        files = _by_stem(images, endings)
+    if not images.exists():
+        raise OptionError(
+            expected="an image, or a folder of images",
+            found=f"nothing at {images}",
+            remedy="check the path",
+        )
+    is_folder = images.is_dir()
+    files = _by_stem(images, endings) if is_folder else {pair.name: [images] for pair in pairs[:1]}
     added: list[Pair] = []
+    failures: list[Failure] = []
     for pair in pairs:
         found = [path for path in files.get(pair.name, []) if path not in (pair.truth, pair.pred)]
-        if len(found) != 1:
-            raise OptionError(
-                expected=f"one image called {pair.name} for {pair.truth.name}",
-                found=" and ".join(path.name for path in found) or f"none in {images}",
-                remedy="give the folder of the images",
-            )
-        added.append(replace(pair, image=found[0]))
-    return added
+        if len(found) == 1:
+            added.append(replace(pair, image=found[0]))
+        else:
+            failures.append(Failure(pair.name, _no_image(pair, found, images)))
+    return added, failures
+
+
+def _no_image(pair: Pair, found: list[Path], images: Path) -> FirstPassError:
+    return OptionError(
+        expected=f"one image called {pair.name} for {pair.truth.name}",
+        found=" and ".join(path.name for path in found) or f"none in {images}",
+        remedy="give the folder of the images",
+    )
 
 
 def _kind(path: Path) -> str:
-    return "folder" if path.is_dir() else "file"
+    if not path.exists():
+        return "nothing at"
+    return "the folder" if path.is_dir() else "the file"
 
 
 def _by_stem(folder: Path, endings: Collection[str]) -> dict[str, list[Path]]:
@@ -163,15 +188,20 @@ def _by_stem(folder: Path, endings: Collection[str]) -> dict[str, list[Path]]:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in endings and path.is_file():
             files[path.stem].append(path)
-    return files
+    # What we write beside a label map is none.
+    return {stem: paths for stem, paths in files.items() if not _is_extra(stem, files)}
+
+
+def _is_extra(stem: str, files: Collection[str]) -> bool:
+    return any(stem.endswith(extra) and stem.removesuffix(extra) in files for extra in EXTRAS)
 
 
 def _not_one(name: str, truths: list[Path], preds: list[Path], folder: Path) -> FirstPassError:
     if not preds:
         return OptionError(
             expected=f"a prediction for {truths[0].name}",
-            found=f"none of that name in {folder}",
-            remedy="segment the image, or take its truth away",
+            found=f"no other file of that name in {folder}",
+            remedy="segment the image, take its truth away, or check the suffixes",
         )
     several = truths if len(truths) > 1 else preds
     return OptionError(

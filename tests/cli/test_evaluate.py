@@ -114,7 +114,7 @@ def test_a_table_names_the_classes(
 
 @pytest.mark.parametrize(
     "options",
-    [["--ignore", "a"], ["--ignore", "-1"], ["--tolerance", "-2"], ["--truth-suffix", "_x"]],
+    [["--ignore", "a"], ["--ignore", "1-2"], ["--tolerance", "-2"], ["--truth-suffix", "_x"]],
 )
 def test_wrong_options_are_refused(folders: tuple[Path, Path], options: list[str]) -> None:
     truth, pred = map(str, folders)
@@ -155,10 +155,27 @@ def test_the_annotator_tells_what_is_saved(
     assert saved["prediction"]["prelabelled"]["clicks"] == 2
 
 
-def test_a_missing_image_is_refused(
+def test_a_missing_image_is_reported_and_figures_are_not_lost(
     tmp_path: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     truth, pred = map(str, folders)
+    images = tmp_path / "images"
+    images.mkdir()
+    write_raster(images / "b.tif", np.repeat(TRUTH, 3, axis=0))
     command = ["evaluate", "--truth", truth, "--pred", pred, "--annotator"]
+    assert main([*command, "--images", str(images)]) == SOME_FAILED
+    said = capsys.readouterr()
+    assert "a: expected one image called a for a.tif, found none in" in said.err
+    assert "2 of 2 pairs compared" in said.out
+    assert "SLIC" in said.out
+
+
+def test_images_need_an_annotator_and_a_place(
+    tmp_path: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth, pred = map(str, folders)
+    command = ["evaluate", "--truth", truth, "--pred", pred]
     assert main([*command, "--images", str(tmp_path)]) == USAGE
-    assert "expected one image called a for a.tif, found none in" in capsys.readouterr().err
+    assert "expected --images together with --annotator" in capsys.readouterr().err
+    assert main([*command, "--annotator", "--images", str(tmp_path / "no")]) == USAGE
+    assert "found nothing at" in capsys.readouterr().err

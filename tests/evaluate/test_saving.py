@@ -65,7 +65,7 @@ def test_the_cheaper_of_correcting_and_drawing_is_done(tmp_path: Path) -> None:
     found = saved(NAMED, Pair("a", truth, pred)).savings[PREDICTION]
     extra = found.prelabelled.seconds - found.scratch.seconds
     clicks = found.prelabelled.clicks - found.scratch.clicks
-    assert found.negative == float(extra > 0)
+    assert found.scratch.seconds > 0
     assert extra <= max(clicks, 0) * (0.75 + 2 * TILE / 800)
 
 
@@ -101,9 +101,12 @@ def test_the_rule_states_constants_and_naming(tmp_path: Path) -> None:
 def test_bad_pairs_stop_nothing_and_are_reported(tmp_path: Path) -> None:
     truth = png(tmp_path / "t.png", HALVES)
     wrong = png(tmp_path / "w.png", HALVES[:9])
-    pairs = [Pair("bad", truth, wrong), Pair("bad image", truth, truth, wrong)]
-    assert saved(NAMED, *pairs).savings == {}
-    found = saved(EvaluateConfig(), *pairs, Pair("good", truth, truth))
+    void = Pair("void", png(tmp_path / "v.png", np.full(HALVES.shape, 7, np.uint8)), truth)
+    pairs = [Pair("bad", truth, wrong), Pair("bad image", truth, truth, wrong), void]
+    config = EvaluateConfig(ignore=(7,))
+    assert saved(config, *pairs).savings == {}
+    found = saved(config, *pairs, Pair("good", truth, truth))
     assert found.savings[PREDICTION].tiles == 1
-    assert [failure.name for failure in found.failures] == ["bad", "bad image"]
+    assert found.statement.images == 1
+    assert [failure.name for failure in found.failures] == ["bad", "bad image", "void"]
     assert "expected an image as large as the truth" in str(found.failures[1].error)

@@ -7,6 +7,7 @@ import pytest
 from affine import Affine
 from rasters import write_raster
 from real_images import DATA
+from scipy.io import savemat
 
 from napari_firstpass.errors import ImageContentError, OptionError, TaxonomyError
 from napari_firstpass.evaluate.config import EvaluateConfig
@@ -154,21 +155,54 @@ def test_drawings_are_for_regions_only() -> None:
     assert "expected a prediction of one map" in str(failure.error)
 
 
-def test_a_single_persons_drawing_against_itself_is_perfect(tmp_path: Path) -> None:
-    folder = DATA / "bsds500" / "groundTruth" / "val"
-    if not folder.is_dir():
-        pytest.skip(f"no bsds500 in {DATA}")
-    from napari_firstpass.io.label_images import read_label_images
-
-    path = min(folder.glob("*.mat"))
-    drawn = read_label_images(path).images
-    pair = Pair("a", path, png(tmp_path / "p.png", drawn[0].ids.astype(np.uint8)))
+def test_drawings_are_compared_as_drawn_and_averaged(tmp_path: Path) -> None:
+    # Two people: one drew two regions, of which one lies in two parts, the other drew nothing.
+    cells = np.empty((1, 2), dtype=object)
+    cells[0, 0] = {"Segmentation": np.array([[1.0, 2.0, 1.0]])}
+    cells[0, 1] = {"Segmentation": np.array([[1.0, 1.0, 1.0]])}
+    savemat(tmp_path / "t.mat", {"groundTruth": cells})
+    pred = png(tmp_path / "p.png", np.array([[5, 5, 5]], np.uint8))
+    pair = Pair("a", tmp_path / "t.mat", pred)
     scores, dfc = judged(pair, protocols=(Protocol.REGIONS,)).results
-    assert len(drawn) > 1
-    assert scores.figures["covering"] > 1 / len(drawn)
-    assert dfc.figures["all"] > 1 / len(drawn)
+    first = 2 / 3 * 2 / 3 + 1 / 3 * 1 / 3
+    assert scores.figures["covering"] == pytest.approx((first + 1) / 2)
+    assert dfc.figures["fine"] == pytest.approx((2 / 3 + 1 / 3) / 2)
+    assert dfc.figures["coarse"] == 1
     (failure,) = judged(pair).failures
     assert "--protocol regions" in str(failure.error)
+
+
+def test_instances_are_refused_as_classes_with_a_way_out(tmp_path: Path) -> None:
+    ids = np.arange(90_000, dtype=np.uint32).reshape(300, 300)
+    truth = write_raster(tmp_path / "t.tif", ids[None])
+    pair = Pair("a", truth, truth)
+    with pytest.raises(OptionError, match="90,000 and 90,000 different ids; compare regions"):
+        judged(pair)
+    (scores, _) = judged(pair, protocols=(Protocol.REGIONS,)).results
+    assert scores.figures["covering"] == 1
+
+
+def test_what_was_done_to_labels_is_stated(pair: Pair) -> None:
+    table = ClassTable.parse({"roof": 1, "lawn": 2})
+    (result,) = judged(pair, table=table, resample=True, protocols=(Protocol.MERGE,)).results
+    sentence = result.statement.sentence()
+    assert "ids merged into roof, lawn; predictions elsewhere resampled" in sentence
+    assert "a region is connected pixels of one id" in sentence
+
+
+def test_negative_ids_of_a_truth_can_be_ignored(tmp_path: Path) -> None:
+    ids = TRUTH.astype(np.int16)
+    ids[0, 0] = -1
+    truth = write_raster(tmp_path / "t.tif", ids[None])
+    pred = write_raster(tmp_path / "p.tif", TRUTH[None])
+    (failure,) = judged(Pair("a", truth, pred)).failures
+    assert f"expected ids of at least 0 and less than 2^63 in {truth}" in str(failure.error)
+    (result,) = judged(Pair("a", truth, pred), ignore=(-1,)).results
+    assert result.figures["pixels"] == 7
+
+
+def test_resampling_leaves_alone_what_fits(pair: Pair) -> None:
+    assert judged(pair, resample=True).failures == ()
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,6 @@ def test_the_default_tolerance_grows_with_the_image() -> None:
     ids = np.zeros((300, 400), int)
     ids[:, 200:] = 1
     truth = LabelImage.of(ids)
-    assert boundary_f(truth, LabelImage.of(np.roll(ids, 3, axis=1)[:, :]), tolerance=None) > 0.6
     shifted = np.zeros((300, 400), int)
     shifted[:, 203:] = 1
     assert boundary_f(truth, LabelImage.of(shifted)) == 1

@@ -62,3 +62,9 @@ def test_what_is_no_table_is_refused(content: object) -> None:
 def test_an_id_in_two_classes_is_refused() -> None:
     with pytest.raises(TaxonomyError, match="found id 2 more than once"):
         ClassTable.parse({"a": [1, 2], "b": 2})
+
+
+def test_many_ids_are_merged_at_once() -> None:
+    ids = np.arange(90_000).reshape(300, 300)
+    table = ClassTable.parse({"even": list(range(0, 90_000, 2)), "odd": list(range(1, 90_000, 2))})
+    assert (table.of_truth(LabelImage.of(ids)).ids == ids % 2).all()

@@ -50,8 +50,10 @@ def test_other_arrays_than_labels_are_refused(ids: np.ndarray) -> None:
 
 def test_negative_ids_are_refused_unless_ignored() -> None:
     ids = np.array([[-1, 2]])
-    with pytest.raises(ImageContentError, match="expected ids of at least 0, found -1"):
+    with pytest.raises(ImageContentError, match=r"expected ids of at least 0 .*, found -1"):
         LabelImage.of(ids)
+    with pytest.raises(ImageContentError, match="found 9223372036854775808"):
+        LabelImage.of(np.array([[2**63]], np.uint64))
     assert LabelImage.of(ids, ignore=(-1,)).present().tolist() == [2]
 
 

@@ -86,8 +86,10 @@ def test_annotators_are_averaged() -> None:
     assert scores.segments == 1
 
 
-def test_the_worst_of_over_segmentation_is_seen_by_covering_not_by_rand_index() -> None:
+def test_over_segmentation_ruins_covering_and_only_halves_the_rand_index() -> None:
     truth = np.arange(64).reshape(8, 8) // 32
     speckle = table(truth.tolist(), np.arange(64).reshape(8, 8).tolist())
     assert covering(speckle) == pytest.approx(1 / 32)
+    # Every pair is apart in the prediction: right for the 32 x 32 pairs across the halves.
+    assert rand_index(speckle) == pytest.approx(32 * 32 / (64 * 63 / 2))
     assert log2(32) == pytest.approx(variation_of_information(speckle))

@@ -49,3 +49,10 @@ def test_a_missing_file_a_binary_one_and_a_huge_one_are_refused(tmp_path: Path) 
     (tmp_path / "h.yaml").write_bytes(b"a" * (2**20 + 1))
     with pytest.raises(TaxonomyError, match="less than 1 MB"):
         read_class_table(tmp_path / "h.yaml")
+
+
+def test_yaml_nested_beyond_reason_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text("[" * 5000, encoding="utf-8")
+    with pytest.raises(TaxonomyError, match="in YAML"):
+        read_class_table(path)

@@ -120,7 +120,7 @@ def test_colours_and_fractions_are_refused(tmp_path: Path, values: NDArray[Any])
 
 def test_negative_ids_are_refused(tmp_path: Path) -> None:
     path = write_raster(tmp_path / "a.tif", IDS.astype("int16") - 1)
-    with pytest.raises(ImageContentError, match="ids of at least 0, found -1"):
+    with pytest.raises(ImageContentError, match=r"ids of at least 0 .* in .*a.tif, found -1"):
         read_label_images(path)
 
 
@@ -201,3 +201,19 @@ def test_no_meeting_is_refused(tmp_path: Path) -> None:
     pred = read_label_images(write_raster(tmp_path / "b.tif", IDS, transform=far))
     with pytest.raises(GridMismatchError, match="expected a prediction that meets the truth"):
         resampled(pred, truth.grid)
+
+
+def test_ids_of_64_bits_survive_resampling(tmp_path: Path) -> None:
+    ids = np.array([[[0, 1], [2**32, 2**32 + 1]]], np.int64)
+    pred = read_label_images(write_raster(tmp_path / "b.tif", ids))
+    grid = Grid(4, 4, NORTH_UP @ Affine.scale(0.5), "EPSG:32631")
+    (labels,) = resampled(pred, grid).images
+    assert labels.ids[::2, ::2].tolist() == ids[0].tolist()
+
+
+def test_a_place_that_gdal_cannot_reach_is_refused(tmp_path: Path) -> None:
+    local = 'ENGCRS["works",EDATUM["gate"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],'
+    local += 'LENGTHUNIT["metre",1]]'
+    pred = read_label_images(write_raster(tmp_path / "m.tif", IDS, crs=local))
+    with pytest.raises(GridMismatchError, match="expected a prediction that can be brought to"):
+        resampled(pred, Grid(3, 4, NORTH_UP, "EPSG:32631"))

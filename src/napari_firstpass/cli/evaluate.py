@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_firstpass.evaluation.matching import ClassScore, ClassScores
     from napari_firstpass.evaluation.saving import Totals
     from napari_firstpass.evaluation.statement import Statement
+    from napari_firstpass.pairing import Failure
 
 _LISTED = 20
 """Failures that a person is told of one by one."""
@@ -72,21 +73,29 @@ def _evaluate(options: Namespace) -> int:
     from napari_firstpass.pairing import IMAGE_ENDINGS, Suffixes, paired, with_images
     from napari_firstpass.progress import guarded
 
+    if options.images and not options.annotator:
+        raise OptionError(
+            expected="--images together with --annotator",
+            found="--images alone",
+            remedy="add --annotator, or leave --images out",
+        )
     config = _config(options)
     suffixes = Suffixes(options.truth_suffix, options.pred_suffix)
     pairs, unpaired = paired(options.truth, options.pred, ENDINGS, suffixes)
+    to_annotate = pairs
+    without_image: list[Failure] = []
     if options.images:
-        pairs = with_images(pairs, options.images, IMAGE_ENDINGS)
+        to_annotate, without_image = with_images(pairs, options.images, IMAGE_ENDINGS)
     with Reporter("evaluate") as reporter:
         evaluation = reporter.drive(guarded(evaluate_steps(pairs, config)))
     savings = None
     if options.annotator:
         with Reporter("annotate") as reporter:
-            savings = reporter.drive(guarded(saving_steps(pairs, config)))
+            savings = reporter.drive(guarded(saving_steps(to_annotate, config)))
     failures = [*unpaired, *evaluation.failures]
-    if savings:
-        known = {failure.name for failure in failures}
-        failures += [failure for failure in savings.failures if failure.name not in known]
+    known = {failure.name for failure in failures}
+    later = [*without_image, *(savings.failures if savings else ())]
+    failures += [failure for failure in later if failure.name not in known]
     for failure in failures[:_LISTED]:
         print(f"firstpass: {failure.name}: {failure.error}", file=sys.stderr)
     if len(failures) > _LISTED:
@@ -123,7 +132,7 @@ def _config(options: Namespace) -> EvaluateConfig:
 
 
 def parse_ids(text: str) -> tuple[int, ...]:
-    """Return the ids in ``"0,255"``, ascending.
+    """Return the ids in ``"0,255"``, ascending; they may be negative.
 
     Raises
     ------
@@ -131,11 +140,11 @@ def parse_ids(text: str) -> tuple[int, ...]:
         If it is something else.
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not all(part.isascii() and part.isdigit() for part in parts):
+    if not all(part.isascii() and part.removeprefix("-").isdigit() for part in parts):
         raise OptionError(
             expected="ids with commas between them, such as 0,255",
             found=repr(text),
-            remedy="write whole numbers of at least 0",
+            remedy="write whole numbers",
         )
     return tuple(sorted({int(part) for part in parts}))
 

@@ -13,6 +13,7 @@ from napari_firstpass.cli.codes import DONE, exit_code, joint_code
 from napari_firstpass.cli_progress import Reporter, peak_memory
 from napari_firstpass.config import MAX_CLASSES, SegmentConfig
 from napari_firstpass.errors import FirstPassError, OptionError, OutputError
+from napari_firstpass.pairing import DEFAULT_SUFFIX, EXTRAS
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -107,7 +108,7 @@ def output_paths(images: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     """
     if len(images) == 1 and not out.is_dir():
         return [(images[0], out)]
-    pairs = [(image, out / f"{image.stem}_labels.tif") for image in images]
+    pairs = [(image, out / f"{image.stem}{DEFAULT_SUFFIX}.tif") for image in images]
     names = [pair[1] for pair in pairs]
     repeated = sorted({str(name) for name in names if names.count(name) > 1})
     if repeated or out.is_file():
@@ -130,8 +131,8 @@ def output_paths(images: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
 
 def _extras(labels: Path) -> tuple[Path, Path]:
     """Return where the confidence and the overlay of a label file go."""
-    stem = labels.stem
-    return labels.with_name(f"{stem}_confidence.tif"), labels.with_name(f"{stem}_overlay.png")
+    confidence, overlay = (f"{labels.stem}{extra}" for extra in EXTRAS)
+    return labels.with_name(f"{confidence}.tif"), labels.with_name(f"{overlay}.png")
 
 
 def _segment_one(

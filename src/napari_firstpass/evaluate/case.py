@@ -11,7 +11,12 @@ from napari_firstpass.evaluation.overlap import Overlap
 from napari_firstpass.evaluation.pieces import split
 from napari_firstpass.evaluation.regions import RegionPair
 from napari_firstpass.evaluation.statement import Protocol
-from napari_firstpass.io.label_images import read_label_images, require_same_grid, resampled
+from napari_firstpass.io.label_images import (
+    on_same_grid,
+    read_label_images,
+    require_same_grid,
+    resampled,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,18 +61,18 @@ class Case:
         FirstPassError
             If one cannot be read, they do not fit each other, or ids are not in the table.
         """
-        truth, pred = read_label_images(pair.truth), read_label_images(pair.pred)
+        truth = read_label_images(pair.truth, ignore=config.ignore)
+        pred = read_label_images(pair.pred)
         if len(pred.images) > 1:
             raise OptionError(
                 expected="a prediction of one map",
                 found=f"{len(pred.images)} in {pair.pred}",
                 remedy="give it as --truth, if people drew it",
             )
-        if config.resample and truth.grid != pred.grid:
+        if config.resample and not on_same_grid(truth.grid, pred.grid):
             pred = resampled(pred, truth.grid)
         require_same_grid(truth, pred)
-        truths = tuple(image.ignoring(config.ignore) for image in truth.images)
-        names = truth.names
+        truths, names = truth.images, truth.names
         if config.table:
             truths = tuple(config.table.of_truth(image) for image in truths)
             names = dict(enumerate(config.table.names))
@@ -85,9 +90,9 @@ class Case:
         if len(self.truths) == 1:
             return self.truths[0]
         raise OptionError(
-            expected="one truth of classes",
+            expected="one truth of classes, for this protocol or an annotator",
             found=f"regions that {len(self.truths)} people drew",
-            remedy=f"compare them with --protocol {Protocol.REGIONS}",
+            remedy=f"compare them with --protocol {Protocol.REGIONS} alone",
         )
 
     @cached_property

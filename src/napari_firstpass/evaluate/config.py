@@ -63,4 +63,10 @@ class EvaluateConfig:
 
     def statement(self, title: str, rule: str, labels_used: str, images: int) -> Statement:
         """Return what goes with figures that were made under these options."""
-        return Statement(title, rule, labels_used, images, self.ignore, self.split, self.selection)
+        changes: list[str] = []
+        if self.table:
+            changes.append(f"ids merged into {', '.join(self.table.names)}")
+        if self.resample:
+            changes.append("predictions elsewhere resampled")
+        said = (self.ignore, self.split, self.selection, tuple(changes))
+        return Statement(title, rule, labels_used, images, *said)

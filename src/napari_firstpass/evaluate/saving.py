@@ -19,6 +19,7 @@ from napari_firstpass.evaluation.annotator import (
 )
 from napari_firstpass.evaluation.label_image import LabelImage
 from napari_firstpass.evaluation.matching import many_to_one_scores
+from napari_firstpass.evaluation.overlap import require_truth
 from napari_firstpass.evaluation.prelabel import Prelabel
 from napari_firstpass.evaluation.saving import Saving
 from napari_firstpass.evaluation.statement import Protocol
@@ -76,6 +77,7 @@ def saving_steps(pairs: Sequence[Pair], config: EvaluateConfig) -> Steps[Savings
     for done, pair in enumerate(pairs):
         try:
             case = Case.read(pair, config)
+            require_truth(case.truth)
             pred = case.named_pred if is_named else case.pred
             image = None if pair.image is None else _picture(pair.image, case.truth)
         except FirstPassError as error:

@@ -122,6 +122,7 @@ def _results(protocol: Protocol, measured: list[Any], config: EvaluateConfig) ->
     """Sum up what was measured of each image under one protocol."""
     statement = config.statement(protocol, protocol.rule, protocol.labels_used, len(measured))
     if protocol is Protocol.MERGE:
+        statement = replace(statement, rule=f"{protocol.rule}; {_cut(config)}")
         return [Result(statement, MergeScores.mean(measured).figures)]
     if protocol is Protocol.REGIONS:
         scores, best = zip(*measured, strict=True)
@@ -153,9 +154,14 @@ def _class_scores(protocol: Protocol, overlaps: list[Overlap]) -> list[tuple[str
 
 
 def _region_rule(config: EvaluateConfig) -> str:
-    regions = "connected pixels of one id" if config.regions == "pieces" else "pixels of one id"
     reach = "0.75 % of the diagonal" if config.tolerance is None else f"{config.tolerance:g} px"
     return (
-        f"{Protocol.REGIONS.rule}, averaged over annotators, then images; a region is {regions}; "
+        f"{Protocol.REGIONS.rule}, averaged over annotators, then images; {_cut(config)}; "
         f"edges may be off by {reach}"
     )
+
+
+def _cut(config: EvaluateConfig) -> str:
+    """Say what a region is."""
+    regions = "connected pixels of one id" if config.regions == "pieces" else "pixels of one id"
+    return f"a region is {regions}, or what a person drew"

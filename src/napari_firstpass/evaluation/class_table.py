@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_firstpass.errors import TaxonomyError
-from napari_firstpass.evaluation.label_image import LabelImage
+from napari_firstpass.evaluation.label_image import LabelImage, Numbering, strips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,8 +83,8 @@ def _listed(part: str, content: object) -> dict[str, list[int]]:
         if not ids or not all(type(i) is int and i >= 0 for i in ids):
             raise _malformed(f"{name}: {ids!r}")
         listed[str(name)] = ids
-    every = [i for ids in listed.values() for i in ids]
-    if repeated := {i for i in every if every.count(i) > 1}:
+    counts = Counter(i for ids in listed.values() for i in ids)
+    if repeated := [i for i, count in counts.items() if count > 1]:
         raise TaxonomyError(
             expected="a table in which every id belongs to one class",
             found=f"id {min(repeated)} more than once",
@@ -101,19 +102,22 @@ def _malformed(found: str) -> TaxonomyError:
 
 
 def _numbers(listed: Mapping[str, list[int]], names: tuple[str, ...]) -> dict[int, int]:
-    return {i: names.index(name) for name, ids in listed.items() for i in ids}
+    number = {name: place for place, name in enumerate(names)}
+    return {i: number[name] for name, ids in listed.items() for i in ids}
 
 
 def _merged(labels: LabelImage, table: Mapping[int, int], what: str) -> LabelImage:
-    present = labels.present()
-    missing = [int(i) for i in present if int(i) not in table]
+    numbering = Numbering(labels)
+    missing = [i for i in numbering.ids.tolist() if i not in table]
     if missing:
         raise TaxonomyError(
             expected=f"a {what} whose ids are all in the table",
             found=f"ids {', '.join(map(str, missing[:8]))}",
             remedy="add them to a class, or name them to be ignored",
         )
-    merged = np.zeros(labels.shape, np.uint16)
-    for i in present:
-        merged[(labels.ids == i) & labels.valid] = table[int(i)]
+    # One more entry, for pixels that are not valid: their index is the last.
+    classes = np.array([*(table[i] for i in numbering.ids.tolist()), 0], dtype=np.int32)
+    merged = np.empty(labels.shape, np.int32)
+    for rows in strips(len(merged)):
+        merged[rows] = classes[numbering.index(rows)]
     return LabelImage(merged, labels.valid)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_LARGEST_ID = 2**63 - 1
 _LARGEST_TABLE = 2**22
 _ROWS_AT_ONCE = 256
 
@@ -46,12 +47,15 @@ class LabelImage:
                 found=str(self.valid.shape),
                 remedy="crop both to the same pixels",
             )
-        if self.ids.min() < 0 and (self.ids[self.valid] < 0).any():
-            raise ImageContentError(
-                expected="ids of at least 0",
-                found=str(self.ids[self.valid].min()),
-                remedy="name negative ids to be ignored, or renumber them",
-            )
+        low, high = int(self.ids.min()), int(self.ids.max())
+        if not 0 <= low <= high <= _LARGEST_ID and self.valid.any():
+            low, high = int(self.ids[self.valid].min()), int(self.ids[self.valid].max())
+            if low < 0 or high > _LARGEST_ID:
+                raise ImageContentError(
+                    expected="ids of at least 0 and less than 2^63",
+                    found=str(low if low < 0 else high),
+                    remedy="declare such ids to be no data, or renumber them",
+                )
 
     @classmethod
     def of(cls, ids: NDArray[Any], *, ignore: Collection[int] = ()) -> LabelImage:

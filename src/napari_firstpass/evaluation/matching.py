@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from napari_firstpass.errors import OptionError
 from napari_firstpass.evaluation.overlap import Overlap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+_LARGEST_TABLE = 2**25
 
 
 class Rule(StrEnum):
@@ -205,10 +208,21 @@ def _many_to_one(table: Overlap) -> dict[int, int]:
 
 def _worth(table: Overlap) -> NDArray[np.float64]:
     """Return shared pixels (T, P), plus a part of one for the IoU, which decides ties only."""
+    _require_room(len(table.truth_ids), len(table.pred_ids))
     worth = np.zeros((len(table.truth_ids), len(table.pred_ids)))
     pairs = 1 + min(worth.shape)
     worth[table.rows, table.cols] = table.counts + table.ious / pairs
     return worth
+
+
+def _require_room(classes: int, clusters: int) -> None:
+    """Refuse what are no classes but instances: their table would not fit into memory."""
+    if classes * clusters > _LARGEST_TABLE:
+        raise OptionError(
+            expected="classes and clusters, to match them",
+            found=f"{classes:,} and {clusters:,} different ids",
+            remedy="compare regions (--protocol regions), or merge ids into classes (--merge)",
+        )
 
 
 def _scores(rule: Rule, table: Overlap, names: dict[int, int], *, images: int) -> ClassScores:
@@ -220,6 +234,7 @@ def _scores(rule: Rule, table: Overlap, names: dict[int, int], *, images: int) -
 def _confusion(table: Overlap, names: Mapping[int, int]) -> NDArray[np.int64]:
     """Return pixels (T, T + 1) of each class under ``names``; the last column has none."""
     count = len(table.truth_ids)
+    _require_room(count, count)
     called = np.full(len(table.pred_ids), count)
     for place, pred in enumerate(table.pred_ids):
         if int(pred) in names:

@@ -78,6 +78,8 @@ class Statement:
         Which part of a data set the images are.
     selection : str
         Whether labels helped to choose what is judged: a method, a seed, a checkpoint.
+    changes : tuple of str
+        What was done to the labels before they were compared.
     """
 
     title: str
@@ -87,6 +89,7 @@ class Statement:
     ignored: tuple[int, ...] = ()
     split: str = NOT_STATED
     selection: str = NOT_STATED
+    changes: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -99,6 +102,7 @@ class Statement:
             f"ignored in the truth: {ids}",
             f"labels used {self.labels_used}",
             f"labels used to select: {self.selection}",
+            *self.changes,
         )
 
     def sentence(self) -> str:

@@ -39,7 +39,7 @@ def read_class_table(path: str | os.PathLike[str]) -> ClassTable:
         raise ImageReadError(
             expected="a table of classes", found=f"{place}: {error}", remedy="check the path"
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise TaxonomyError(
             expected="a table of classes in YAML",
             found=f"in {place}: {str(error).splitlines()[0]}",

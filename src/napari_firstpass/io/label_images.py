@@ -14,15 +14,23 @@ from rasterio.warp import reproject
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from napari_firstpass.errors import GridMismatchError, ImageReadError
-from napari_firstpass.evaluation.label_image import LabelImage
+from napari_firstpass.errors import GridMismatchError, ImageContentError, ImageReadError
+from napari_firstpass.evaluation.label_image import LabelImage, Numbering
 from napari_firstpass.grid import Grid
-from napari_firstpass.io.gdal import check_readable, crs_of, crs_text, gdal, reading
+from napari_firstpass.io.gdal import (
+    GDAL_ERRORS,
+    check_readable,
+    crs_of,
+    crs_text,
+    gdal,
+    reading,
+    reason,
+)
 from napari_firstpass.io.label_tags import TAXONOMY_TAG, taxonomy_in
 from napari_firstpass.io.sidecar import read_class_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
     from rasterio.io import DatasetReader
@@ -59,34 +67,48 @@ class LabelFileImages:
     names: Mapping[int, str] = field(default_factory=dict)
 
 
-def read_label_images(path: str | os.PathLike[str]) -> LabelFileImages:
+def read_label_images(
+    path: str | os.PathLike[str], *, ignore: Collection[int] = ()
+) -> LabelFileImages:
     """Read a GeoTIFF or PNG of one band, or a ``.mat`` file as BSDS500 has them.
 
     Pixels that the file declares to be no data are not valid. Nothing else is taken for
     unlabelled: 0 may be a class.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    ignore : collection of int
+        Ids whose pixels are not valid either; they may be negative.
 
     Raises
     ------
     ImageReadError
         If the file cannot be read, or holds something else.
     ImageContentError
-        If ids are negative.
+        If other ids are negative.
     """
     place = Path(path)
-    return _read_drawings(place) if place.suffix.lower() == ".mat" else _read_raster(place)
+    if place.suffix.lower() == ".mat":
+        return _read_drawings(place, ignore)
+    return _read_raster(place, ignore)
+
+
+def on_same_grid(truth: Grid, pred: Grid) -> bool:
+    """Tell whether sizes are equal, and places too, where both are known."""
+    return truth.shape == pred.shape and not _elsewhere(truth, pred)
 
 
 def require_same_grid(truth: LabelFileImages, pred: LabelFileImages) -> None:
-    """Refuse a pair that does not cover the same pixels.
-
-    Sizes must be equal; places too, where both files tell theirs.
+    """Refuse a pair that does not cover the same pixels; see `on_same_grid`.
 
     Raises
     ------
     GridMismatchError
         Naming both grids.
     """
-    if truth.grid.shape == pred.grid.shape and not _elsewhere(truth.grid, pred.grid):
+    if on_same_grid(truth.grid, pred.grid):
         return
     can_resample = truth.grid.is_georeferenced and pred.grid.is_georeferenced
     raise GridMismatchError(
@@ -120,7 +142,7 @@ def resampled(pred: LabelFileImages, grid: Grid) -> LabelFileImages:
     return LabelFileImages(pred.path, images, grid, pred.drawn, pred.names)
 
 
-def _read_raster(path: Path) -> LabelFileImages:
+def _read_raster(path: Path, ignore: Collection[int]) -> LabelFileImages:
     name = os.fspath(path)
     check_readable(name)
     with reading(name), rasterio.open(name) as dataset:
@@ -129,7 +151,23 @@ def _read_raster(path: Path) -> LabelFileImages:
         ids, valid = dataset.read(1), dataset.read_masks(1) > 0
         taxonomy = taxonomy_in(dataset.tags()) if TAXONOMY_TAG in dataset.tags() else None
     names = {c.id: c.name for c in taxonomy.classes} if taxonomy else read_class_names(path)
-    return LabelFileImages(path, (LabelImage(ids, valid),), grid, names=names)
+    return LabelFileImages(path, (_labels(ids, valid, ignore, name),), grid, names=names)
+
+
+def _labels(
+    ids: NDArray[Any], valid: NDArray[np.bool_], ignore: Collection[int], name: str
+) -> LabelImage:
+    """Wrap what a file holds, which an error names."""
+    if ignore:
+        valid = valid & ~np.isin(ids, list(ignore))
+    try:
+        return LabelImage(ids, valid)
+    except ImageContentError as error:
+        raise ImageContentError(
+            expected=f"{error.expected} in {name}",
+            found=error.found,
+            remedy="declare such ids to be no data in the file, or ignore them in a truth",
+        ) from error
 
 
 def _require_ids(dataset: DatasetReader, name: str) -> None:
@@ -137,11 +175,11 @@ def _require_ids(dataset: DatasetReader, name: str) -> None:
         raise ImageReadError(
             expected="labels: one band of whole numbers",
             found=f"{dataset.count} of type {dataset.dtypes[0]} in {name}",
-            remedy="give a file of class ids, not of colours",
+            remedy="give a file of class ids, not of colours or measurements",
         )
 
 
-def _read_drawings(path: Path) -> LabelFileImages:
+def _read_drawings(path: Path, ignore: Collection[int]) -> LabelFileImages:
     name = os.fspath(path)
     check_readable(name)
     try:
@@ -153,7 +191,7 @@ def _read_drawings(path: Path) -> LabelFileImages:
             remedy="copy or download it again",
         ) from error
     drawings = _drawings(content.get("groundTruth"), name)
-    images = tuple(LabelImage.of(ids) for ids in drawings)
+    images = tuple(_labels(ids, np.ones(ids.shape, bool), ignore, name) for ids in drawings)
     if len({image.shape for image in images}) > 1:
         raise ImageReadError(
             expected="drawings of one size", found=f"several in {name}", remedy="check the file"
@@ -165,14 +203,21 @@ def _drawings(content: object, name: str) -> list[NDArray[Any]]:
     """Return each annotator's map (H, W); one annotator is no list."""
     cells = content if isinstance(content, (list, np.ndarray)) else [content]
     maps = [cell.get("Segmentation") if isinstance(cell, dict) else None for cell in cells]
-    drawn = [np.atleast_2d(one) for one in maps if isinstance(one, np.ndarray)]
-    if not drawn or len(drawn) < len(maps):
+    drawn = [_whole(np.atleast_2d(one)) for one in maps if isinstance(one, np.ndarray)]
+    if not drawn or len(drawn) < len(maps) or any(one.dtype.kind not in "iu" for one in drawn):
         raise ImageReadError(
-            expected="a variable groundTruth of cells with a Segmentation",
+            expected="a variable groundTruth of cells with a Segmentation of whole numbers",
             found=f"none in {name}",
             remedy="give a ground truth file of BSDS500",
         )
     return drawn
+
+
+def _whole(values: NDArray[Any]) -> NDArray[Any]:
+    """Return whole numbers as such: MATLAB keeps them as fractions."""
+    if values.dtype.kind == "f" and np.isfinite(values).all() and not (values % 1).any():
+        return values.astype(np.int64)
+    return values
 
 
 def _elsewhere(truth: Grid, pred: Grid) -> bool:
@@ -196,20 +241,25 @@ def _place(grid: Grid) -> str:
 
 
 def _warped(image: LabelImage, source: Grid, target: Grid) -> LabelImage:
-    ids = np.zeros(target.shape, np.int32)
-    valid = np.zeros(target.shape, np.uint8)
-    with gdal():
-        for values, out in (
-            (image.ids.astype(np.int32), ids),
-            (image.valid.astype(np.uint8), valid),
-        ):
+    """Take the id at each centre; ids are numbered, because GDAL knows no more than 32 bits."""
+    numbering = Numbering(image)
+    found = np.zeros(target.shape, np.int32)  # 0 is what lies outside or has no id
+    try:
+        with gdal():
             reproject(
-                values,
-                out,
+                numbering.index(slice(None)) + 1,
+                found,
                 src_transform=source.transform,
                 src_crs=crs_of(source.crs or target.crs),
                 dst_transform=target.transform,
                 dst_crs=crs_of(target.crs or source.crs),
                 resampling=Resampling.nearest,
             )
-    return LabelImage(ids, valid > 0)
+    except GDAL_ERRORS as error:
+        raise GridMismatchError(
+            expected=f"a prediction that can be brought to {_place(target)}",
+            found=f"{_place(source)} ({reason(error)})",
+            remedy="resample it with a GIS first",
+        ) from error
+    ids = np.append(numbering.ids, 0)[found - 1]
+    return LabelImage(ids, found > 0)
