@@ -88,15 +88,13 @@ def evaluate_steps(pairs: Sequence[Pair], config: EvaluateConfig) -> Steps[Evalu
     for done, pair in enumerate(pairs):
         yield Progress(done, len(pairs), pair.name)
         try:
-            case = Case.read(pair, config)
-            # All before any is kept: a pair counts under every protocol or under none.
-            measured = {protocol: _MEASURES[protocol](case) for protocol in found}
+            measured, known = _measured(pair, config)
         except FirstPassError as error:
             failures.append(Failure(pair.name, error))
             continue
         for protocol, one in measured.items():
             found[protocol].append(one)
-        names = {**case.names, **names}
+        names = {**known, **names}
     yield Progress(len(pairs), len(pairs), "compared")
     results = tuple(
         result
@@ -104,6 +102,12 @@ def evaluate_steps(pairs: Sequence[Pair], config: EvaluateConfig) -> Steps[Evalu
         for result in (_results(protocol, measured, config) if measured else ())
     )
     return Evaluation(results, tuple(failures), names)
+
+
+def _measured(pair: Pair, config: EvaluateConfig) -> tuple[dict[Protocol, Any], Mapping[int, str]]:
+    """Measure a pair under every protocol, so that it counts under all or under none."""
+    case = Case.read(pair, config)
+    return {protocol: _MEASURES[protocol](case) for protocol in config.protocols}, case.names
 
 
 _MEASURES: Mapping[Protocol, Callable[[Case], Any]] = {
