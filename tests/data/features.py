@@ -46,7 +46,7 @@ def with_vectors(vectors: Tensor) -> FeatureMap:
 
 def agreement(found: NDArray[np.integer], truth: NDArray[np.integer]) -> float:
     """Share of pixels that agree when every found id is named after its most frequent truth."""
-    overlap = Overlap.of(LabelImage.of(truth), LabelImage.of(found))
+    overlap = Overlap.of(*(LabelImage.of(np.atleast_2d(ids)) for ids in (truth, found)))
     return many_to_one_scores([overlap]).accuracy
 
 
