@@ -179,3 +179,15 @@ def test_images_need_an_annotator_and_a_place(
     assert "expected --images together with --annotator" in capsys.readouterr().err
     assert main([*command, "--annotator", "--images", str(tmp_path / "no")]) == USAGE
     assert "found nothing at" in capsys.readouterr().err
+
+
+def test_an_annotator_that_cannot_work_takes_no_figures_along(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = np.arange(90_000, dtype=np.uint32).reshape(1, 300, 300)
+    truth = str(write_raster(tmp_path / "t.tif", ids))
+    command = ["evaluate", "--truth", truth, "--pred", truth, "--protocol", "regions"]
+    assert main([*command, "--annotator"]) == SOME_FAILED
+    said = capsys.readouterr()
+    assert "covering             1.0000" in said.out
+    assert "annotator: expected classes and clusters, to match them" in said.err

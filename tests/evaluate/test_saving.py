@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-NAMED = EvaluateConfig(protocols=(Protocol.NAMED,), annotator=AnnotatorConfig())
+NAMED = EvaluateConfig(protocols=(Protocol.NAMED,))
 HALVES = np.repeat(np.repeat(np.array([[1, 2], [2, 1]], np.uint8), 40, 0), 40, 1)
 
 
@@ -110,3 +110,16 @@ def test_bad_pairs_stop_nothing_and_are_reported(tmp_path: Path) -> None:
     assert found.statement.images == 1
     assert [failure.name for failure in found.failures] == ["bad", "bad image", "void"]
     assert "expected an image as large as the truth" in str(found.failures[1].error)
+
+
+def test_another_annotator_may_want_less(tmp_path: Path) -> None:
+    # Three quarters are right already.
+    pred = HALVES.copy()
+    pred[:40, :40] = 2
+    pair = Pair("a", png(tmp_path / "t.png", HALVES), png(tmp_path / "p.png", pred))
+    content = run(saving_steps([pair], NAMED, AnnotatorConfig(target=0.7)))
+    assert content.savings[PREDICTION].prelabelled.seconds == 0
+    # The wrong square has joined its neighbours: one stroke along two of its sides.
+    work = saved(NAMED, pair).savings[PREDICTION].prelabelled
+    assert (work.clicks, work.strokes, work.path) == (0, 1, 80)
+    assert "until 70% of pixels" in content.statement.rule

@@ -70,7 +70,7 @@ def _evaluate(options: Namespace) -> int:
     from napari_firstpass.evaluate.saving import saving_steps
     from napari_firstpass.evaluate.steps import evaluate_steps
     from napari_firstpass.io.label_images import ENDINGS
-    from napari_firstpass.pairing import IMAGE_ENDINGS, Suffixes, paired, with_images
+    from napari_firstpass.pairing import IMAGE_ENDINGS, Failure, Suffixes, paired, with_images
     from napari_firstpass.progress import guarded
 
     if options.images and not options.annotator:
@@ -88,11 +88,14 @@ def _evaluate(options: Namespace) -> int:
         to_annotate, without_image = with_images(pairs, options.images, IMAGE_ENDINGS)
     with Reporter("evaluate") as reporter:
         evaluation = reporter.drive(guarded(evaluate_steps(pairs, config)))
+    failures = [*unpaired, *evaluation.failures]
     savings = None
     if options.annotator:
-        with Reporter("annotate") as reporter:
-            savings = reporter.drive(guarded(saving_steps(to_annotate, config)))
-    failures = [*unpaired, *evaluation.failures]
+        try:
+            with Reporter("annotate") as reporter:
+                savings = reporter.drive(guarded(saving_steps(to_annotate, config)))
+        except OptionError as error:  # figures that are there already are not lost with it
+            failures.append(Failure("annotator", error))
     known = {failure.name for failure in failures}
     later = [*without_image, *(savings.failures if savings else ())]
     failures += [failure for failure in later if failure.name not in known]

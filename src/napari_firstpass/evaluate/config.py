@@ -9,7 +9,6 @@ from napari_firstpass.errors import OptionError
 from napari_firstpass.evaluation.statement import NOT_STATED, Protocol, Statement
 
 if TYPE_CHECKING:
-    from napari_firstpass.evaluation.annotator import AnnotatorConfig
     from napari_firstpass.evaluation.class_table import ClassTable
 
 
@@ -31,8 +30,6 @@ class EvaluateConfig:
         Of boundaries, in pixels; None for 0.75 % of the image's diagonal.
     resample : bool
         Whether to bring a prediction onto the grid of its truth.
-    annotator : AnnotatorConfig or None
-        Also tell how much work the predictions save such an annotator.
     split, selection : str
         What the user says of the data, see `Statement`.
     """
@@ -43,7 +40,6 @@ class EvaluateConfig:
     regions: Literal["pieces", "ids"] = "pieces"
     tolerance: float | None = None
     resample: bool = False
-    annotator: AnnotatorConfig | None = None
     split: str = NOT_STATED
     selection: str = NOT_STATED
 

@@ -11,6 +11,7 @@ import numpy as np
 from napari_firstpass.errors import FirstPassError, GridMismatchError
 from napari_firstpass.evaluate.case import Case
 from napari_firstpass.evaluation.annotator import (
+    DEFAULT_CONFIG,
     AnnotatorConfig,
     Work,
     annotate,
@@ -66,9 +67,18 @@ class Savings:
     failures: tuple[Failure, ...] = ()
 
 
-def saving_steps(pairs: Sequence[Pair], config: EvaluateConfig) -> Steps[Savings]:
-    """Let an annotator correct predictions, tile by tile; a bad pair does not stop the others."""
-    annotator = config.annotator or AnnotatorConfig()
+def saving_steps(
+    pairs: Sequence[Pair], config: EvaluateConfig, annotator: AnnotatorConfig = DEFAULT_CONFIG
+) -> Steps[Savings]:
+    """Let an annotator correct predictions, tile by tile; a bad pair does not stop the others.
+
+    Predicted ids are class ids if `Protocol.NAMED` is the only protocol, else clusters.
+
+    Raises
+    ------
+    OptionError
+        If there are too many different ids to be classes.
+    """
     is_named = config.protocols == (Protocol.NAMED,)
     names = {} if is_named else (yield from _names(pairs, config))
     named = naming(names, annotator)  # once for the whole set
