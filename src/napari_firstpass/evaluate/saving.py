@@ -96,8 +96,10 @@ def saving_steps(
         for truth, part, shown in _tiles(case.truth, pred, image):
             yield Progress(done, len(pairs), f"annotating {pair.name}")
             prelabel = Prelabel.of(part) if is_named else Prelabel.of_clusters(part, names)
+            scratch = from_scratch(truth, annotator)
             for name, pre in (PREDICTION, prelabel), *_superpixels(shown):
-                works[name].append(_both(truth, pre, annotator))
+                work = annotate(truth, pre, annotator, scratch=scratch)
+                works[name].append((work, scratch))
     yield Progress(len(pairs), len(pairs), "annotated")
     savings = {
         name: Saving.of(pairs_of, once=named if name == PREDICTION else None)
@@ -143,11 +145,6 @@ def _superpixels(image: NDArray[np.float32] | None) -> Iterator[tuple[str, Prela
     if image is not None:
         yield SLIC, Prelabel.of_regions(slic_regions(image))
         yield FELZENSZWALB, Prelabel.of_regions(felzenszwalb_regions(image))
-
-
-def _both(truth: LabelImage, prelabel: Prelabel, annotator: AnnotatorConfig) -> tuple[Work, Work]:
-    scratch = from_scratch(truth, annotator)
-    return annotate(truth, prelabel, annotator, scratch=scratch), scratch
 
 
 def _picture(path: Path, truth: LabelImage) -> NDArray[np.float32]:
