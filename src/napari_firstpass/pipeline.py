@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_firstpass.bands import Role
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.grid import Grid
     from napari_firstpass.protocols import Backbone, ClassModel, LabelSink
@@ -94,12 +95,37 @@ def fit_steps(source: RasterSource, config: SegmentConfig) -> Steps[FittedModel]
     The sample depends on the size of the image and the seed only, so that the classes do not
     depend on how the image is cut into windows afterwards.
     """
-    device = torch_device(config.device)
-    factory = BACKBONES.load(config.backbone)
-    segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
+    # What is unknown is refused before anything is read.
+    torch_device(config.device)
+    BACKBONES.load(config.backbone)
+    SEGMENTERS.load(config.method)
     sample = yield from _read_sample(source, config.seed)
+    return (yield from fit_sample_steps(sample, config))
+
+
+def fit_sample_steps(
+    sample: Sequence[tuple[Raster, Window]], config: SegmentConfig
+) -> Steps[FittedModel]:
+    """Find classes on windows of one image, or of several that are to share them.
+
+    Parameters
+    ----------
+    sample : sequence of (Raster, Window)
+        Windows with context, all of the same bands and without gaps (`normalize.filled`), and the
+        place in each of the part that counts.
+    config : SegmentConfig
+        The options.
+
+    Raises
+    ------
+    ImageContentError
+        As `segment_steps`.
+    """
+    device = torch_device(config.device)
+    segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
     stats = BandStats.of([raster.crop(inner) for raster, inner in sample])
-    backbone = factory(stats, source.roles, device)
+    roles = sample[0][0].roles
+    backbone = BACKBONES.load(config.backbone)(stats, roles, device)
     maps: list[FeatureMap] = []
     for done, (raster, inner) in enumerate(sample):
         span = Span(10 * done, 10 * (done + 1), 14 * len(sample))
@@ -108,7 +134,7 @@ def fit_steps(source: RasterSource, config: SegmentConfig) -> Steps[FittedModel]
     scaled = [replace(window, vectors=scaler.apply(window.vectors)) for window in maps]
     span = Span(10 * len(sample), 14 * len(sample), 14 * len(sample))
     classes = yield from relay(segmenter.fit(scaled), span)
-    return FittedModel(stats, backbone, scaler, classes, _guide_bands(source), device)
+    return FittedModel(stats, backbone, scaler, classes, _guide_bands(roles), device)
 
 
 def label_steps(
@@ -218,7 +244,7 @@ def _inner_features(backbone: Backbone, raster: Raster, inner: Window) -> Steps[
     )
 
 
-def _guide_bands(source: RasterSource) -> tuple[int, ...]:
+def _guide_bands(roles: tuple[Role | None, ...]) -> tuple[int, ...]:
     """Return the bands whose edges count: the visible ones where known, else the first."""
-    visible = sorted(visible_bands(source.roles))
-    return tuple(visible or range(min(_GUIDE_BANDS, len(source.names))))
+    visible = sorted(visible_bands(roles))
+    return tuple(visible or range(min(_GUIDE_BANDS, len(roles))))

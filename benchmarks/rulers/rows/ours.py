@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from napari_firstpass.api import segment_source_steps
 from napari_firstpass.backbones import BACKBONES
-from napari_firstpass.bands import visible_bands
 from napari_firstpass.config import SegmentConfig
-from napari_firstpass.normalize import BandStats, FeatureScaler, filled, usable
-from napari_firstpass.pipeline import FittedModel, label_steps
+from napari_firstpass.normalize import filled, usable
+from napari_firstpass.pipeline import fit_sample_steps, label_steps
 from napari_firstpass.progress import run
 from napari_firstpass.raster import ArraySource
 from napari_firstpass.segmenters import SEGMENTERS
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.grid import Window
+    from napari_firstpass.pipeline import FittedModel
     from napari_firstpass.raster import Raster
     from napari_firstpass.segmentation import Labels
     from rulers.pictures import Prediction
@@ -53,23 +52,15 @@ class FirstPass:
 
 
 def fit_jointly(rasters: Sequence[Raster], config: SegmentConfig) -> FittedModel:
-    """Find classes on windows of several images, as the pipeline does on those of one."""
-    sample = [
+    """Find classes on windows of several images."""
+    windows = [
         filled(usable(raster.crop(window)))
         for raster in rasters
         for window in spread_windows(
             raster.grid, side=_SAMPLE_SIDE, limit=_WINDOWS_OF_AN_IMAGE, seed=config.seed
         )
     ]
-    roles, device = rasters[0].roles, torch.device(config.device)
-    stats = BandStats.of(sample)
-    backbone = BACKBONES.load(config.backbone)(stats, roles, device)
-    maps = [run(backbone.extract(window)) for window in sample]
-    scaler = FeatureScaler.of(maps)
-    scaled = [replace(window, vectors=scaler.apply(window.vectors)) for window in maps]
-    segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
-    classes = run(segmenter.fit(scaled))
-    return FittedModel(stats, backbone, scaler, classes, tuple(visible_bands(roles)), device)
+    return run(fit_sample_steps([(raster, raster.grid.window) for raster in windows], config))
 
 
 def label_one(raster: Raster, model: FittedModel, config: SegmentConfig) -> Prediction:
