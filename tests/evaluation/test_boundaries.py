@@ -73,4 +73,4 @@ def test_a_negative_tolerance_and_an_empty_truth_are_refused() -> None:
     with pytest.raises(OptionError, match="tolerance of at least 0 pixels"):
         boundary_f(upright(3), upright(3), tolerance=-1)
     with pytest.raises(ImageContentError, match="pixels to judge by"):
-        boundary_f(upright(3).ignoring((0, 1)), upright(3))
+        boundary_f(LabelImage.of(upright(3).ids, ignore=(0, 1)), upright(3))

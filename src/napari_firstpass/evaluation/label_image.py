@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,9 +58,16 @@ class LabelImage:
                 )
 
     @classmethod
-    def of(cls, ids: NDArray[Any], *, ignore: Collection[int] = ()) -> LabelImage:
-        """Wrap an array (H, W); pixels whose id is in ``ignore`` are not valid."""
-        valid = np.ones(ids.shape, dtype=bool)
+    def of(
+        cls,
+        ids: NDArray[Any],
+        *,
+        valid: NDArray[np.bool_] | None = None,
+        ignore: Collection[int] = (),
+    ) -> LabelImage:
+        """Wrap an array (H, W); pixels whose id is in ``ignore`` are not valid either."""
+        if valid is None:
+            valid = np.ones(ids.shape, dtype=bool)
         return cls(ids, valid & ~np.isin(ids, list(ignore)) if ignore else valid)
 
     @property
@@ -68,12 +75,6 @@ class LabelImage:
         """(height, width)."""
         height, width = self.ids.shape
         return height, width
-
-    def ignoring(self, ids: Collection[int]) -> LabelImage:
-        """Return the same labels with pixels of some ids not valid."""
-        if not ids:
-            return self
-        return replace(self, valid=self.valid & ~np.isin(self.ids, list(ids)))
 
     def present(self) -> NDArray[np.int64]:
         """Return the ids of valid pixels, ascending."""

@@ -57,11 +57,7 @@ class Overlap:
                 remedy="compare labels of the same image",
             )
         require_truth(truth)
-        return cls.numbered(truth, Numbering(truth), Numbering(pred))
-
-    @classmethod
-    def numbered(cls, truth: LabelImage, left: Numbering, right: Numbering) -> Overlap:
-        """Count the pixels of a truth and a prediction whose ids are numbered already."""
+        left, right = Numbering(truth), Numbering(pred)
         width = len(right.ids) + 1  # the first column is for no prediction
         codes, counts = _counted(truth, left, right, width)
         rows, cols = np.divmod(codes, width)
@@ -97,9 +93,7 @@ class Overlap:
                 for o in overlaps
             ]
         )
-        found, where = np.unique(codes, return_inverse=True)
-        counts = np.zeros(len(found), dtype=np.int64)
-        np.add.at(counts, where, np.concatenate([o.counts for o in overlaps]))
+        found, counts = _added_up(codes, np.concatenate([o.counts for o in overlaps]))
         missed = np.zeros(len(truth_ids), dtype=np.int64)
         for o in overlaps:
             missed[np.searchsorted(truth_ids, o.truth_ids)] += o.missed
@@ -160,5 +154,13 @@ def _counted(
     if dense.size:
         codes = np.flatnonzero(dense)
         return codes, dense[codes]
-    codes, where = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
-    return codes, _summed(where, np.concatenate([part[1] for part in parts]), len(codes))
+    codes, counts = (np.concatenate(both) for both in zip(*parts, strict=True))
+    return _added_up(codes, counts)
+
+
+def _added_up(
+    codes: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return each code once, ascending, with the sum of its counts."""
+    found, where = np.unique(codes, return_inverse=True)
+    return found, _summed(where, counts, len(found))

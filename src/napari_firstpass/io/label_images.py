@@ -155,13 +155,11 @@ def _read_raster(path: Path, ignore: Collection[int]) -> LabelFileImages:
 
 
 def _labels(
-    ids: NDArray[Any], valid: NDArray[np.bool_], ignore: Collection[int], name: str
+    ids: NDArray[Any], valid: NDArray[np.bool_] | None, ignore: Collection[int], name: str
 ) -> LabelImage:
     """Wrap what a file holds, which an error names."""
-    if ignore:
-        valid = valid & ~np.isin(ids, list(ignore))
     try:
-        return LabelImage(ids, valid)
+        return LabelImage.of(ids, valid=valid, ignore=ignore)
     except ImageContentError as error:
         raise ImageContentError(
             expected=f"{error.expected} in {name}",
@@ -191,7 +189,7 @@ def _read_drawings(path: Path, ignore: Collection[int]) -> LabelFileImages:
             remedy="copy or download it again",
         ) from error
     drawings = _drawings(content.get("groundTruth"), name)
-    images = tuple(_labels(ids, np.ones(ids.shape, bool), ignore, name) for ids in drawings)
+    images = tuple(_labels(ids, None, ignore, name) for ids in drawings)
     if len({image.shape for image in images}) > 1:
         raise ImageReadError(
             expected="drawings of one size", found=f"several in {name}", remedy="check the file"
