@@ -36,7 +36,7 @@ PIP_INSTALL = $(VENV_PYTHON) -m pip install --quiet --constraint .ci/constraints
 	$${TORCH_INDEX:+--extra-index-url "$$TORCH_INDEX"}
 BASH_CI := bash .ci
 
-.PHONY: help demo test test-all check docs bench screenshot clean
+.PHONY: help demo test test-all check docs bench train-backbone screenshot clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,11 +68,15 @@ docs: .venv/.dev | .cache/tmp  ## build the documentation into .cache/site
 	@.venv/bin/mkdocs --quiet build --strict
 	@echo "Open .cache/site/index.html"
 
-bench: .venv/.dev | .cache/tmp  ## measure speed, memory and quality (most of an hour)
-	@for script in benchmarks/*.py; do $(VENV_PYTHON) "$$script"; done
+bench: .venv/.dev | .cache/tmp  ## measure speed, memory and quality (more than an hour)
+	@for name in feature_quality quality speed; do $(VENV_PYTHON) "benchmarks/$$name.py"; done
+
+train-backbone: .venv/.dev | .cache/tmp  ## learn the weights in the package again (a minute)
+	@$(VENV_PYTHON) -m training
 
 screenshot: .venv/.dev .cache/screen  ## take the pictures of the documentation again
 	@$(BASH_CI)/with_screen.sh $(VENV_PYTHON) docs/screenshots.py
+	@$(VENV_PYTHON) benchmarks/feature_pictures.py
 
 clean:  ## remove what was installed and cached, but no result
 	rm -rf .venv .cache dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,6 +64,17 @@ def test_the_label_file_knows_its_history(scene: Path, tmp_path: Path) -> None:
     assert record.source_sha256 == sha256(scene.read_bytes()).hexdigest()
     assert (record.config["classes"], record.config["seed"]) == (3, 0)
     assert record.config["bands"] == "r,g,b"
+
+
+@pytest.mark.parametrize("backbone", ["embedded", "texture"])
+def test_the_label_file_knows_which_weights_made_it(
+    scene: Path, tmp_path: Path, backbone: str
+) -> None:
+    segment_file(scene, tmp_path / "labels.tif", SegmentConfig(classes=3, backbone=backbone))
+    record = read_segmentation(tmp_path / "labels.tif").provenance
+    weights = files("napari_firstpass.backbones") / "embedded.safetensors"
+    shipped = sha256(weights.read_bytes()).hexdigest()
+    assert record.weights_sha256 == (shipped if backbone == "embedded" else None)
 
 
 def test_the_report_counts_the_pixels_of_each_class(scene: Path, tmp_path: Path) -> None:

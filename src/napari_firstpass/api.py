@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_firstpass.backbones import BACKBONES
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.errors import ImageContentError, ImageReadError
 from napari_firstpass.grid import IDENTITY, Grid
@@ -249,7 +250,12 @@ def _provenance(
 ) -> Provenance:
     # The device is left out: it is a matter of speed, and `auto` says nothing.
     options = {key: value for key, value in asdict(config).items() if key != "device"}
-    return Provenance(config={**options, "bands": bands}, source=name, source_sha256=digest)
+    return Provenance(
+        config={**options, "bands": bands},
+        source=name,
+        source_sha256=digest,
+        weights_sha256=BACKBONES.load(config.backbone).weights_sha256(),
+    )
 
 
 def _require_image(bands: NDArray[Any]) -> None:

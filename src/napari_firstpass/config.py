@@ -11,6 +11,8 @@ Device = Literal["auto", "cpu", "cuda"]
 
 MAX_CLASSES = 1000
 MAX_REGION = 1024
+ENOUGH_OVERLAP = 96
+"""What backbones and refiners see beyond a window, in pixels: more context changes nothing."""
 WINDOW_STEP = 16
 """Windows are cut at multiples of this, so that every backbone stride up to 16 falls on them."""
 
@@ -24,15 +26,16 @@ class SegmentConfig:
     method : str
         A registered segmenter: ``primaps`` or ``kmeans``.
     backbone : str
-        A registered backbone: ``texture``.
+        A registered backbone: ``embedded`` or ``texture``.
     classes : int
         Number of classes wanted, 2 to 1000. Above 255 the labels are uint16.
     window : int
         Side of the windows that are computed at once, in pixels: a multiple of 16 from 64 to 8192.
         It bounds memory, not quality: the result does not depend on it (see ``overlap``).
     overlap : int
-        Context read around each window, in pixels: a multiple of 16, at most half the window.
-        From 64 on, windows leave no seams; below, faster with seams.
+        Context read around each window, in pixels: a multiple of 16, at most half the window
+        or 96.
+        From 96 on, windows leave no seams; below, faster with seams.
     min_region : int
         Regions of fewer pixels are merged into their neighbours, 0 to 1024; 0 keeps all. A region
         is measured within its window and the overlap, hence the limit.
@@ -43,10 +46,10 @@ class SegmentConfig:
     """
 
     method: str = "primaps"
-    backbone: str = "texture"
+    backbone: str = "embedded"
     classes: int = 8
     window: int = 1024
-    overlap: int = 64
+    overlap: int = ENOUGH_OVERLAP
     min_region: int = 48
     seed: int = 0
     device: Device = "auto"
@@ -54,7 +57,7 @@ class SegmentConfig:
     def __post_init__(self) -> None:
         _check("classes", self.classes, 2, MAX_CLASSES)
         _check("window", self.window, 64, 8192, step=WINDOW_STEP)
-        _check("overlap", self.overlap, 0, self.window // 2, step=WINDOW_STEP)
+        _check("overlap", self.overlap, 0, max(self.window // 2, ENOUGH_OVERLAP), step=WINDOW_STEP)
         _check("min_region", self.min_region, 0, MAX_REGION)
         _check("seed", self.seed, 0, 2**32 - 1)
         if self.device not in ("auto", "cpu", "cuda"):

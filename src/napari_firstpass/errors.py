@@ -73,6 +73,10 @@ class OutputError(FirstPassError, OSError):
         return str(self.args[0])
 
 
+class WeightsError(FirstPassError, ValueError):
+    """A file of learned numbers is missing, damaged, or of another kind."""
+
+
 class DeviceError(FirstPassError, ValueError):
     """A compute device was asked for that this machine does not have."""
 

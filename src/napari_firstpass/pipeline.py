@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from napari_firstpass.segmentation import Labels
 
 _SAMPLE_SIDE = 256
-_SAMPLE_CONTEXT = 32
+_SAMPLE_CONTEXT = 80
 _SAMPLE_WINDOWS = 32
 _SAMPLE_BYTES = 128 * 2**20
 _ENOUGH_PIXELS = 128 * 128

@@ -42,6 +42,10 @@ class BackboneFactory(Protocol):
         """Return a backbone for bands with these value ranges and roles."""
         ...
 
+    def weights_sha256(self) -> str | None:
+        """Return the hash of the weights that it is made with, None if there are none."""
+        ...
+
 
 class ClassModel(Protocol):
     """A fitted set of classes; the same for every window of an image."""

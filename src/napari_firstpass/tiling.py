@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from napari_firstpass.config import WINDOW_STEP
+from napari_firstpass.config import ENOUGH_OVERLAP, WINDOW_STEP
 from napari_firstpass.grid import Grid, Window
 
 _WINDOW_BYTES = 400 * 2**20
@@ -15,6 +15,8 @@ _BYTES_PER_VALUE = 12
 """Raw values and their stretched copies, in the worst case."""
 _BYTES_PER_SCORE = 0.75
 """Distances, probabilities and a copy of them, for each 4 x 4 pixels."""
+_BYTES_PER_PIXEL = 70
+"""Textures at full resolution and features, whichever the backbone."""
 _LEAST_WINDOW = 64
 
 
@@ -116,12 +118,13 @@ def _draw(rng: np.random.Generator, length: int, side: int, index: int, count: i
 def affordable(window: int, overlap: int, *, bands: int, classes: int) -> tuple[int, int]:
     """Return a window and an overlap, at most those given, that fit a fixed share of memory.
 
-    The result of a run does not depend on the window, so an image with very many bands, or a run
-    with very many classes, may be computed in smaller ones. An overlap of more than 64 pixels
+    The result of a run does not depend on the window, so a large one, an image with many bands, or
+    a run with very many classes, may be computed in smaller ones: of 3 bands in windows of about
+    1700 pixels at most. An overlap of more than 96 pixels
     gives way too: it adds nothing.
     """
-    per_pixel = bands * _BYTES_PER_VALUE + classes * _BYTES_PER_SCORE
+    per_pixel = bands * _BYTES_PER_VALUE + classes * _BYTES_PER_SCORE + _BYTES_PER_PIXEL
     while (window + 2 * overlap) ** 2 * per_pixel > _WINDOW_BYTES and window > _LEAST_WINDOW:
         window = max(window // 2 // WINDOW_STEP * WINDOW_STEP, _LEAST_WINDOW)
-        overlap = min(overlap, max(window // 2, _LEAST_WINDOW))
+        overlap = min(overlap, max(window // 2, ENOUGH_OVERLAP))
     return window, overlap

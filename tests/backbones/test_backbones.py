@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_firstpass.bands import Role
     from napari_firstpass.features import FeatureMap
 
-REACH = 64
+REACH = 96
 """No pixel further away than the default overlap may change a feature."""
 
 every_backbone = pytest.mark.parametrize("name", BACKBONES.names)
@@ -59,10 +59,10 @@ def test_any_bands_of_any_type_give_finite_features(
 
 @every_backbone
 def test_a_window_with_context_has_the_features_of_the_whole(name: str) -> None:
-    whole = rgb_raster(landscape())
+    whole = rgb_raster(landscape(320, 352))
     stats = BandStats.of([whole])
     expected = features_of(whole, name, stats)
-    part = whole.crop(Window(64, 80, 160, 176))
+    part = whole.crop(Window(64, 80, 240, 256))
     stride, margin = expected.stride, REACH // expected.stride
     inner = features_of(part, name, stats).vectors[:, margin:-margin, margin:-margin]
     row, col = 64 // stride + margin, 80 // stride + margin

@@ -18,7 +18,11 @@ from PIL import Image
 pytestmark = pytest.mark.timeout(600)
 
 ROOT = Path(__file__).parents[2]
-OURS = {"firstpass primaps on texture", "firstpass kmeans on texture"}
+OURS = {
+    f"firstpass {method} on {backbone}"
+    for method in ("primaps", "kmeans")
+    for backbone in ("embedded", "texture")
+}
 GROUPING = {"k-means on Lab", "SLIC + k-means on Lab", "DFC network", "blank"}
 REGIONS_ONLY = {"Felzenszwalb 500", "Felzenszwalb 100"}
 CLASSES_ONLY = {"Felzenszwalb + k-means on Lab"}

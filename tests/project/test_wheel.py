@@ -35,7 +35,12 @@ def requirements_of(wheel: Path) -> list[str]:
     return [line.lower() for line in metadata.get_all("Requires-Dist", [])]
 
 
-@pytest.mark.parametrize("name", ["napari.yaml", "py.typed", "__init__.py", "io/__init__.py"])
+WEIGHTS = "backbones/embedded.safetensors"
+
+
+@pytest.mark.parametrize(
+    "name", ["napari.yaml", "py.typed", "__init__.py", "io/__init__.py", WEIGHTS]
+)
 def test_the_wheel_holds_the_package(wheel: Path, name: str) -> None:
     assert f"napari_firstpass/{name}" in names_in(wheel)
 
@@ -47,6 +52,17 @@ def test_the_wheel_holds_the_licence(wheel: Path) -> None:
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in names_in(wheel)}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"napari_firstpass"}
+
+
+def test_the_wheel_holds_the_weights_of_this_checkout(wheel: Path, root: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        content = archive.read(f"napari_firstpass/{WEIGHTS}")
+    assert content == (root / "src" / "napari_firstpass" / WEIGHTS).read_bytes()
+
+
+def test_the_wheel_leaves_the_training_and_what_only_tests_need_behind(wheel: Path) -> None:
+    assert not [name for name in names_in(wheel) if "training" in name.split("/")]
+    assert not [line for line in requirements_of(wheel) if line.startswith("safetensors")]
 
 
 def test_the_base_install_has_neither_napari_nor_qt(wheel: Path) -> None:

@@ -13,9 +13,13 @@ BACKBONES: Registry[BackboneFactory] = Registry(
     "backbone",
     "napari_firstpass.backbones",
     {
+        "embedded": Entry(
+            "napari_firstpass.backbones.embedded:EmbeddedBackbone",
+            "learned words for what places look like, and their surroundings; nothing to download",
+        ),
         "texture": Entry(
             "napari_firstpass.backbones.texture:TextureBackbone",
-            "colour, contrast, edges and micro-patterns; nothing to download",
+            "colour, contrast, edges and micro-patterns; the plain baseline, nothing learned",
         ),
     },
 )
