@@ -18,7 +18,7 @@ from napari_firstpass.errors import OptionError
         ({"classes": np.int64(8)}, r"a whole number, found np.int64\(8\)"),
         ({"window": 1000}, "a multiple of 16, found 1000"),
         ({"window": 32}, r"window in \[64, 8192\]"),
-        ({"window": 128, "overlap": 112}, r"overlap in \[0, 96\]"),
+        ({"window": 128, "overlap": 112}, r"overlap in \[0, 64\]"),
         ({"min_region": -1}, "min_region"),
         ({"seed": -1}, "seed"),
         ({"device": "tpu"}, "a device out of auto, cpu, cuda, found 'tpu'"),

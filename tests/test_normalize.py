@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from features import feature_map, rgb_raster, stripes, with_vectors
 
-from napari_firstpass.errors import ImageContentError
+from napari_firstpass.errors import GridMismatchError, ImageContentError
 from napari_firstpass.grid import Grid
 from napari_firstpass.normalize import BandStats, FeatureScaler, filled, fixed_sign, valid_vectors
 from napari_firstpass.raster import Raster
@@ -89,6 +91,22 @@ def test_scaling_ignores_the_units_of_features() -> None:
     torch.testing.assert_close(
         one, FeatureScaler.of([other]).apply(other.vectors), atol=1e-2, rtol=1e-2
     )
+
+
+def test_groups_of_channels_count_alike_however_many_each_has() -> None:
+    draw = torch.Generator().manual_seed(0)
+    window = with_vectors(torch.randn(6, 24, 24, generator=draw))
+    grouped = replace(window, groups=(1, 5))
+    projection = FeatureScaler.of([grouped], keep=1.0, power=0.0).projection
+    spread = window.vectors.flatten(1).std(1, correction=0)
+    # Of independent channels each weight is the length of its column: the projection only turns.
+    variances = (projection.norm(dim=0) * spread).square()
+    torch.testing.assert_close(variances, torch.tensor([3.0, *(5 * [0.6])]))
+
+
+def test_groups_must_hold_every_channel() -> None:
+    with pytest.raises(GridMismatchError, match="groups of 6 channels together, found \\(1, 4\\)"):
+        replace(feature_map(stripes()), groups=(1, 4))
 
 
 def test_a_feature_without_spread_does_no_harm() -> None:

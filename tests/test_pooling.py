@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from napari_firstpass import pooling
-from napari_firstpass.pooling import SAME_COLOUR_REACH, box_mean, same_colour_mean
+from napari_firstpass.pooling import SAME_COLOUR_REACH, same_colour_mean
 from napari_firstpass.progress import run
 
 
@@ -32,16 +32,6 @@ def slow_same_colour_mean(maps: torch.Tensor, colour: torch.Tensor) -> torch.Ten
     return result
 
 
-def slow_box_mean(maps: torch.Tensor, reach: int) -> torch.Tensor:
-    """Average by the definition, one cell at a time."""
-    result = torch.zeros_like(maps)
-    for row, col in product(range(maps.shape[1]), range(maps.shape[2])):
-        rows = slice(max(row - reach, 0), row + reach + 1)
-        cols = slice(max(col - reach, 0), col + reach + 1)
-        result[:, row, col] = maps[:, rows, cols].mean((1, 2))
-    return result
-
-
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (11, 8)])
 def test_the_mean_of_the_same_colour_is_what_the_definition_says(size: tuple[int, int]) -> None:
     maps, colour = noise(2, *size), 0.3 * noise(3, *size, seed=1)
@@ -49,19 +39,10 @@ def test_the_mean_of_the_same_colour_is_what_the_definition_says(size: tuple[int
     torch.testing.assert_close(run(same_colour_mean(maps, colour)), expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("reach", [0, 1, 4])
-@pytest.mark.parametrize("size", [(1, 1), (2, 7), (11, 8)])
-def test_the_mean_of_a_box_is_what_the_definition_says(size: tuple[int, int], reach: int) -> None:
-    maps = noise(2, *size)
-    expected = slow_box_mean(maps, reach)
-    torch.testing.assert_close(box_mean(maps, reach), expected, atol=1e-6, rtol=0)
-
-
 def test_a_constant_stays() -> None:
     constant = torch.tensor([3.0, -2.0])[:, None, None].expand(2, 9, 12)
     same = run(same_colour_mean(constant, noise(3, 9, 12)))
     torch.testing.assert_close(same, constant, atol=1e-5, rtol=0)
-    torch.testing.assert_close(box_mean(constant, 3), constant, atol=1e-5, rtol=0)
 
 
 def test_an_edge_between_two_colours_is_kept_and_one_within_a_colour_is_not() -> None:
@@ -84,9 +65,6 @@ def test_turning_the_maps_turns_their_means(turns: int) -> None:
     turned = (torch.rot90(one, turns, dims=(1, 2)) for one in (maps, colour))
     expected = torch.rot90(run(same_colour_mean(maps, colour)), turns, dims=(1, 2))
     torch.testing.assert_close(run(same_colour_mean(*turned)), expected, atol=1e-5, rtol=0)
-    box = torch.rot90(box_mean(maps, 2), turns, dims=(1, 2))
-    turned_box = box_mean(torch.rot90(maps, turns, dims=(1, 2)), 2)
-    torch.testing.assert_close(turned_box, box, atol=1e-5, rtol=0)
 
 
 def test_what_is_averaged_is_left_as_it_was() -> None:

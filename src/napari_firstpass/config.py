@@ -11,7 +11,7 @@ Device = Literal["auto", "cpu", "cuda"]
 
 MAX_CLASSES = 1000
 MAX_REGION = 1024
-ENOUGH_OVERLAP = 96
+ENOUGH_OVERLAP = 64
 """What backbones and refiners see beyond a window, in pixels: more context changes nothing."""
 WINDOW_STEP = 16
 """Windows are cut at multiples of this, so that every backbone stride up to 16 falls on them."""
@@ -34,8 +34,7 @@ class SegmentConfig:
         It bounds memory, not quality: the result does not depend on it (see ``overlap``).
     overlap : int
         Context read around each window, in pixels: a multiple of 16, at most half the window
-        or 96.
-        From 96 on, windows leave no seams; below, faster with seams.
+        or 64. From 64 on, windows leave no seams; below, faster with seams.
     min_region : int
         Regions of fewer pixels are merged into their neighbours, 0 to 1024; 0 keeps all. A region
         is measured within its window and the overlap, hence the limit.

@@ -141,16 +141,19 @@ class FeatureScaler:
 
     @classmethod
     def of(
-        cls, sample: Sequence[FeatureMap], *, keep: float = 0.95, power: float = 0.8
+        cls, sample: Sequence[FeatureMap], *, keep: float = 0.95, power: float = 0.4
     ) -> FeatureScaler:
         """Fit to a sample.
+
+        Channels are divided by their spread, then weighted so that each group of them has the same
+        variance; then come the principal directions.
 
         Parameters
         ----------
         sample : sequence of FeatureMap
             Windows with at least one valid cell between them.
         keep : float
-            Share of the variance, of standardised features, to keep.
+            Share of the variance, of features so weighted, to keep.
         power : float
             0 leaves the principal components as they are, 1 whitens them fully.
         """
@@ -159,6 +162,7 @@ class FeatureScaler:
         centred = vectors - mean
         spread = centred.square().mean(0).sqrt()
         inverse = torch.where(spread > 1e-9, 1 / spread.clamp_min(1e-9), 0.0)
+        inverse *= _weights(sample[0].groups or (len(mean),))
         centred *= inverse
         values, directions = torch.linalg.eigh(centred.T @ centred / len(centred))
         values, directions = values.flip(0).clamp_min(0), directions.flip(1).T
@@ -172,6 +176,13 @@ class FeatureScaler:
         """Scale vectors (D, h, w) to (E, h, w)."""
         flat = self.projection @ (vectors.flatten(1) - self.mean.unsqueeze(1))
         return flat.reshape(-1, *vectors.shape[1:])
+
+
+def _weights(groups: tuple[int, ...]) -> Tensor:
+    """Return a weight (D,) for each channel of the groups; with one group they are all 1."""
+    sizes = torch.tensor(groups)
+    weights = (sizes.sum() / (len(sizes) * sizes.double())).sqrt()
+    return weights.repeat_interleave(sizes)
 
 
 def valid_vectors(sample: Sequence[FeatureMap]) -> Tensor:

@@ -14,7 +14,6 @@ import torch
 from napari_firstpass.backbones import BACKBONES
 from napari_firstpass.bands import visible_bands
 from napari_firstpass.device import torch_device
-from napari_firstpass.features import FeatureMap
 from napari_firstpass.grid import Window
 from napari_firstpass.normalize import BandStats, FeatureScaler, filled, usable
 from napari_firstpass.progress import Progress, Span, Steps, relay
@@ -32,13 +31,14 @@ if TYPE_CHECKING:
 
     from napari_firstpass.bands import Role
     from napari_firstpass.config import SegmentConfig
+    from napari_firstpass.features import FeatureMap
     from napari_firstpass.grid import Grid
     from napari_firstpass.protocols import Backbone, ClassModel, LabelSink
     from napari_firstpass.raster import Raster, RasterSource
     from napari_firstpass.segmentation import Labels
 
 _SAMPLE_SIDE = 256
-_SAMPLE_CONTEXT = 80
+_SAMPLE_CONTEXT = 64
 _SAMPLE_WINDOWS = 32
 _SAMPLE_BYTES = 128 * 2**20
 _ENOUGH_PIXELS = 128 * 128
@@ -131,7 +131,7 @@ def fit_sample_steps(
         span = Span(10 * done, 10 * (done + 1), 14 * len(sample))
         maps.append((yield from relay(_inner_features(backbone, raster, inner), span)))
     scaler = FeatureScaler.of(maps)
-    scaled = [replace(window, vectors=scaler.apply(window.vectors)) for window in maps]
+    scaled = [replace(window, vectors=scaler.apply(window.vectors), groups=()) for window in maps]
     span = Span(10 * len(sample), 14 * len(sample), 14 * len(sample))
     classes = yield from relay(segmenter.fit(scaled), span)
     return FittedModel(stats, backbone, scaler, classes, _guide_bands(roles), device)
@@ -239,8 +239,11 @@ def _inner_features(backbone: Backbone, raster: Raster, inner: Window) -> Steps[
         -(-inner.width // stride),
     )
     rows, cols = cells.slices
-    return FeatureMap(
-        whole.vectors[:, rows, cols], whole.valid[rows, cols], whole.grid.crop(cells), stride
+    return replace(
+        whole,
+        vectors=whole.vectors[:, rows, cols],
+        valid=whole.valid[rows, cols],
+        grid=whole.grid.crop(cells),
     )
 
 

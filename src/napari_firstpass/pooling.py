@@ -1,4 +1,4 @@
-"""Averaging maps over neighbourhoods: of the same colour, or of a fixed size."""
+"""Averaging maps over neighbours of the same colour."""
 
 from __future__ import annotations
 
@@ -59,11 +59,3 @@ def _shifted(around: Tensor, row: int, col: int) -> Tensor:
     height = around.shape[1] - 2 * SAME_COLOUR_REACH
     width = around.shape[2] - 2 * SAME_COLOUR_REACH
     return around[:, top : top + height, left : left + width]
-
-
-def box_mean(maps: Tensor, reach: int) -> Tensor:
-    """Average maps (c, h, w) over squares of 2 ``reach`` + 1 cells, less where the border cuts."""
-    side = 2 * reach + 1
-    for kernel, pad in (((side, 1), (reach, 0)), ((1, side), (0, reach))):
-        maps = functional.avg_pool2d(maps, kernel, 1, pad, count_include_pad=False)
-    return maps

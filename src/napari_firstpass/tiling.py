@@ -120,8 +120,7 @@ def affordable(window: int, overlap: int, *, bands: int, classes: int) -> tuple[
 
     The result of a run does not depend on the window, so a large one, an image with many bands, or
     a run with very many classes, may be computed in smaller ones: of 3 bands in windows of about
-    1700 pixels at most. An overlap of more than 96 pixels
-    gives way too: it adds nothing.
+    1700 pixels at most. An overlap of more than 64 pixels gives way too: it adds nothing.
     """
     per_pixel = bands * _BYTES_PER_VALUE + classes * _BYTES_PER_SCORE + _BYTES_PER_PIXEL
     while (window + 2 * overlap) ** 2 * per_pixel > _WINDOW_BYTES and window > _LEAST_WINDOW:

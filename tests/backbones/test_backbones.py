@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_firstpass.bands import Role
     from napari_firstpass.features import FeatureMap
 
-REACH = 96
+REACH = 64
 """No pixel further away than the default overlap may change a feature."""
 
 every_backbone = pytest.mark.parametrize("name", BACKBONES.names)

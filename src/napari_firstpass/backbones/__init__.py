@@ -15,7 +15,7 @@ BACKBONES: Registry[BackboneFactory] = Registry(
     {
         "embedded": Entry(
             "napari_firstpass.backbones.embedded:EmbeddedBackbone",
-            "learned words for what places look like, and their surroundings; nothing to download",
+            "colours and learned words for what places look like; nothing to download",
         ),
         "texture": Entry(
             "napari_firstpass.backbones.texture:TextureBackbone",

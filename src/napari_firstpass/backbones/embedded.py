@@ -1,10 +1,9 @@
-"""The default backbone: visual words learned without labels, and what surrounds a place.
+"""The default backbone: colours, and visual words learned without labels.
 
 A cell is described by formula (`descriptors`); the description is then compared with 64 words, the
 typical descriptions in drone mosaics, found by k-means (`training/`). What a cell is like is
-averaged over neighbours of the same colour, so that classes follow edges; and the descriptions
-themselves are averaged over a wider square, because what surrounds a place helps to tell what it
-is. Bag of visual words: Csurka et al. (2004); of dense patches: Coates, Ng and Lee (2011).
+averaged over neighbours of the same colour, so that classes follow edges. Bag of visual words:
+Csurka et al. (2004); of dense patches: Coates, Ng and Lee (2011).
 """
 
 from __future__ import annotations
@@ -32,10 +31,7 @@ if TYPE_CHECKING:
     from napari_firstpass.normalize import BandStats
     from napari_firstpass.raster import Raster
 
-SURROUNDINGS = 8
-"""Cells from the middle to the rim of the square whose mean description is added."""
-
-REACH = descriptors.REACH + descriptors.STRIDE * (SURROUNDINGS + 1)
+REACH = descriptors.REACH + descriptors.STRIDE * (pooling.SAME_COLOUR_REACH + 1)
 """Largest distance in pixels at which a pixel can change a vector."""
 
 _UNSEEN = 0.3
@@ -127,7 +123,7 @@ class EmbeddedBackbone:
         return sha256(_shipped_bytes()).hexdigest()
 
     def extract(self, raster: Raster) -> Steps[FeatureMap]:
-        """Return about 89 features for each 4 x 4 pixels; see `Backbone`."""
+        """Return about 67 features for each 4 x 4 pixels; see `Backbone`."""
         yield Progress(0, 20, "reading colours")
         stretched = torch.from_numpy(self.stats.stretch(raster.bands)).to(self.device)
         bands = descriptors.whole_cells(stretched)
@@ -138,13 +134,11 @@ class EmbeddedBackbone:
         yield Progress(9, 20, "comparing with words")
         words = self.vocabulary.to(look).memberships(described(look, rough))
         alike = pooling.same_colour_mean(torch.cat([colours, words]), _guide(look, colours, bands))
-        pooled = yield from relay(alike, Span(11, 18, 20))
-        yield Progress(18, 20, "looking around")
-        around = torch.cat([colours, descriptors.blurred(colours), rough])
-        vectors = torch.cat([pooled, pooling.box_mean(around, SURROUNDINGS)])
+        vectors = yield from relay(alike, Span(11, 20, 20))
         valid = descriptors.any_valid(raster, self.device)
         stride = descriptors.STRIDE
-        return FeatureMap(vectors, valid, raster.grid.coarsen(stride), stride)
+        groups = (len(colours), len(words))
+        return FeatureMap(vectors, valid, raster.grid.coarsen(stride), stride, groups)
 
 
 def described(look: Tensor, rough: Tensor) -> Tensor:
