@@ -10,7 +10,7 @@ from safetensors import numpy as reference
 from safetensors import safe_open
 
 from napari_firstpass.errors import WeightsError
-from napari_firstpass.tensor_file import pack, unpack
+from napari_firstpass.tensor_file import notes_of, pack, unpack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,3 +156,30 @@ def test_a_damaged_file_is_refused_by_name(content: bytes) -> None:
 
 def test_the_file_that_is_damaged_in_these_tests_is_sound_without() -> None:
     assert unpack(entry(), NAME)["a"].tolist() == [0, 0]
+
+
+def test_notes_are_read_back_beside_any_arrays() -> None:
+    notes = {"by": "us", "größe": '{"words": 64}'}
+    assert notes_of(pack(arrays(), notes), NAME) == notes
+    assert notes_of(entry(), NAME) == {}
+
+
+def test_notes_that_the_reference_library_wrote_are_read() -> None:
+    assert notes_of(reference.save({"a": np.ones(2)}, {"by": "them"}), NAME) == {"by": "them"}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"[]",
+        b"1",
+        b'{"a":',
+        b'{"__metadata__":[]}',
+        b'{"__metadata__":{"by":1}}',
+        b'{"__metadata__":null}',
+    ],
+)
+def test_notes_that_are_no_texts_are_refused_by_name(header: bytes) -> None:
+    with pytest.raises(WeightsError, match=f"in {NAME}, found"):
+        notes_of(file_of(header, bytes(8)), NAME)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from napari_firstpass.errors import WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -52,8 +53,38 @@ def unpack(content: bytes, name: str) -> dict[str, NDArray[np.float32]]:
     WeightsError
         If the file is cut off, is no such file, or holds anything but finite 32-bit floats.
     """
-    try:
+    with _reading(content, name):
         return _arrays(content)
+
+
+def notes_of(content: bytes, name: str) -> dict[str, str]:
+    """Return the notes of a file, none if it has none.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    name : str
+        What to call it in an error.
+
+    Raises
+    ------
+    WeightsError
+        If the file is no such file, or its notes are anything but texts.
+    """
+    with _reading(content, name):
+        header, _ = _parts(content)
+        notes: dict[str, str] = header.get(_METADATA, {})
+        if any(type(text) is not str for text in notes.values()):
+            raise ValueError("notes that are not text")
+        return notes
+
+
+@contextmanager
+def _reading(content: bytes, name: str) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is taken apart into a `WeightsError`."""
+    try:
+        yield
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(
             expected=f"32-bit floats in safetensors format in {name}",
@@ -62,10 +93,15 @@ def unpack(content: bytes, name: str) -> dict[str, NDArray[np.float32]]:
         ) from error
 
 
-def _arrays(content: bytes) -> dict[str, NDArray[np.float32]]:
+def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:
+    """Return the header and the bytes of the arrays."""
     length = int.from_bytes(content[:_HEAD], "little")
-    body = memoryview(content)[_HEAD + length :]
-    header = json.loads(content[_HEAD : _HEAD + length])
+    header: dict[str, Any] = json.loads(content[_HEAD : _HEAD + length])
+    return header, memoryview(content)[_HEAD + length :]
+
+
+def _arrays(content: bytes) -> dict[str, NDArray[np.float32]]:
+    header, body = _parts(content)
     header.pop(_METADATA, None)
     arrays = {key: _array(entry, body) for key, entry in header.items()}
     if sum(array.nbytes for array in arrays.values()) != len(body):
