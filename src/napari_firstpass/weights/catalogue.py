@@ -1,0 +1,203 @@
+"""The table of weights that have a short name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from napari_firstpass.errors import UnknownNameError
+
+Task = Literal["features", "semantic", "prompts", "text", "diffusion"]
+"""What weights are for: dense features, classes of pixels, regions from prompts, features that can
+be compared with words, features of a generator of images."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """Weights that can be fetched by a short name.
+
+    Attributes
+    ----------
+    name : str
+        The short name; also that of the folder they are kept in.
+    task : {"features", "semantic", "prompts", "text", "diffusion"}
+        What they are for.
+    repo : str
+        Where they are on the hub: ``owner/name``.
+    summary : str
+        One line for users, without a full stop.
+    licence : str
+        Of the weights, not of our code.
+    megabytes : int
+        Size of the download in 10⁶ bytes, estimated from the number of parameters at four bytes
+        each; the hub is asked for the exact size when they are fetched.
+    gated : bool
+        Whether the hub hands them out only to accounts that accepted the licence.
+    stride : int or None
+        Pixels of the image between two cells of the result, along a side.
+    memory_mb : int or None
+        Memory while computing, in megabytes; None where nobody has measured it.
+    seconds_per_megapixel : float or None
+        Time on two cores; None where nobody has measured it.
+    """
+
+    name: str
+    task: Task
+    repo: str
+    summary: str
+    licence: str
+    megabytes: int
+    gated: bool = False
+    stride: int | None = None
+    memory_mb: int | None = None
+    seconds_per_megapixel: float | None = None
+
+    @property
+    def page(self) -> str:
+        """Address of the page that shows the licence."""
+        return f"https://huggingface.co/{self.repo}"
+
+
+_APACHE = "Apache-2.0"
+_DINOV3 = "DINOv3 License"
+_NVIDIA = "NVIDIA, non-commercial use only"
+
+
+def _dino(size: str, patch: int, megabytes: int) -> KnownModel:
+    repo = f"facebook/dino-vit{size}{patch}"
+    summary = f"DINO, ViT-{size.upper()}/{patch}"
+    return KnownModel(
+        f"dino-{size}{patch}", "features", repo, summary, _APACHE, megabytes, stride=patch
+    )
+
+
+def _dinov2(size: str, megabytes: int, registers: bool) -> KnownModel:
+    long = {"s": "small", "b": "base", "l": "large"}[size]
+    middle, short = ("-with-registers", "-reg") if registers else ("", "")
+    with_them = " with registers, fewer artefacts in maps" if registers else ""
+    return KnownModel(
+        f"dinov2{short}-{size}",
+        "features",
+        f"facebook/dinov2{middle}-{long}",
+        f"DINOv2, ViT-{size.upper()}/14{with_them}",
+        _APACHE,
+        megabytes,
+        stride=14,
+    )
+
+
+def _dinov3(name: str, repo: str, summary: str, megabytes: int, stride: int = 16) -> KnownModel:
+    return KnownModel(
+        f"dinov3-{name}",
+        "features",
+        f"facebook/dinov3-{repo}",
+        f"DINOv3, {summary}",
+        _DINOV3,
+        megabytes,
+        gated=True,
+        stride=stride,
+    )
+
+
+_MODELS = (
+    _dino("s", 16, 87),
+    _dino("s", 8, 87),
+    _dino("b", 16, 343),
+    _dino("b", 8, 343),
+    _dinov2("s", 88, registers=False),
+    _dinov2("b", 346, registers=False),
+    _dinov2("l", 1217, registers=False),
+    _dinov2("s", 88, registers=True),
+    _dinov2("b", 346, registers=True),
+    _dinov2("l", 1217, registers=True),
+    _dinov3("s16", "vits16-pretrain-lvd1689m", "ViT-S/16", 86),
+    _dinov3("b16", "vitb16-pretrain-lvd1689m", "ViT-B/16", 343),
+    _dinov3("l16", "vitl16-pretrain-lvd1689m", "ViT-L/16", 1213),
+    _dinov3("l16-sat", "vitl16-pretrain-sat493m", "ViT-L/16 of satellite images at 0.6 m", 1213),
+    _dinov3("convnext-t", "convnext-tiny-pretrain-lvd1689m", "ConvNeXt, tiny", 111, stride=32),
+    _dinov3("convnext-b", "convnext-base-pretrain-lvd1689m", "ConvNeXt, base", 350, stride=32),
+    KnownModel(
+        "tipsv2-b14", "text", "google/tipsv2-b14", "TIPSv2, ViT-B/14", _APACHE, 784, stride=14
+    ),
+    KnownModel(
+        "tipsv2-l14", "text", "google/tipsv2-l14", "TIPSv2, ViT-L/14", _APACHE, 1952, stride=14
+    ),
+    KnownModel(
+        "siglip2-b16",
+        "text",
+        "google/siglip2-base-patch16-224",
+        "SigLIP 2, ViT-B/16 of 224 pixels",
+        _APACHE,
+        1500,
+        stride=16,
+    ),
+    KnownModel(
+        "siglip2-l16",
+        "text",
+        "google/siglip2-large-patch16-256",
+        "SigLIP 2, ViT-L/16 of 256 pixels",
+        _APACHE,
+        3530,
+        stride=16,
+    ),
+    KnownModel(
+        "clip-b16", "text", "openai/clip-vit-base-patch16", "CLIP, ViT-B/16", "MIT", 598, stride=16
+    ),
+    KnownModel(
+        "clip-l14",
+        "text",
+        "openai/clip-vit-large-patch14",
+        "CLIP, ViT-L/14",
+        "MIT",
+        1711,
+        stride=14,
+    ),
+    KnownModel(
+        "segformer-b0-ade",
+        "semantic",
+        "nvidia/segformer-b0-finetuned-ade-512-512",
+        "SegFormer B0, 150 classes of ADE20K",
+        _NVIDIA,
+        15,
+        stride=4,
+    ),
+    KnownModel(
+        "mask2former-s-ade",
+        "semantic",
+        "facebook/mask2former-swin-small-ade-semantic",
+        "Mask2Former, Swin small, 150 classes of ADE20K",
+        "not a standard one: read its page",
+        275,
+        stride=4,
+    ),
+    KnownModel(
+        "oneformer-t-ade",
+        "semantic",
+        "shi-labs/oneformer_ade20k_swin_tiny",
+        "OneFormer, Swin tiny, 150 classes of ADE20K",
+        "MIT",
+        203,
+        stride=4,
+    ),
+)
+
+KNOWN: dict[str, KnownModel] = {model.name: model for model in _MODELS}
+"""All of them by short name, in the order users see them."""
+
+
+def known(name: str) -> KnownModel:
+    """Return the weights of a short name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there are none; lists the known names.
+    """
+    try:
+        return KNOWN[name]
+    except KeyError:
+        raise UnknownNameError(
+            expected=f"weights out of {', '.join(KNOWN)}",
+            found=repr(name),
+            remedy="choose one of them, or give the path of a folder, such as ./my-model",
+        ) from None
