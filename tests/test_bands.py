@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from napari_firstpass.bands import guess_roles, parse_bands
+from napari_firstpass.bands import guess_roles, parse_bands, picture_bands
 from napari_firstpass.errors import BandError
+
+if TYPE_CHECKING:
+    from napari_firstpass.bands import Role
 
 
 @pytest.mark.parametrize(
@@ -43,3 +48,18 @@ def test_names_count_more_than_hints() -> None:
 
 def test_a_role_is_given_to_one_band_only() -> None:
     assert guess_roles(("red", "red", ""), (None, None, "blue")) == ("red", None, "blue")
+
+
+@pytest.mark.parametrize(
+    ("roles", "expected"),
+    [
+        (("blue", "green", "red", "nir"), [2, 1, 0]),
+        (("red", "green", "nir"), [2, 0, 1]),
+        (("red", "nir"), [0, 1, 1]),
+        ((None, None, None, None), [0, 1, 2]),
+        ((None,), [0, 0, 0]),
+    ],
+    ids=str,
+)
+def test_three_bands_make_a_picture(roles: tuple[Role | None, ...], expected: list[int]) -> None:
+    assert picture_bands(roles) == expected

@@ -10,6 +10,7 @@ Role = Literal["red", "green", "blue", "nir"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 RGB: tuple[Role, ...] = ("red", "green", "blue")
+COLOUR_INFRARED: tuple[Role, ...] = ("nir", "red", "green")
 
 _SPELLINGS: dict[str, Role] = {
     "r": "red", "red": "red", "rot": "red", "rouge": "red",
@@ -31,6 +32,18 @@ def role_of_name(name: str) -> Role | None:
 def visible_bands(roles: tuple[Role | None, ...]) -> list[int]:
     """Return the positions of red, green and blue, in this order; those that there are."""
     return [roles.index(role) for role in RGB if role in roles]
+
+
+def picture_bands(roles: tuple[Role | None, ...]) -> list[int]:
+    """Return the positions of the three bands that make a picture for eyes used to colours.
+
+    Red, green and blue where known; else near infrared, red and green, as colour-infrared
+    photographs show them; else the first three, the last of fewer being repeated.
+    """
+    for wanted in (RGB, COLOUR_INFRARED):
+        if all(role in roles for role in wanted):
+            return [roles.index(role) for role in wanted]
+    return [min(i, len(roles) - 1) for i in range(3)]
 
 
 def parse_bands(text: str, count: int) -> tuple[tuple[int, ...], tuple[Role | None, ...]]:

@@ -45,10 +45,10 @@ _PATTERN_LEVELS = 2
 _OPENING = 7
 
 
-def whole_cells(maps: Tensor) -> Tensor:
+def whole_cells(maps: Tensor, stride: int = STRIDE) -> Tensor:
     """Continue (c, H, W) beyond its last row and column, so that cells cover it exactly."""
     height, width = maps.shape[1:]
-    return _padded(maps, (0, -width % STRIDE, 0, -height % STRIDE))
+    return _padded(maps, (0, -width % stride, 0, -height % stride))
 
 
 def colours(bands: Tensor, raster: Raster, roles: tuple[Role | None, ...]) -> Tensor:
@@ -87,10 +87,10 @@ def look(picture: Tensor) -> Tensor:
     return oklab(functional.avg_pool2d(picture, STRIDE))
 
 
-def any_valid(raster: Raster, device: torch.device) -> Tensor:
+def any_valid(raster: Raster, device: torch.device, stride: int = STRIDE) -> Tensor:
     """Return (h, w) bool: cells in which some pixel holds data."""
-    valid = whole_cells(torch.from_numpy(raster.valid).to(device)[None].float())
-    return functional.max_pool2d(valid, STRIDE)[0] > 0
+    valid = whole_cells(torch.from_numpy(raster.valid).to(device)[None].float(), stride)
+    return functional.max_pool2d(valid, stride)[0] > 0
 
 
 def blurred(maps: Tensor) -> Tensor:
