@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_firstpass.backbones import BACKBONES
+from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.config import SegmentConfig
+from napari_firstpass.digest import sha256_steps
 from napari_firstpass.errors import ImageContentError, ImageReadError
 from napari_firstpass.grid import IDENTITY, Grid
 from napari_firstpass.io.geotiff import open_raster
@@ -22,6 +22,7 @@ from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.segmentation import Segmentation, label_dtype
 from napari_firstpass.taxonomy import UNLABELLED, Taxonomy, numbered_taxonomy
+from napari_firstpass.weights.folder import is_path
 
 if TYPE_CHECKING:
     import os
@@ -31,13 +32,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.bands import Role
+    from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.grid import Window
     from napari_firstpass.raster import RasterSource
     from napari_firstpass.segmentation import Labels
 
 DEFAULT_CONFIG = SegmentConfig()
-
-_HASH_BLOCK = 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ def segment_file(
     bands: str | None = None,
     confidence: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    cache: FeatureCache | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SegmentReport:
     """Segment an image file of any size into a georeferenced label file.
@@ -92,6 +93,8 @@ def segment_file(
         Where to write how sure the method is of each pixel, 0 to 255; None for nowhere.
     overwrite : bool
         Whether existing output may be replaced. The image itself never is.
+    cache : FeatureCache, optional
+        Where the features of networks are kept between runs; the labels are the same without.
     on_progress : callable or None
         Called with a `Progress` about every 100 ms of work.
 
@@ -99,14 +102,14 @@ def segment_file(
     ------
     FirstPassError
         `ImageReadError`, `ImageContentError`, `BandError`, `OptionError`, `UnknownNameError`,
-        `DeviceError`, `OutputError` or `ComputeError`; nothing is left behind.
+        `WeightsError`, `DeviceError`, `OutputError` or `ComputeError`; nothing is left behind.
 
     Examples
     --------
     >>> report = segment_file("scene.tif", "labels.tif")  # doctest: +SKIP
     """
     steps = segment_file_steps(
-        image, out, config, bands=bands, confidence=confidence, overwrite=overwrite
+        image, out, config, bands=bands, confidence=confidence, overwrite=overwrite, cache=cache
     )
     return run(guarded(steps), on_progress or ignore)
 
@@ -119,6 +122,7 @@ def segment_file_steps(
     bands: str | None = None,
     confidence: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    cache: FeatureCache | None = None,
 ) -> Steps[SegmentReport]:
     """Do the work of `segment_file` in steps; closing the generator leaves nothing behind."""
     taxonomy = numbered_taxonomy(config.classes)
@@ -136,7 +140,7 @@ def segment_file_steps(
                 forbid=source.files,
             )
         )
-        yield from relay(segment_steps(source, config, file), Span(2, 92, 100))
+        yield from relay(segment_steps(source, config, file, cache=cache), Span(2, 92, 100))
         yield from relay(file.finish(), Span(92, 100, 100), "writing the file")
     return SegmentReport(
         image=Path(image),
@@ -193,7 +197,12 @@ def segment_array(
 
 
 def segment_source_steps(
-    source: RasterSource, config: SegmentConfig, *, name: str, digest: str | None = None
+    source: RasterSource,
+    config: SegmentConfig,
+    *,
+    name: str,
+    digest: str | None = None,
+    cache: FeatureCache | None = None,
 ) -> Steps[Segmentation]:
     """Segment anything that hands out windows; the labels are collected in memory.
 
@@ -207,10 +216,12 @@ def segment_source_steps(
         What the image is called, for the provenance.
     digest : str or None
         SHA-256 of the image file, for the provenance.
+    cache : FeatureCache, optional
+        See `segment_file`.
     """
     taxonomy = numbered_taxonomy(config.classes)
     sink = _ArraySink.of(source.grid, taxonomy)
-    yield from segment_steps(source, config, sink)
+    yield from segment_steps(source, config, sink, cache=cache)
     return Segmentation(
         labels=sink.labels,
         taxonomy=taxonomy,
@@ -231,18 +242,12 @@ def file_sha256(path: str | os.PathLike[str]) -> Steps[str | None]:
     place = Path(path)
     if not place.is_file():
         return None
-    total = place.stat().st_size
-    digest = sha256()
     try:
-        with place.open("rb") as file:
-            while block := file.read(_HASH_BLOCK):
-                digest.update(block)
-                yield Progress(file.tell(), total, "reading the file")
+        return (yield from sha256_steps(place))
     except OSError as error:
         raise ImageReadError(
             expected=f"to read {place}", found=str(error.strerror), remedy="check the file"
         ) from error
-    return digest.hexdigest()
 
 
 def _provenance(
@@ -250,11 +255,13 @@ def _provenance(
 ) -> Provenance:
     # The device is left out: it is a matter of speed, and `auto` says nothing.
     options = {key: value for key, value in asdict(config).items() if key != "device"}
+    if is_path(config.backbone):  # no folders of the user's: the hash tells which weights they were
+        options["backbone"] = Path(config.backbone).name
     return Provenance(
         config={**options, "bands": bands},
         source=name,
         source_sha256=digest,
-        weights_sha256=BACKBONES.load(config.backbone).weights_sha256(),
+        weights_sha256=backbone_factory(config.backbone).weights_sha256(),
     )
 
 

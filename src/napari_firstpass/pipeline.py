@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 
-from napari_firstpass.backbones import BACKBONES
+from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.bands import visible_bands
+from napari_firstpass.cached_backbone import CachedBackbone
 from napari_firstpass.device import torch_device
 from napari_firstpass.grid import Window
 from napari_firstpass.normalize import BandStats, FeatureScaler, filled, usable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from napari_firstpass.bands import Role
     from napari_firstpass.config import SegmentConfig
+    from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.features import FeatureMap
     from napari_firstpass.grid import Grid
     from napari_firstpass.protocols import Backbone, ClassModel, LabelSink
@@ -73,8 +75,16 @@ class FittedModel:
     device: torch.device
 
 
-def segment_steps(source: RasterSource, config: SegmentConfig, sink: LabelSink) -> Steps[None]:
+def segment_steps(
+    source: RasterSource,
+    config: SegmentConfig,
+    sink: LabelSink,
+    *,
+    cache: FeatureCache | None = None,
+) -> Steps[None]:
     """Fit classes on ``source`` and write labels for all of it to ``sink``.
+
+    Features that are expensive are looked up and kept in ``cache``; the labels are the same.
 
     Raises
     ------
@@ -85,11 +95,13 @@ def segment_steps(source: RasterSource, config: SegmentConfig, sink: LabelSink) 
     cuts = _cut(source, config)
     area = sum(tile.padded.height * tile.padded.width for tile in cuts)
     fit = _sample_area(source)
-    model = yield from relay(fit_steps(source, config), Span(0, fit, fit + area))
+    model = yield from relay(fit_steps(source, config, cache=cache), Span(0, fit, fit + area))
     yield from relay(label_steps(source, model, config, sink), Span(fit, fit + area, fit + area))
 
 
-def fit_steps(source: RasterSource, config: SegmentConfig) -> Steps[FittedModel]:
+def fit_steps(
+    source: RasterSource, config: SegmentConfig, *, cache: FeatureCache | None = None
+) -> Steps[FittedModel]:
     """Find classes on a sample that is spread over the image.
 
     The sample depends on the size of the image and the seed only, so that the classes do not
@@ -97,14 +109,17 @@ def fit_steps(source: RasterSource, config: SegmentConfig) -> Steps[FittedModel]
     """
     # What is unknown is refused before anything is read.
     torch_device(config.device)
-    BACKBONES.load(config.backbone)
+    backbone_factory(config.backbone)
     SEGMENTERS.load(config.method)
     sample = yield from _read_sample(source, config.seed)
-    return (yield from fit_sample_steps(sample, config))
+    return (yield from fit_sample_steps(sample, config, cache=cache))
 
 
 def fit_sample_steps(
-    sample: Sequence[tuple[Raster, Window]], config: SegmentConfig
+    sample: Sequence[tuple[Raster, Window]],
+    config: SegmentConfig,
+    *,
+    cache: FeatureCache | None = None,
 ) -> Steps[FittedModel]:
     """Find classes on windows of one image, or of several that are to share them.
 
@@ -115,6 +130,8 @@ def fit_sample_steps(
         place in each of the part that counts.
     config : SegmentConfig
         The options.
+    cache : FeatureCache, optional
+        Where features that are expensive are kept, now and when the model labels.
 
     Raises
     ------
@@ -125,7 +142,7 @@ def fit_sample_steps(
     segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
     stats = BandStats.of([raster.crop(inner) for raster, inner in sample])
     roles = sample[0][0].roles
-    backbone = BACKBONES.load(config.backbone)(stats, roles, device)
+    backbone = _backbone(config.backbone, stats, roles, device, cache)
     maps: list[FeatureMap] = []
     for done, (raster, inner) in enumerate(sample):
         span = Span(10 * done, 10 * (done + 1), 14 * len(sample))
@@ -135,6 +152,20 @@ def fit_sample_steps(
     span = Span(10 * len(sample), 14 * len(sample), 14 * len(sample))
     classes = yield from relay(segmenter.fit(scaled), span)
     return FittedModel(stats, backbone, scaler, classes, _guide_bands(roles), device)
+
+
+def _backbone(
+    reference: str,
+    stats: BandStats,
+    roles: tuple[Role | None, ...],
+    device: torch.device,
+    cache: FeatureCache | None,
+) -> Backbone:
+    factory = backbone_factory(reference)
+    backbone, identity = factory(stats, roles, device), factory.identity()
+    if cache is None or identity is None:
+        return backbone
+    return CachedBackbone(backbone, cache, identity, stats, roles, device)
 
 
 def label_steps(

@@ -46,6 +46,13 @@ class BackboneFactory(Protocol):
         """Return the hash of the weights that it is made with, None if there are none."""
         ...
 
+    def identity(self) -> str | None:
+        """Return a text that stands for the model and all its settings; see `identity_of`.
+
+        None if its features cost less to compute than to read from a disk, and are not kept.
+        """
+        ...
+
 
 class ClassModel(Protocol):
     """A fitted set of classes; the same for every window of an image."""

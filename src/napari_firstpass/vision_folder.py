@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from napari_firstpass.digest import sha256_steps
 from napari_firstpass.errors import WeightsError
+from napari_firstpass.progress import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 _SAFE, _SAFE_INDEX = "model.safetensors", "model.safetensors.index.json"
 _OLD = "pytorch_model.bin"
-_BLOCK = 2**24
+_ADAPTER = "adapter_config.json"
 
 _FORBIDDEN = ("auto_map", "attn_implementation", "_attn_implementation", "_name_or_path")
 """Entries of a config that name code or places to fetch; a folder must do without them."""
@@ -84,6 +86,12 @@ class VisionFolder:
                 remedy="give the folder that holds config.json and model.safetensors",
             )
         content = self._json(CONFIG)
+        if (self.path / _ADAPTER).is_file():
+            raise WeightsError(
+                expected=f"a whole model in {self.path}",
+                found=f"{_ADAPTER}, changes to another model",
+                remedy="merge the adapter into its model and save that",
+            )
         if not isinstance(content.get("model_type"), str):
             raise WeightsError(
                 expected=f"a model_type in {self.path / CONFIG}",
@@ -218,13 +226,9 @@ def _three(values: object) -> tuple[float, ...]:
 
 
 def _file_sha256(file: Path) -> str:
-    digest = sha256()
     try:
-        with file.open("rb") as opened:
-            while block := opened.read(_BLOCK):
-                digest.update(block)
+        return run(sha256_steps(file))
     except OSError as error:
         raise WeightsError(
             expected=f"to read {file}", found=str(error.strerror), remedy="check the file"
         ) from error
-    return digest.hexdigest()

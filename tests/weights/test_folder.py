@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import sys
@@ -14,7 +13,6 @@ from napari_firstpass.progress import run
 from napari_firstpass.weights.fetch import fetch_steps
 from napari_firstpass.weights.folder import (
     find,
-    folder_sha256,
     installed,
     remove,
     verify,
@@ -177,28 +175,3 @@ def test_what_is_removed_is_gone(here: Path) -> None:
         remove(NAME)
     with pytest.raises(UnknownNameError):
         remove("..")
-
-
-def test_the_hash_of_a_folder_follows_names_and_contents(here: Path, downloaded: Path) -> None:
-    before = folder_sha256(here)
-    (here / ".hidden").write_text("x")
-    (here / "firstpass.json").write_text("{}")
-    assert folder_sha256(here) == before
-    moved = here.rename(here.parent.parent / "elsewhere")
-    assert folder_sha256(moved) == before
-    assert folder_sha256(downloaded) != before
-    (moved / "config.json").rename(moved / "config2.json")
-    assert folder_sha256(moved) != before
-    (moved / "config2.json").rename(moved / "config.json")
-    flip(moved / BIG)
-    assert folder_sha256(moved) != before
-
-
-def test_the_hash_of_a_folder_is_that_of_a_list_of_hashes(tmp_path: Path) -> None:
-    (tmp_path / "b.txt").write_bytes(b"")
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "c.txt").write_bytes(b"c")
-    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    letter = "2e7d2c03a9507ae265ecf5b5356885a53393a2029d241394997265a1a25aefc6"
-    listed = f"{letter} a/c.txt\n{empty} b.txt\n"
-    assert folder_sha256(tmp_path) == hashlib.sha256(listed.encode()).hexdigest()

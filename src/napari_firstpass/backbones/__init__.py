@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from napari_firstpass.errors import UnknownNameError
 from napari_firstpass.registry import Entry, Registry
+from napari_firstpass.weights.catalogue import KNOWN
+from napari_firstpass.weights.folder import find, is_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_firstpass.protocols import BackboneFactory
 
 BACKBONES: Registry[BackboneFactory] = Registry(
@@ -23,3 +29,38 @@ BACKBONES: Registry[BackboneFactory] = Registry(
         ),
     },
 )
+
+
+def backbone_factory(reference: str) -> BackboneFactory:
+    """Return what makes backbones, loading nothing but its code.
+
+    Parameters
+    ----------
+    reference : str
+        A name of `BACKBONES`; or of weights that ``firstpass models`` knows; or the path of a
+        folder that holds a network as transformers saves it (see `weights.folder.find`).
+
+    Raises
+    ------
+    UnknownNameError
+        If it is none of them.
+    WeightsError
+        If the weights are not there; the message says how to get them.
+    """
+    if reference in BACKBONES.names:
+        return BACKBONES.load(reference)
+    if not is_path(reference) and reference not in KNOWN:
+        raise UnknownNameError(
+            expected=f"a backbone out of {', '.join(BACKBONES.names)}, a name that "
+            '"firstpass models list" shows, or a folder such as ./model',
+            found=repr(reference),
+            remedy="choose one of them",
+        )
+    return _network(find(reference))
+
+
+@lru_cache(maxsize=1)  # a network is loaded once for all images of a run
+def _network(folder: Path) -> BackboneFactory:
+    from napari_firstpass.backbones.vit import ViTFactory
+
+    return ViTFactory(folder)

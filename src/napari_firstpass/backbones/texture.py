@@ -41,6 +41,11 @@ class TextureBackbone:
         """Return None: nothing is learned."""
         return None
 
+    @staticmethod
+    def identity() -> str | None:
+        """Return None: its features are cheaper than a disk."""
+        return None
+
     def extract(self, raster: Raster) -> Steps[FeatureMap]:
         """Return about 22 features for each 4 x 4 pixels; see `Backbone`."""
         yield Progress(0, 10, "reading colours")

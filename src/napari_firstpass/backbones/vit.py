@@ -7,8 +7,9 @@ patches of 14 or 32 pixels the picture is resized so that a patch covers 16.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from importlib.metadata import version
 from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +19,7 @@ from torch.nn import functional
 
 from napari_firstpass import descriptors
 from napari_firstpass.bands import picture_bands
+from napari_firstpass.cached_backbone import identity_of
 from napari_firstpass.config import WINDOW_STEP
 from napari_firstpass.errors import ComputeError, OptionError
 from napari_firstpass.features import FeatureMap
@@ -48,7 +50,8 @@ class ViTConfig:
         Blocks whose hidden states become the features, one behind the other: 1 is the first, −1 the
         last. Empty for the output of the model, in most families the last block after its norm.
     side : int
-        Side of a window in image pixels, a multiple of 16 from 64 to 4096.
+        Side of a window in image pixels, a multiple of 16 from 64 to 4096. 384 is what the
+        pipeline fits on: networks say other things of the same place in a larger window.
     overlap : int
         What windows share at least, a multiple of 16 up to half of ``side``.
     flip : bool
@@ -61,8 +64,8 @@ class ViTConfig:
     """
 
     layers: tuple[int, ...] = ()
-    side: int = 512
-    overlap: int = 128
+    side: int = 384
+    overlap: int = 64
     flip: bool = False
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     batch: int = 0
@@ -131,6 +134,20 @@ class ViTFactory:
             If one of these files is missing or cannot be read.
         """
         return self._sha256
+
+    def identity(self) -> str:
+        """Return a text that stands for the model and all its settings.
+
+        Raises
+        ------
+        WeightsError
+            See `weights_sha256`.
+        """
+        settings = asdict(self.config)
+        del settings["batch"]  # a matter of speed
+        settings["short"] = computes_short_numbers_fast(torch.device("cpu"))
+        settings["transformers"] = version("transformers")
+        return identity_of("vit", self._sha256, settings)
 
     @cached_property
     def _model(self) -> VisionModel:
@@ -286,6 +303,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, kinds) or any(text in str(error) for text in texts)
 
 
+@cache
 def computes_short_numbers_fast(device: torch.device) -> bool:
     """Tell whether a device has units for bfloat16: every GPU we know, and CPUs with AMX."""
     if device.type == "cpu":

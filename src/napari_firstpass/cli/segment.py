@@ -13,6 +13,7 @@ from napari_firstpass.cli.codes import DONE, exit_code, joint_code
 from napari_firstpass.cli_progress import Reporter, peak_memory
 from napari_firstpass.config import MAX_CLASSES, SegmentConfig
 from napari_firstpass.errors import FirstPassError, OptionError, OutputError
+from napari_firstpass.feature_cache import FeatureCache, default_folder
 from napari_firstpass.pairing import DEFAULT_SUFFIX, EXTRAS
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("images", nargs="+", type=Path, metavar="IMAGE", help="GeoTIFF, VRT, JP2, PNG or JPEG")
     add("--out", required=True, type=Path, help="label file; a folder for several images")
     add("--method", default=default.method, help=_table(SEGMENTERS))
-    add("--backbone", default=default.backbone, help=_table(BACKBONES))
+    networks = 'a name of "firstpass models list"; a folder with a network'
+    add("--backbone", default=default.backbone, help=f"{_table(BACKBONES)}; {networks}")
     add("--classes", type=int, default=default.classes, help=f"2 to {MAX_CLASSES} [%(default)s]")
     add("--bands", metavar="r,g,b,n", help="what the file's bands are, in order; - leaves one out")
     add("--window", type=int, default=default.window, help="pixels computed at once [%(default)s]")
@@ -46,6 +48,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
     add("--confidence", action="store_true", help="also write NAME_confidence.tif")
     add("--overlay", action="store_true", help="also write NAME_overlay.png")
+    add("--no-cache", action="store_true", help="compute all features of networks anew")
     add("--overwrite", action="store_true", help="replace existing output")
     add("--json", action="store_true", help="print the result as JSON")
 
@@ -67,11 +70,23 @@ def _segment(options: Namespace) -> int:
     )
     jobs = output_paths(options.images, options.out)
     with _folder(options.out, wanted=len(jobs) > 1):
-        results = [_segment_one(*job, config, options) for job in jobs]
+        cache = _cache(options)
+        results = [_segment_one(*job, config, options, cache) for job in jobs]
+        if cache is not None and cache.trouble is not None:
+            print(f"firstpass: {cache.trouble}", file=sys.stderr)
     if options.json:
         alone = len(results) == 1
         print(json.dumps(results[0] if alone else results, indent=2, ensure_ascii=False))
     return joint_code(result["exit_code"] for result in results)
+
+
+def _cache(options: Namespace) -> FeatureCache | None:
+    """Return where features are kept; those of our own backbones never are."""
+    from napari_firstpass.backbones import BACKBONES
+
+    if options.no_cache or options.backbone in BACKBONES.built_in:
+        return None
+    return FeatureCache(default_folder())
 
 
 @contextmanager
@@ -136,14 +151,18 @@ def _extras(labels: Path) -> tuple[Path, Path]:
 
 
 def _segment_one(
-    image: Path, out: Path, config: SegmentConfig, options: Namespace
+    image: Path,
+    out: Path,
+    config: SegmentConfig,
+    options: Namespace,
+    cache: FeatureCache | None,
 ) -> dict[str, Any]:
     """Segment one image; its failure is reported and does not stop the others."""
     from napari_firstpass.progress import guarded
 
     try:
         with Reporter(image.name) as reporter:
-            result = reporter.drive(guarded(_one_steps(image, out, config, options)))
+            result = reporter.drive(guarded(_one_steps(image, out, config, options, cache)))
     except FirstPassError as error:
         print(f"firstpass: {image}: {error}", file=sys.stderr)
         return {"image": str(image), "error": str(error), "exit_code": exit_code(error)}
@@ -153,7 +172,11 @@ def _segment_one(
 
 
 def _one_steps(
-    image: Path, out: Path, config: SegmentConfig, options: Namespace
+    image: Path,
+    out: Path,
+    config: SegmentConfig,
+    options: Namespace,
+    cache: FeatureCache | None,
 ) -> Steps[dict[str, Any]]:
     """Segment one image, with its overlay; what may not be written is refused before the work."""
     from napari_firstpass.api import segment_file_steps
@@ -170,6 +193,7 @@ def _one_steps(
         bands=options.bands,
         confidence=confidence if options.confidence else None,
         overwrite=options.overwrite,
+        cache=cache,
     )
     written = _write_overlay(report, overlay, options) if options.overlay else None
     return _result(report, written, perf_counter() - start)

@@ -6,9 +6,9 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
+from napari_firstpass.digest import CHUNK
 from napari_firstpass.errors import WeightsError
 from napari_firstpass.progress import Progress, Span, Steps, relay
-from napari_firstpass.weights.digest import CHUNK
 from napari_firstpass.weights.disk import check_space, flush
 from napari_firstpass.weights.manifest import MANIFEST, FileRecord, Manifest
 from napari_firstpass.weights.selection import CONFIG, wanted

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_firstpass.digest import blob_sha1_steps, sha256_steps
 from napari_firstpass.errors import WeightsError
 from napari_firstpass.progress import Span, Steps, relay
-from napari_firstpass.weights.digest import blob_sha1_steps, sha256_steps
 from napari_firstpass.weights.disk import check_space, flush
 from napari_firstpass.weights.folder import offline_way
 from napari_firstpass.weights.hub import Listing, RemoteFile, receive_steps

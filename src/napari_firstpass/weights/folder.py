@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_firstpass.digest import sha256_steps
 from napari_firstpass.errors import WeightsError
 from napari_firstpass.progress import Span, Steps, relay
-from napari_firstpass.weights import digest
 from napari_firstpass.weights.catalogue import KNOWN, KnownModel, known
 from napari_firstpass.weights.disk import VARIABLE, discard, writing
 from napari_firstpass.weights.manifest import MANIFEST, Flaw, Manifest, flaw_of_size
@@ -67,7 +67,7 @@ def find(reference: str) -> Path:
         If the weights are not there, or a file of theirs is missing or cut off. The message says
         how to get them, with a network and without.
     """
-    if _is_path(reference):
+    if is_path(reference):
         return _folder_at(reference)
     model = known(reference)
     folder = weights_folder() / model.name
@@ -81,7 +81,8 @@ def find(reference: str) -> Path:
     return folder
 
 
-def _is_path(reference: str) -> bool:
+def is_path(reference: str) -> bool:
+    """Tell whether a reference is a path and not a name."""
     return reference.startswith((".", "~")) or any(mark in reference for mark in "/\\")
 
 
@@ -198,7 +199,7 @@ def verify(name: str) -> Steps[tuple[Flaw, ...]]:
         flaw = flaw_of_size(folder, file)
         if flaw is None:
             span = Span(done, done + file.size, manifest.size)
-            found = yield from relay(digest.sha256_steps(folder / file.name), span)
+            found = yield from relay(sha256_steps(folder / file.name), span)
             flaw = None if found == file.sha256 else Flaw(file.name, "changed")
         flaws += [flaw] if flaw else []
         done += file.size
@@ -208,23 +209,16 @@ def verify(name: str) -> Steps[tuple[Flaw, ...]]:
 def _strangers(folder: Path, manifest: Manifest) -> tuple[Flaw, ...]:
     # A file more can change what a model is: transformers applies an adapter that it finds.
     listed = {MANIFEST, *(file.name for file in manifest.files)}
-    names = (path.relative_to(folder).as_posix() for path in digest.visible_files(folder))
+    names = (path.relative_to(folder).as_posix() for path in _visible_files(folder))
     return tuple(Flaw(name, "not one that was fetched") for name in names if name not in listed)
 
 
-def folder_sha256(path: Path) -> str:
-    """Return one hash for all files of some weights, fetched or a user's own.
+def _visible_files(folder: Path) -> list[Path]:
+    """Return the files in a folder and below, in the order of their names, but no hidden ones."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    seen = [path for path in files if not _is_hidden(path.relative_to(folder))]
+    return sorted(seen, key=lambda path: path.relative_to(folder).as_posix())
 
-    It covers names and contents, not the list of files that a fetch wrote, nor hidden files.
 
-    Parameters
-    ----------
-    path : Path
-        The folder.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits; the same wherever the folder lies.
-    """
-    return digest.folder_sha256(path, without=MANIFEST)
+def _is_hidden(inner: Path) -> bool:
+    return any(part.startswith(".") for part in inner.parts)
