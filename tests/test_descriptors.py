@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from skimage.color import rgb2lab
+from torch.nn import functional
 
 from napari_firstpass.descriptors import gaussian, oklab, opened, pattern_codes
 
@@ -58,3 +59,14 @@ def test_opening_removes_thin_strips_and_keeps_areas() -> None:
     kept = opened(maps, 7)
     assert int(kept[0, :15].sum()) == 0
     assert torch.equal(kept[0, 15:], maps[0, 15:])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 9), (13, 8)])
+@pytest.mark.parametrize("side", [1, 3, 5, 7])
+def test_opening_is_the_largest_of_the_least_of_every_square(
+    size: tuple[int, int], side: int
+) -> None:
+    maps = torch.rand((2, *size), generator=torch.Generator().manual_seed(0))
+    least = -functional.max_pool2d(-maps[None], side, stride=1, padding=side // 2)
+    expected = functional.max_pool2d(least, side, stride=1, padding=side // 2)[0]
+    assert torch.equal(opened(maps, side), expected)

@@ -26,7 +26,7 @@ from napari_firstpass.bands import visible_bands
 from napari_firstpass.progress import Progress, Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari_firstpass.bands import Role
     from napari_firstpass.raster import Raster
@@ -175,8 +175,27 @@ def gaussian(maps: Tensor, sigma: float) -> Tensor:
 
 def opened(maps: Tensor, side: int) -> Tensor:
     """Remove what is brighter than its surroundings and narrower than ``side`` cells (c, h, w)."""
-    lowest = -functional.max_pool2d(-maps[None], side, stride=1, padding=side // 2)
-    return functional.max_pool2d(lowest, side, stride=1, padding=side // 2)[0]
+    lowest = _extreme(maps, side, torch.minimum, beyond=float("inf"))
+    return _extreme(lowest, side, torch.maximum, beyond=-float("inf"))
+
+
+def _extreme(
+    maps: Tensor, side: int, pick: Callable[[Tensor, Tensor], Tensor], *, beyond: float
+) -> Tensor:
+    """Return the value that ``pick`` prefers in each square of ``side`` (odd) cells of (c, h, w).
+
+    What a run of cells prefers, two runs of half its length tell: 6 comparisons for 7 x 7 cells,
+    where torch's pooling makes 48 and takes 20 times as long.
+    """
+    maps = functional.pad(maps, (side // 2,) * 4, value=beyond)
+    for axis in (1, 2):
+        covered = 1
+        while covered < side:
+            step = min(covered, side - covered)
+            kept = maps.shape[axis] - step
+            maps = pick(maps.narrow(axis, 0, kept), maps.narrow(axis, step, kept))
+            covered += step
+    return maps
 
 
 def _edges(image: Tensor, block: int) -> Tensor:
