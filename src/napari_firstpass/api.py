@@ -125,6 +125,7 @@ def segment_file_steps(
     cache: FeatureCache | None = None,
 ) -> Steps[SegmentReport]:
     """Do the work of `segment_file` in steps; closing the generator leaves nothing behind."""
+    backbone_factory(config.backbone)  # what is missing is said before a large file is read
     taxonomy = numbered_taxonomy(config.classes)
     with ExitStack() as stack:
         source = stack.enter_context(open_raster(image, bands=bands))

@@ -76,7 +76,7 @@ def test_the_overlay_shows_classes_over_the_image(scene: Path, tmp_path: Path) -
             "classes in [2, 1000], a whole number, found 1; change classes",
         ),
         (["--method", "magic"], USAGE, "a method out of kmeans, primaps, found 'magic'"),
-        (["--backbone", "magic"], USAGE, "a backbone out of embedded, texture, found 'magic'"),
+        (["--backbone", "magic"], USAGE, "a backbone out of embedded, texture, a name"),
         (["--bands", "r,g,pink"], UNFIT, "found 'pink'"),
         (["--bands", "r,g,b,n"], UNFIT, "at most 3 entries"),
         (["--window", "100"], USAGE, "a multiple of 16, found 100"),
