@@ -288,8 +288,10 @@ def allowed_bytes(limit: int, used: int, free: int | None) -> int:
     return limit if free is None else min(limit, (used + free) // _FREE_SHARE)
 
 
-def default_folder() -> Path:
-    """Return where features are kept: FIRSTPASS_CACHE, or a folder in the user's caches.
+def default_folder(preferred: Path | None = None) -> Path:
+    """Return where features are kept.
+
+    That is what FIRSTPASS_CACHE says, else ``preferred``, else a folder in the user's caches.
 
     Raises
     ------
@@ -298,6 +300,8 @@ def default_folder() -> Path:
     """
     chosen = os.environ.get(FOLDER_VARIABLE)
     try:
+        if not chosen and preferred is not None:
+            return preferred.expanduser()
         return Path(chosen) if chosen else _user_caches() / "napari-firstpass" / "features"
     except RuntimeError as error:
         raise OptionError(

@@ -12,6 +12,7 @@ from functools import cache, cached_property
 from importlib.metadata import version
 from math import log
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 _STRIDES = (4, 8, 16)
 _BATCH_ON_GPU = 8
 _CPU_INFO = Path("/proc/cpuinfo")
+_LOADING = Lock()
+"""transformers changes what a whole process shares while it loads. A run that was cancelled may
+still be loading when the next begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +155,8 @@ class ViTFactory:
 
     @cached_property
     def _model(self) -> VisionModel:
-        return load_model(VisionFolder(self.folder), self.config.layers)
+        with _LOADING:
+            return load_model(VisionFolder(self.folder), self.config.layers)
 
     @cached_property
     def _sha256(self) -> str:

@@ -81,10 +81,10 @@ def _segment(options: Namespace) -> int:
 
 
 def _cache(options: Namespace) -> FeatureCache | None:
-    """Return where features are kept; those of our own backbones never are."""
-    from napari_firstpass.backbones import BACKBONES
+    """Return where features are kept, None for nowhere."""
+    from napari_firstpass.backbones import keeps_features
 
-    if options.no_cache or options.backbone in BACKBONES.built_in:
+    if options.no_cache or not keeps_features(options.backbone):
         return None
     return FeatureCache(default_folder())
 

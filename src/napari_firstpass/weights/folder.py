@@ -28,14 +28,16 @@ class Installed:
     manifest: Manifest
 
 
-def weights_folder() -> Path:
+def weights_folder(preferred: Path | None = None) -> Path:
     """Return where weights are kept, whether it exists or not.
 
-    That is what ``FIRSTPASS_WEIGHTS`` says, else ``napari-firstpass/models`` in the folder that
-    the platform has for the data of programs.
+    That is what ``FIRSTPASS_WEIGHTS`` says, else ``preferred``, else ``napari-firstpass/models``
+    in the folder that the platform has for the data of programs.
     """
     if chosen := os.environ.get(VARIABLE):
         return Path(chosen).expanduser().absolute()
+    if preferred is not None:
+        return preferred.expanduser().absolute()
     return _data_folder() / "napari-firstpass" / "models"
 
 
@@ -127,9 +129,15 @@ def offline_way(model: KnownModel) -> str:
     )
 
 
-def installed() -> tuple[Installed, ...]:
-    """Return what is in the folder and complete, in the order of the catalogue."""
-    home = weights_folder()
+def installed(home: Path | None = None) -> tuple[Installed, ...]:
+    """Return what is in a folder of weights and complete, in the order of the catalogue.
+
+    Parameters
+    ----------
+    home : Path or None
+        The folder; None for `weights_folder`.
+    """
+    home = home or weights_folder()
     return tuple(
         Installed(model, home / model.name, manifest)
         for model in KNOWN.values()
