@@ -296,12 +296,13 @@ def default_folder(preferred: Path | None = None) -> Path:
     Raises
     ------
     OptionError
-        If the system knows no folder of the user.
+        If the system knows no folder of the user, or ``preferred`` is no full path: what a setting
+        names must not depend on where a program was started.
     """
     chosen = os.environ.get(FOLDER_VARIABLE)
     try:
         if not chosen and preferred is not None:
-            return preferred.expanduser()
+            return _full(preferred.expanduser())
         return Path(chosen) if chosen else _user_caches() / "napari-firstpass" / "features"
     except RuntimeError as error:
         raise OptionError(
@@ -309,6 +310,16 @@ def default_folder(preferred: Path | None = None) -> Path:
             found="a user without one",
             remedy=f"set {FOLDER_VARIABLE} to a folder",
         ) from error
+
+
+def _full(path: Path) -> Path:
+    if path.is_absolute():
+        return path
+    raise OptionError(
+        expected="a full path of a folder to keep features in",
+        found=str(path),
+        remedy="write it in full, or leave it empty",
+    )
 
 
 def _user_caches() -> Path:

@@ -53,6 +53,12 @@ def test_what_is_preferred_comes_after_the_variable_and_before_the_platform(
     assert weights_folder(Path("~/team")) == Path("/weights")
 
 
+def test_a_home_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRSTPASS_WEIGHTS", "~nobody-of-this-name/weights")
+    with pytest.raises(WeightsError, match="at ~nobody-of-this-name/weights, found no such home"):
+        weights_folder()
+
+
 def test_another_folder_can_be_asked_what_is_in_it(here: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "team"
     elsewhere.mkdir()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,14 +17,15 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_firstpass.backbones import backbone_factory
+from napari_firstpass.errors import WeightsError
 from napari_firstpass.progress import run as drive
 from napari_firstpass.vision_folder import VisionFolder
 from napari_firstpass.weights.fetch import fetch_steps
+from napari_firstpass.weights.folder import find, remove
 from napari_firstpass.widgets.features_box import ASK
 from napari_firstpass.widgets.scene import mask_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import FrameType
 
     from napari.viewer import Viewer
@@ -103,6 +106,32 @@ def test_our_own_backbones_are_listed_and_explained(panel: SegmentPanel) -> None
     assert all(box.itemData(i, Qt.ItemDataRole.ToolTipRole) for i in range(box.count()))
 
 
+def test_without_the_extra_for_networks_the_panel_opens_lists_and_segments(scene: Path) -> None:
+    code = f"""
+import sys
+for name in ("transformers", "huggingface_hub", "safetensors"):
+    sys.modules[name] = None  # as if it were not installed
+import time, napari
+from qtpy.QtWidgets import QApplication
+viewer = napari.Viewer(show=False)
+viewer.open({str(scene)!r}, plugin={PLUGIN!r})
+_, panel = viewer.window.add_plugin_dock_widget({PLUGIN!r}, "Segment")
+panel.form.features.showPopup()
+panel.form.features.hidePopup()
+panel.form.run.click()
+while panel.form.cancel.isEnabled():
+    QApplication.processEvents()
+    time.sleep(0.05)
+print([layer.name for layer in viewer.layers], panel.form.status.text())
+viewer.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert "'scene · primaps 8'" in done.stdout
+    assert " classes in " in done.stdout
+
+
 def test_the_choice_reaches_the_run(
     viewer: Viewer, panel: SegmentPanel, scene: Path, home: Path, qtbot: QtBot
 ) -> None:
@@ -174,12 +203,40 @@ def test_a_folder_without_a_network_is_refused_in_a_sentence_and_the_choice_stay
     assert listed(box) == ["embedded", "texture", "my model", ASK]
 
 
+def test_a_refusal_is_taken_back_when_another_folder_is_chosen(
+    panel: SegmentPanel, network: Path, tmp_path: Path
+) -> None:
+    before = panel.form.status.text()
+    panel.form.features.take_folder(tmp_path / "nowhere")
+    assert "no such folder" in panel.form.status.text()
+    panel.form.features.take_folder(network)
+    assert panel.form.status.text() == before
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/model", "x" * 300])
+def test_a_folder_that_cannot_be_looked_at_is_refused_as_well(
+    panel: SegmentPanel, name: str
+) -> None:
+    with pytest.raises(WeightsError) as caught:
+        find(f"{name}/")
+    assert name in str(caught.value)
+    panel.form.features.take_folder(Path(name))
+    assert "Expected a folder with config.json at" in panel.form.status.text()
+    assert panel.form.features.reference == "embedded"
+
+
 def test_a_long_name_is_shortened_and_its_path_is_a_tooltip_away(
     panel: SegmentPanel, tmp_path: Path
 ) -> None:
     folder = tmp_path / ("long " * 12 + "name")
     panel.form.features.take_folder(save(build("DINOv2"), folder))
-    assert panel.form.features.currentText() == "long long long long long…"
+    box = panel.form.features
+    assert box.currentText() == "long long long long long long long long…"
+    box.resize(120, box.height())
+    assert box.shown_text.endswith("…")
+    assert len(box.shown_text) < len(box.currentText())
+    box.resize(1000, box.height())
+    assert box.shown_text == box.currentText()
     tip = panel.form.features.currentData(Qt.ItemDataRole.ToolTipRole)
     assert (tip, panel.form.features.reference) == (str(folder), str(folder))
 
@@ -231,6 +288,66 @@ def test_folders_set_in_the_preferences_are_used(
     assert provenance(viewer).config["backbone"] == "dinov2-s"
     assert entries(home / "fast disk")
     assert not (home / "caches").exists()
+
+
+@pytest.mark.parametrize("weights", ["gone", "~nobody-of-this-name", "x" * 300])
+def test_a_wrong_folder_for_weights_is_said_and_the_choice_stays(
+    viewer: Viewer,
+    panel: SegmentPanel,
+    scene: Path,
+    network: Path,
+    home: Path,
+    qtbot: QtBot,
+    weights: str,
+) -> None:
+    install("dinov2-s", network, home / "team")
+    folders = get_plugin_settings(PLUGIN).folders
+    folders.weights = str(home / "team")
+    box = panel.form.features
+    choose(box, "dinov2-s", qtbot)
+    folders.weights = weights
+    assert listed(box) == ["embedded", "texture", "dinov2-s", ASK]
+    assert weights in panel.form.status.text()
+    assert "⚠ Expected " in panel.form.status.text()
+    assert box.reference == str(home / "team" / "dinov2-s")
+    viewer.open(scene, plugin=PLUGIN)
+    run(qtbot, panel)
+    assert provenance(viewer).config["backbone"] == "dinov2-s"
+
+
+def test_a_chosen_network_that_is_gone_stays_chosen_and_the_run_says_so(
+    viewer: Viewer,
+    panel: SegmentPanel,
+    scene: Path,
+    network: Path,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: QtBot,
+) -> None:
+    monkeypatch.setenv("FIRSTPASS_WEIGHTS", str(home / "weights"))
+    install("dinov2-s", network, home / "weights")
+    choose(panel.form.features, "dinov2-s", qtbot)
+    remove("dinov2-s")
+    assert listed(panel.form.features) == ["embedded", "texture", "dinov2-s", ASK]
+    viewer.open(scene, plugin=PLUGIN)
+    run(qtbot, panel)
+    assert "Expected the weights dinov2-s in" in panel.form.status.text()
+    choose(panel.form.features, "texture", qtbot)
+    assert listed(panel.form.features) == ["embedded", "texture", ASK]
+
+
+def test_a_folder_for_features_must_be_a_full_path_where_features_are_kept(
+    viewer: Viewer, panel: SegmentPanel, scene: Path, network: Path, qtbot: QtBot
+) -> None:
+    get_plugin_settings(PLUGIN).folders.cache = "features"
+    viewer.open(scene, plugin=PLUGIN)
+    panel.form.features.take_folder(network)
+    run(qtbot, panel)
+    assert "Expected a full path" in panel.form.status.text()
+    assert not Path("features").exists()
+    choose(panel.form.features, "texture", qtbot)
+    run(qtbot, panel)
+    assert " classes in " in panel.form.status.text()
 
 
 def test_environment_variables_win_over_the_preferences(

@@ -190,7 +190,7 @@ class SegmentForm(QWidget):
         self.more.setAutoRaise(True)
         self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more.toggled.connect(self._unfold)
-        self.features.currentIndexChanged.connect(self._on_features)
+        self.features.chosen.connect(self._on_features)
         self._on_features()
         return fold
 

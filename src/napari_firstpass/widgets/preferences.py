@@ -11,6 +11,9 @@ from napari.settings import get_plugin_settings
 if TYPE_CHECKING:
     from napari_firstpass.config import Device
 
+PAGE = "File ▸ Preferences ▸ firstpass"
+"""Where users find it."""
+
 _PLUGIN = "napari-firstpass"
 
 

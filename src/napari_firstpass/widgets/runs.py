@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_firstpass.backbones import keeps_features
 from napari_firstpass.feature_cache import FeatureCache, default_folder
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.label_file import write_segmentation
@@ -73,9 +74,6 @@ def find_classes(
     cache_folder : Path or None
         Where the user prefers features to be kept; see `default_folder`.
     """
-    from napari_firstpass.backbones import keeps_features
-
-    yield Progress(0, 1)
     kept = keeps_features(config.backbone)
     cache = FeatureCache(default_folder(cache_folder)) if kept else None
     segmentation = yield from _segment(subject, config, cache)

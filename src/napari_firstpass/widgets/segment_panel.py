@@ -89,6 +89,7 @@ class SegmentPanel(QWidget):
         self._late.setSingleShot(True)
         self._late.setInterval(round(1000 * LOOK_EVERY))
         self._saving = False
+        self._refusal: Message | None = None
         self._run: Run | None = None
         self._result: Labels | None = None
         self.form = SegmentForm(napari_viewer, SEGMENTERS.names)
@@ -113,6 +114,7 @@ class SegmentPanel(QWidget):
         self.form.save.clicked.connect(self._on_save)
         self.form.method.currentIndexChanged.connect(self._on_method)
         self.form.image.chosen.connect(self._on_chosen)
+        self.form.features.chosen.connect(self._on_features)
         self.form.features.refused.connect(self._on_refused)
         self._late.timeout.connect(self._on_late)
         self._runner.reported.connect(self._on_reported)
@@ -187,7 +189,13 @@ class SegmentPanel(QWidget):
         self.form.about.setText(capitalised(summary))
 
     def _on_refused(self, error: FirstPassError) -> None:
-        self._say(Message.of(error))
+        self._refusal = Message.of(error)
+        self._say(self._refusal)
+
+    def _on_features(self) -> None:
+        """Take back what was said of a folder, once another is chosen."""
+        if self._session.message is self._refusal and not self._session.running:
+            self._say(_problem_of(self.form.image.layer) or Message("Ready."))
 
     def _on_active(self, _: Event) -> None:
         self._show_save()
