@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.digest import sha256_steps
@@ -20,22 +18,21 @@ from napari_firstpass.pipeline import segment_steps
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
-from napari_firstpass.segmentation import Segmentation, label_dtype
-from napari_firstpass.taxonomy import UNLABELLED, Taxonomy, numbered_taxonomy
+from napari_firstpass.segmentation import ArraySink, Segmentation
+from napari_firstpass.taxonomy import Taxonomy, numbered_taxonomy
 from napari_firstpass.weights.folder import is_path
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    import numpy as np
     from affine import Affine
     from numpy.typing import NDArray
 
     from napari_firstpass.bands import Role
     from napari_firstpass.feature_cache import FeatureCache
-    from napari_firstpass.grid import Window
     from napari_firstpass.raster import RasterSource
-    from napari_firstpass.segmentation import Labels
 
 DEFAULT_CONFIG = SegmentConfig()
 
@@ -221,7 +218,7 @@ def segment_source_steps(
         See `segment_file`.
     """
     taxonomy = numbered_taxonomy(config.classes)
-    sink = _ArraySink.of(source.grid, taxonomy)
+    sink = ArraySink.of(source.grid, taxonomy)
     yield from segment_steps(source, config, sink, cache=cache)
     return Segmentation(
         labels=sink.labels,
@@ -273,25 +270,3 @@ def _require_image(bands: NDArray[Any]) -> None:
             found=f"shape {bands.shape} of type {bands.dtype}",
             remedy="move the bands to the front and convert the values",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _ArraySink:
-    """Collects windows in memory."""
-
-    labels: Labels
-    confidence: NDArray[np.uint8]
-
-    @classmethod
-    def of(cls, grid: Grid, taxonomy: Taxonomy) -> _ArraySink:
-        dtype = label_dtype(taxonomy.max_id)
-        return cls(np.full(grid.shape, UNLABELLED, dtype), np.zeros(grid.shape, np.uint8))
-
-    def write(
-        self,
-        window: Window,
-        labels: Labels,
-        confidence: NDArray[np.uint8],
-    ) -> None:
-        self.labels[window.slices] = labels
-        self.confidence[window.slices] = confidence

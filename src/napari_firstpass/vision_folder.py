@@ -23,7 +23,9 @@ _SAFE, _SAFE_INDEX = "model.safetensors", "model.safetensors.index.json"
 _OLD = "pytorch_model.bin"
 _ADAPTER = "adapter_config.json"
 
-_FORBIDDEN = ("auto_map", "attn_implementation", "_attn_implementation", "_name_or_path")
+_FORBIDDEN = (
+    "auto_map", "attn_implementation", "_attn_implementation", "_name_or_path", "backbone",
+)  # fmt: skip
 """Entries of a config that name code or places to fetch; a folder must do without them."""
 
 
