@@ -70,3 +70,7 @@ def test_forty_numbered_classes_have_forty_names_and_colours() -> None:
 def test_an_unknown_id_is_a_key_error() -> None:
     with pytest.raises(KeyError):
         numbered_taxonomy(3)[4]
+
+
+def test_a_thousand_classes_have_a_thousand_colours() -> None:
+    assert len({entry.color for entry in numbered_taxonomy(1000).classes}) == 1000

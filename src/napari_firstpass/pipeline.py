@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.features import FeatureMap
     from napari_firstpass.grid import Grid
-    from napari_firstpass.protocols import Backbone, ClassModel, LabelSink
+    from napari_firstpass.protocols import Backbone, ClassModel, Labeller, LabelSink
     from napari_firstpass.raster import Raster, RasterSource
     from napari_firstpass.segmentation import Labels
 
@@ -74,6 +74,17 @@ class FittedModel:
     guide: tuple[int, ...]
     device: torch.device
 
+    @property
+    def count(self) -> int:
+        """Number of classes."""
+        return self.classes.count
+
+    def scores(self, raster: Raster) -> Steps[FeatureMap]:
+        """Return class probabilities of cells; see `Labeller`."""
+        features = yield from self.backbone.extract(raster)
+        scores = self.classes.scores(self.scaler.apply(features.vectors))
+        return replace(features, vectors=scores, groups=())
+
 
 def segment_steps(
     source: RasterSource,
@@ -92,7 +103,7 @@ def segment_steps(
         If there is nothing to segment: no valid pixels, one value everywhere, or fewer different
         places than classes.
     """
-    cuts = _cut(source, config)
+    cuts = _cut(source, config, config.classes)
     area = sum(tile.padded.height * tile.padded.width for tile in cuts)
     fit = _sample_area(source)
     model = yield from relay(fit_steps(source, config, cache=cache), Span(0, fit, fit + area))
@@ -152,7 +163,19 @@ def fit_sample_steps(
     scaled = [replace(window, vectors=scaler.apply(window.vectors), groups=()) for window in maps]
     span = Span(10 * len(sample), 14 * len(sample), 14 * len(sample))
     classes = yield from relay(segmenter.fit(scaled), span)
-    return FittedModel(stats, backbone, scaler, classes, _guide_bands(roles), device)
+    return FittedModel(stats, backbone, scaler, classes, guide_bands(roles), device)
+
+
+def band_stats_steps(source: RasterSource, seed: int) -> Steps[BandStats]:
+    """Measure the bands on the sample that `fit_steps` takes.
+
+    Raises
+    ------
+    ImageContentError
+        If the image holds no data, or one value everywhere.
+    """
+    sample = yield from _read_sample(source, seed)
+    return BandStats.of([raster.crop(inner) for raster, inner in sample])
 
 
 def _backbone(
@@ -174,10 +197,13 @@ def _backbone(
 
 
 def label_steps(
-    source: RasterSource, model: FittedModel, config: SegmentConfig, sink: LabelSink
+    source: RasterSource, model: Labeller, config: SegmentConfig, sink: LabelSink
 ) -> Steps[None]:
-    """Label every window of ``source`` with fitted classes, in row-major order."""
-    cuts = _cut(source, config)
+    """Label every window of ``source`` with the classes of a model, in row-major order.
+
+    Of ``config``, the window, the overlap and the smallest region count.
+    """
+    cuts = _cut(source, config, model.count)
     for done, tile in enumerate(cuts):
         place = f"window {done + 1} of {len(cuts)}"
         yield Progress(100 * done, 100 * len(cuts), place)
@@ -190,19 +216,21 @@ def label_steps(
 
 
 def _label_tile(
-    raster: Raster, model: FittedModel, config: SegmentConfig
+    raster: Raster, model: Labeller, config: SegmentConfig
 ) -> Steps[tuple[Labels, NDArray[np.uint8]]]:
     """Return labels and confidence of one window, both (H, W)."""
-    dtype = label_dtype(model.classes.count)
+    dtype = label_dtype(model.count)
     if not raster.valid.any():
         shape = raster.grid.shape
         return cast("Labels", np.full(shape, UNLABELLED, dtype)), np.zeros(shape, np.uint8)
     whole = filled(raster)
-    features = yield from relay(model.backbone.extract(whole), Span(0, 60, 100))
-    scores = model.classes.scores(model.scaler.apply(features.vectors))
+    scores = yield from relay(model.scores(whole), Span(0, 60, 100))
     guide = model.stats.select(model.guide).stretch(whole.bands[list(model.guide)])
     fine = sharpen(
-        scores, torch.from_numpy(guide).to(model.device), features.stride, GuidedFilterConfig()
+        scores.vectors,
+        torch.from_numpy(guide).to(model.device),
+        scores.stride,
+        GuidedFilterConfig(),
     )
     sharp = yield from relay(fine, Span(60, 90, 100))
     labels = cast("Labels", (sharp.winner + 1).cpu().numpy().astype(dtype))
@@ -213,9 +241,9 @@ def _label_tile(
     return merge_small_regions(labels, config.min_region), confidence
 
 
-def _cut(source: RasterSource, config: SegmentConfig) -> tuple[Tile, ...]:
+def _cut(source: RasterSource, config: SegmentConfig, classes: int) -> tuple[Tile, ...]:
     window, overlap = affordable(
-        config.window, config.overlap, bands=len(source.names), classes=config.classes
+        config.window, config.overlap, bands=len(source.names), classes=classes
     )
     return tiles(source.grid, window=window, overlap=overlap)
 
@@ -283,7 +311,7 @@ def _inner_features(backbone: Backbone, raster: Raster, inner: Window) -> Steps[
     )
 
 
-def _guide_bands(roles: tuple[Role | None, ...]) -> tuple[int, ...]:
+def guide_bands(roles: tuple[Role | None, ...]) -> tuple[int, ...]:
     """Return the bands whose edges count: the visible ones where known, else the first."""
     visible = sorted(visible_bands(roles))
     return tuple(visible or range(min(_GUIDE_BANDS, len(roles))))

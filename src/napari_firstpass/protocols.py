@@ -83,6 +83,37 @@ class SegmenterFactory(Protocol):
         ...
 
 
+class Labeller(Protocol):
+    """Tells classes of windows of one image; what the pipeline labels with."""
+
+    @property
+    def count(self) -> int:
+        """Number of classes."""
+        ...
+
+    @property
+    def stats(self) -> BandStats:
+        """The stretch of the bands."""
+        ...
+
+    @property
+    def guide(self) -> tuple[int, ...]:
+        """Bands whose edges the labels follow."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where to compute."""
+        ...
+
+    def scores(self, raster: Raster) -> Steps[FeatureMap]:
+        """Return class probabilities of cells, as vectors (K, h, w) that sum to 1 over K.
+
+        Pixels of ``raster`` without data hold the values of their neighbours.
+        """
+        ...
+
+
 class LabelSink(Protocol):
     """Takes finished windows: a file that is being written, or an array in memory."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_firstpass.grid import Grid
+    from napari_firstpass.grid import Grid, Window
     from napari_firstpass.taxonomy import Taxonomy
 
     Labels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
@@ -69,6 +69,33 @@ class Segmentation:
                 found=f"ids {', '.join(map(str, surplus[:8]))} without a class",
                 remedy="add the classes or relabel the pixels",
             )
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySink:
+    """A `LabelSink` that collects windows in memory.
+
+    Attributes
+    ----------
+    labels : (H, W) uint8 or uint16 array
+        0 until a window is written.
+    confidence : (H, W) uint8 array
+        Likewise.
+    """
+
+    labels: Labels
+    confidence: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, grid: Grid, taxonomy: Taxonomy) -> ArraySink:
+        """Return an empty one, large enough for the ids of ``taxonomy``."""
+        dtype = label_dtype(taxonomy.max_id)
+        return cls(np.full(grid.shape, UNLABELLED, dtype), np.zeros(grid.shape, np.uint8))
+
+    def write(self, window: Window, labels: Labels, confidence: NDArray[np.uint8]) -> None:
+        """Store labels and confidence, both (h, w), under ``window``."""
+        self.labels[window.slices] = labels
+        self.confidence[window.slices] = confidence
 
 
 def id_counts(labels: Labels) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from colorsys import hsv_to_rgb
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ _OKABE_ITO = (
 
 # Shades of the same hues, so that neighbours in the list stay far apart.
 _SHADES = (1.0, 0.6, 1.35, 0.4, 0.8)
+
+_GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +160,26 @@ def numbered_taxonomy(count: int, noun: str = "cluster") -> Taxonomy:
 
 
 def color_of(class_id: int) -> str:
-    """Return a fixed colour for a class id: eight hues, then lighter and darker shades of them."""
+    """Return a fixed colour for a class id.
+
+    Eight hues, then lighter and darker shades of them; from the 41st id on, hues as far from each
+    other as so many allow. No two of the first thousand ids share a colour.
+    """
     index = class_id - 1
+    if index >= len(_OKABE_ITO) * len(_SHADES):
+        return _spread_color(index)
     base = _OKABE_ITO[index % len(_OKABE_ITO)]
     factor = _SHADES[(index // len(_OKABE_ITO)) % len(_SHADES)]
     channels = (int(base[i : i + 2], 16) for i in (1, 3, 5))
     shaded = (min(255, round(c * factor)) for c in channels)
     return "#" + "".join(f"{c:02X}" for c in shaded)
+
+
+def _spread_color(index: int) -> str:
+    # Steps of the golden ratio never come back to a hue and leave no large gap.
+    hue = index * _GOLDEN % 1
+    saturation, value = 0.45 + 0.25 * (index % 3), 0.95 - 0.2 * (index // 3 % 3)
+    return "#" + "".join(f"{round(255 * c):02X}" for c in hsv_to_rgb(hue, saturation, value))
 
 
 def _is_color(text: str) -> bool:

@@ -8,21 +8,23 @@ that comes with a model is run.
 from __future__ import annotations
 
 import inspect
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import Module, functional
 
 from napari_firstpass.errors import OptionError, WeightsError
+from napari_firstpass.model_loading import (
+    config_of,
+    load_weights,
+    refusing,
+    require_whole,
+    transformers_package,
+)
 from napari_firstpass.vision_folder import CONFIG
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import ModuleType
-
     from torch import Tensor
     from transformers import PreTrainedConfig
 
@@ -35,12 +37,6 @@ _PATCHES = (4, 8, 14, 16, 32)
 _MOST_EXTRA = 32
 _UNUSED = {"pooler", "head", "mask_token"}
 """Parts of a model that change no patch; their weights may be missing."""
-
-_FAILURES = (
-    ArithmeticError, AttributeError, EOFError, ImportError, LookupError, OSError, RuntimeError,
-    TypeError, UnpicklingError, ValueError,
-)  # fmt: skip
-"""What transformers raise for folders and models that they can do nothing with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,72 +114,33 @@ def load_model(folder: VisionFolder, layers: tuple[int, ...] = ()) -> VisionMode
     return model
 
 
-def _transformers() -> ModuleType:
-    try:
-        import transformers
-    except ImportError as error:
-        raise WeightsError(
-            expected="the package transformers, which models in folders need",
-            found=str(error),
-            remedy='install it with: pip install "napari-firstpass[models]"',
-        ) from error
-    return transformers
-
-
 def _image_config(folder: VisionFolder) -> PreTrainedConfig:
     """Return the config of the part that sees, as an object of transformers."""
     written = folder.config()
-    transformers = _transformers()
-    kind = written["model_type"]
-    with _refusing(folder, f"a config of a {kind} model in {folder.path / CONFIG}"), _quiet():
-        known = kind in transformers.CONFIG_MAPPING
-        whole = transformers.CONFIG_MAPPING[kind].from_dict(written) if known else None
+    whole = config_of(folder, written)
     config: PreTrainedConfig | None = getattr(whole, "vision_config", None) or whole
     if config is None or not _sees_colours(config):
+        unknown = f", unknown to transformers {transformers_package().__version__}"
         raise WeightsError(
             expected="a model of colour images, such as DINOv3, DINOv2, SigLIP, CLIP or TIPSv2",
-            found=f"model_type {kind!r} in {folder.path / CONFIG}"
-            + ("" if known else f", unknown to transformers {transformers.__version__}"),
+            found=f"model_type {written['model_type']!r} in {folder.path / CONFIG}"
+            + (unknown if whole is None else ""),
             remedy="give another folder, or update transformers if the model is new",
         )
     return config
 
 
 def _sees_colours(config: PreTrainedConfig) -> bool:
-    known = _transformers().MODEL_MAPPING.get(type(config), None)
+    known = transformers_package().MODEL_MAPPING.get(type(config), None)
     model = known[0] if isinstance(known, tuple) else known
     takes = getattr(model, "main_input_name", None)
     return takes == "pixel_values" and getattr(config, "num_channels", 3) == 3
 
 
 def _loaded(folder: VisionFolder, config: PreTrainedConfig) -> Module:
-    folder.weight_files()
-    transformers = _transformers()
-    with _refusing(folder, f"weights of a {config.model_type} model in {folder.path}"), _quiet():
-        module, info = transformers.AutoModel.from_pretrained(
-            folder.path,
-            config=config,
-            dtype=torch.float32,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=folder.is_safe,
-            weights_only=True,
-            # Else the names of those that do not fit would be printed and not told.
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
-    misfits = [entry[0] for entry in info["mismatched_keys"]]
-    wrong = sorted(
-        name for name in (*info["missing_keys"], *misfits) if _UNUSED.isdisjoint(name.split("."))
-    )
-    if wrong:
-        raise WeightsError(
-            expected=f"all weights of a {config.model_type} model in {folder.path}",
-            found=f"{len(wrong)} missing or of another shape, such as {wrong[0]}",
-            remedy="get the weights again, and the config that belongs to them",
-        )
-    model: Module = module
-    return model.eval().requires_grad_(requires_grad=False)
+    module, info = load_weights(folder, config, "AutoModel")
+    require_whole(folder, config, info, _UNUSED)
+    return module
 
 
 def _tried(
@@ -191,7 +148,7 @@ def _tried(
 ) -> tuple[int, int | None]:
     """Return pixels for each vector and the number of extra tokens, from a trial."""
     first = _said_patch(config)
-    with _refusing(folder, f"a {config.model_type} model that takes images of any size"):
+    with refusing(folder, f"a {config.model_type} model that takes images of any size"):
         state, _ = _call(module, torch.zeros(1, 3, *_TRIAL), first, hidden=False)
         if not state.isfinite().all():
             raise ValueError("an output that is not finite")
@@ -254,36 +211,3 @@ def _require_blocks(model: VisionModel, layers: tuple[int, ...]) -> None:
             found=f"{', '.join(map(str, wrong or uneven))}",
             remedy="change layers, or leave it empty",
         )
-
-
-@contextmanager
-def _refusing(folder: VisionFolder, expected: str) -> Iterator[None]:
-    """Turn what transformers raise for an unfit folder into a `WeightsError`."""
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (*_FAILURES, StrictDataclassError, SafetensorError) as error:
-        text = " ".join(str(error).split())[:200]
-        raise WeightsError(
-            expected=expected,
-            found=f"{type(error).__name__}: {text}",
-            remedy=f"get the files in {folder.path} again, or choose another model",
-        ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from writing reports and progress bars to the terminal."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -159,6 +160,97 @@ FAMILIES = {
     "SigLIP 2": Family(_siglip2, _cut_tower, 16, 16, 0, HALF),
     "CLIP": Family(_clip, _tower, 32, 16, 1, CLIP),
 }
+
+
+_SWIN = transformers.SwinConfig(
+    embed_dim=8, depths=[1] * 4, num_heads=[1] * 4, window_size=7,
+    out_features=["stage1", "stage2", "stage3", "stage4"],
+)  # fmt: skip
+_TASK = torch.arange(77)[None] % 20
+_QUERIES = {
+    "backbone_config": _SWIN, "hidden_dim": WIDTH, "encoder_feedforward_dim": 32,
+    "dim_feedforward": 32, "encoder_layers": 1, "decoder_layers": 2, "num_attention_heads": 2,
+    "num_queries": 6,
+}  # fmt: skip
+
+
+_HEADS = (
+    "mask_embedder.2.0", "mask_embed.layers.2.0",
+    "classifier", "class_predictor", "decoder.class_embed",
+)  # fmt: skip
+"""What queries, or places, differ in; the masks come before the classes."""
+
+
+def _segformer(names: dict[int, str]) -> PreTrainedModel:
+    config = transformers.SegformerConfig(
+        hidden_sizes=[8, 8, 16, 16], depths=[1] * 4, num_attention_heads=[1, 1, 2, 2],
+        decoder_hidden_size=16, id2label=names,
+    )  # fmt: skip
+    return transformers.SegformerForSemanticSegmentation(config)
+
+
+def _mask2former(names: dict[int, str]) -> PreTrainedModel:
+    config = transformers.Mask2FormerConfig(
+        **_QUERIES, feature_size=WIDTH, mask_feature_size=WIDTH, id2label=names
+    )
+    return transformers.Mask2FormerForUniversalSegmentation(config)
+
+
+def _oneformer(names: dict[int, str]) -> PreTrainedModel:
+    config = transformers.OneFormerConfig(
+        **_QUERIES, mask_dim=WIDTH, conv_dim=WIDTH, use_auxiliary_loss=False, query_dec_layers=1,
+        text_encoder_width=16, text_encoder_num_layers=1, text_encoder_vocab_size=99,
+        id2label=names,
+    )  # fmt: skip
+    return transformers.OneFormerForUniversalSegmentation(config)
+
+
+SEMANTIC = {"SegFormer": _segformer, "Mask2Former": _mask2former, "OneFormer": _oneformer}
+LAND = ("grass", "road", "roof", "tree", "water")
+
+
+def build_semantic(name: str, classes: tuple[str, ...] = LAND) -> PreTrainedModel:
+    """Return a model that names what pixels show, and says other things of other places."""
+    model = lively(SEMANTIC[name](dict(enumerate(classes))))
+    layers = dict(model.named_modules())
+    for end in _HEADS:
+        for head in (layer for part, layer in layers.items() if part.endswith(end)):
+            _spread(model, head, {"task_inputs": _TASK} if name == "OneFormer" else {})
+    return model
+
+
+def _spread(model: PreTrainedModel, head: torch.nn.Module, options: dict[str, Tensor]) -> None:
+    """Centre the output of a layer, and make it spread: random weights say the same everywhere."""
+    seen: list[Tensor] = []
+    handle = head.register_forward_hook(lambda _, __, output: seen.append(output))
+    noise = torch.randn(1, 3, 12, 16, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        model(pixel_values=noise.repeat_interleave(8, 2).repeat_interleave(8, 3), **options)
+        handle.remove()
+        said = seen[-1].movedim(1, -1) if seen[-1].ndim == 4 else seen[-1]
+        flat = said.flatten(0, -2)
+        head.bias.sub_(flat.mean(0))
+        for weights in (head.weight, head.bias):
+            weights.mul_(2 / flat.std(0).mean())
+
+
+def save_semantic(name: str, folder: Path, classes: tuple[str, ...] = LAND) -> Path:
+    """Write such a model, with a vocabulary that has a word for each letter where it needs one."""
+    save(build_semantic(name, classes), folder)
+    if name == "OneFormer":
+        (folder / "vocab.json").write_text(json.dumps(SPELLING))
+        (folder / "merges.txt").write_text("#version: 0.2\n")
+    return folder
+
+
+_LETTERS = sorted("acehikmnst")
+SPELLING = {
+    word: number
+    for number, word in enumerate(
+        [*_LETTERS, *(letter + "</w>" for letter in _LETTERS), "<|startoftext|>", "<|endoftext|>"]
+    )
+}
+"""A vocabulary; a letter at the end of a word counts as another one."""
 
 
 def build(name: str, seed: int = 0) -> PreTrainedModel:

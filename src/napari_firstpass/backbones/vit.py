@@ -8,28 +8,31 @@ patches of 14 or 32 pixels the picture is resized so that a patch covers 16.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.metadata import version
 from math import log
-from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
 
 from napari_firstpass import descriptors
-from napari_firstpass.bands import picture_bands
 from napari_firstpass.cached_backbone import identity_of
-from napari_firstpass.config import WINDOW_STEP
-from napari_firstpass.errors import ComputeError, OptionError
 from napari_firstpass.features import FeatureMap
 from napari_firstpass.progress import Progress, Steps
-from napari_firstpass.sliding import View, views
+from napari_firstpass.viewing import (
+    ViewConfig,
+    Viewer,
+    computes_short_numbers_fast,
+    picture_of,
+    scaled,
+)
 from napari_firstpass.vision_folder import VisionFolder
 from napari_firstpass.vision_model import VisionModel, load_model
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
     from napari_firstpass.bands import Role
@@ -37,64 +40,23 @@ if TYPE_CHECKING:
     from napari_firstpass.raster import Raster
 
 _STRIDES = (4, 8, 16)
-_BATCH_ON_GPU = 8
-_CPU_INFO = Path("/proc/cpuinfo")
-_LOADING = Lock()
-"""transformers changes what a whole process shares while it loads. A run that was cancelled may
-still be loading when the next begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ViTConfig:
-    """How to look through a network.
+class ViTConfig(ViewConfig):
+    """How to look through a network; windows and numbers as `ViewConfig` has them.
+
+    The default ``side`` of 384 is what the pipeline fits on: networks say other things of the same
+    place in a larger window.
 
     Attributes
     ----------
     layers : tuple of int
         Blocks whose hidden states become the features, one behind the other: 1 is the first, −1 the
         last. Empty for the output of the model, in most families the last block after its norm.
-    side : int
-        Side of a window in image pixels, a multiple of 16 from 64 to 4096. 384 is what the
-        pipeline fits on: networks say other things of the same place in a larger window.
-    overlap : int
-        What windows share at least, a multiple of 16 up to half of ``side``.
-    flip : bool
-        Whether to average with what the network says of the mirrored picture; twice the time.
-    dtype : str
-        ``bfloat16`` computes with short numbers; ``auto`` does where the hardware has units for
-        them; ``float32`` never.
-    batch : int
-        Windows at once, 0 to 256; 0 for 1 on a CPU and 8 on a GPU. Fewer where memory is short.
     """
 
     layers: tuple[int, ...] = ()
-    side: int = 384
-    overlap: int = 64
-    flip: bool = False
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    batch: int = 0
-
-    def __post_init__(self) -> None:
-        _check("side", self.side, 64, 4096, step=WINDOW_STEP)
-        _check("overlap", self.overlap, 0, self.side // 2, step=WINDOW_STEP)
-        _check("batch", self.batch, 0, 256)
-        if self.dtype not in ("auto", "float32", "bfloat16"):
-            raise OptionError(
-                expected="a dtype out of auto, float32, bfloat16",
-                found=repr(self.dtype),
-                remedy="choose one of them",
-            )
-
-
-def _check(name: str, value: int, low: int, high: int, step: int = 1) -> None:
-    if type(value) is int and low <= value <= high and value % step == 0:
-        return
-    steps = ", a whole number" if step == 1 else f", a multiple of {step}"
-    raise OptionError(
-        expected=f"{name} in [{low}, {high}]{steps}",
-        found=repr(value),
-        remedy=f"change {name}",
-    )
 
 
 DEFAULT_VIEW = ViTConfig()
@@ -155,8 +117,7 @@ class ViTFactory:
 
     @cached_property
     def _model(self) -> VisionModel:
-        with _LOADING:
-            return load_model(VisionFolder(self.folder), self.config.layers)
+        return load_model(VisionFolder(self.folder), self.config.layers)
 
     @cached_property
     def _sha256(self) -> str:
@@ -202,116 +163,26 @@ class ViTBackbone:
         """
         yield Progress(0, 1, "reading colours")
         stride = self.stride
-        grid = raster.grid.coarsen(stride)
-        picture = self._picture(raster)
-        cuts = views(
-            *grid.shape, side=self.config.side // stride, overlap=self.config.overlap // stride
-        )
-        vectors = yield from self._blended(picture, cuts, grid.shape)
+        vectors = yield from self._viewer.look(self._picture(raster))
         valid = descriptors.any_valid(raster, self.device, stride)
-        return FeatureMap(vectors, valid, grid, stride)
+        return FeatureMap(vectors, valid, raster.grid.coarsen(stride), stride)
+
+    @property
+    def _viewer(self) -> Viewer:
+        return Viewer(
+            self.model.module,
+            lambda pixels: self.model.maps(pixels, self.config.layers),
+            self.stride,
+            self.model.patch,
+            self.device,
+            self.config,
+        )
 
     def _picture(self, raster: Raster) -> Tensor:
         """Return (3, h · patch, w · patch): the picture as the network expects it."""
-        seen = picture_bands(self.roles)
-        stretched = torch.from_numpy(self.stats.select(seen).stretch(raster.bands[seen]))
-        whole = descriptors.whole_cells(stretched.to(self.device), self.stride)
+        whole = picture_of(raster, self.stats, self.roles, self.device, self.stride)
         if self.stride != self.model.patch:
             size = [side // self.stride * self.model.patch for side in whole.shape[1:]]
             options = {"mode": "bilinear", "antialias": True}
             whole = functional.interpolate(whole[None], size, **options)[0]  # type: ignore[arg-type]
-        mean, std = (torch.tensor(values).view(3, 1, 1) for values in self._scaling)
-        return (whole - mean.to(whole)) / std.to(whole)
-
-    @property
-    def _scaling(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        return self.model.scaling.mean, self.model.scaling.std
-
-    def _blended(
-        self, picture: Tensor, cuts: tuple[View, ...], shape: tuple[int, int]
-    ) -> Steps[Tensor]:
-        """Return (D, h, w): what the network says of all windows, blended."""
-        batch = self.config.batch or (_BATCH_ON_GPU if self.device.type == "cuda" else 1)
-        blended, done, notice = torch.empty(0), 0, ""
-        while done < len(cuts):
-            part = cuts[done : done + batch]
-            yield Progress(done, len(cuts), f"view {done + 1} of {len(cuts)}{notice}")
-            maps = self._maps_if_they_fit(picture, part)
-            if maps is None:
-                batch = self._fewer_than(len(part))
-                notice = f", {batch} at once: memory is short"
-                continue
-            if not done:
-                blended = maps.new_zeros(maps.shape[1], *shape)
-            for view, found in zip(part, maps, strict=True):
-                rows, cols = view.window.slices
-                blended[:, rows, cols] += found * view.weights.to(found)
-            done += len(part)
-        return blended
-
-    def _fewer_than(self, batch: int) -> int:
-        if batch > 1:
-            return batch // 2
-        raise ComputeError(
-            expected=f"enough memory for one window of {self.config.side} pixels",
-            found=f"too little on {self.device}",
-            remedy="choose a smaller side, fewer layers, a smaller model or another device",
-        )
-
-    def _maps_if_they_fit(self, picture: Tensor, part: tuple[View, ...]) -> Tensor | None:
-        """Return (N, D, h, w) features of windows, None where memory is too short."""
-        try:
-            return self._maps(picture, part)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-        # Out of the handler, whose traceback held what had been computed.
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        return None
-
-    def _maps(self, picture: Tensor, part: tuple[View, ...]) -> Tensor:
-        patch = self.model.patch
-        windows = [view.window for view in part]
-        pixels = torch.stack(
-            [
-                picture[:, w.row * patch : w.bottom * patch, w.col * patch : w.right * patch]
-                for w in windows
-            ]
-        )
-        # Another backbone of the same factory may have taken the model to another device.
-        self.model.module.to(self.device)
-        found = self._seen(pixels)
-        if self.config.flip:
-            found = (found + self._seen(pixels.flip(3)).flip(3)) / 2
-        return found
-
-    def _seen(self, pixels: Tensor) -> Tensor:
-        short = self.config.dtype == "bfloat16"
-        if self.config.dtype == "auto":
-            short = computes_short_numbers_fast(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=short):
-            return self.model.maps(pixels, self.config.layers)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error means that memory was too short, on a GPU or a CPU."""
-    # The last two are what oneDNN says where it gets no memory.
-    texts = (
-        "not enough memory",
-        "can't allocate memory",
-        "bad_alloc",
-        "could not create a primitive",
-        "could not create a memory",
-    )
-    kinds = (torch.cuda.OutOfMemoryError, MemoryError)
-    return isinstance(error, kinds) or any(text in str(error) for text in texts)
-
-
-@cache
-def computes_short_numbers_fast(device: torch.device) -> bool:
-    """Tell whether a device has units for bfloat16: every GPU we know, and CPUs with AMX."""
-    if device.type == "cpu":
-        # torch tells only AVX through its public functions (2.13).
-        return _CPU_INFO.is_file() and "amx_bf16" in _CPU_INFO.read_text(encoding="utf-8")
-    return device.type == "cuda"
+        return scaled(whole, self.model.scaling)
