@@ -205,7 +205,7 @@ class AttentionProvider:
         """
         _check_picture(picture)
         yield Progress(0, 3, "reading the prompt")
-        prompt, words = self._prompt
+        prompt, words = self._fitting(lambda: self._prompt)
         yield Progress(1, 3, "encoding the picture")
         latents = self._fitting(lambda: self._latents(picture))
         tiny = self.config.memory == "tiny"

@@ -13,7 +13,7 @@ from napari_firstpass.progress import Span, Steps, relay
 from napari_firstpass.weights.catalogue import KNOWN, KnownModel, known
 from napari_firstpass.weights.disk import VARIABLE, discard, writing
 from napari_firstpass.weights.manifest import MANIFEST, Flaw, Manifest, flaw_of_size
-from napari_firstpass.weights.selection import CONFIG
+from napari_firstpass.weights.selection import CONFIG, INDEX
 
 PART = ".part"
 """Goes after a name for what has been fetched so far."""
@@ -51,7 +51,7 @@ def _data_folder() -> Path:
 
 
 def find(reference: str) -> Path:
-    """Return the folder of some weights, which holds ``config.json``.
+    """Return the folder of some weights, with ``config.json`` or ``model_index.json``.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def is_path(reference: str) -> bool:
 
 def _folder_at(reference: str) -> Path:
     folder = Path(reference).expanduser().absolute()
-    if (folder / CONFIG).is_file():
+    if (folder / CONFIG).is_file() or (folder / INDEX).is_file():
         return folder
     by_repo = {model.repo: model.name for model in KNOWN.values()}
     raise WeightsError(
