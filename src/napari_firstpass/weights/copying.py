@@ -11,7 +11,7 @@ from napari_firstpass.errors import WeightsError
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.weights.disk import check_space, flush
 from napari_firstpass.weights.manifest import MANIFEST, FileRecord, Manifest
-from napari_firstpass.weights.selection import CONFIG, wanted
+from napari_firstpass.weights.selection import CONFIG, INDEX, wanted
 from napari_firstpass.weights.whole import check_whole
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def copy_steps(model: KnownModel, source: Path, part: Path) -> Steps[Manifest]:
     for name in names:
         done = sum(record.size for record in records)
         span = Span(done, done + sizes[name], sum(sizes.values()))
-        record = yield from relay(_copy_file(origin / name, part / name), span)
+        record = yield from relay(_copy_file(origin, part, name), span)
         _check_against(known_files, record, origin)
         records.append(record)
     return Manifest.of(model, _commit_of(origin), "folder", records)
@@ -64,7 +64,7 @@ def _check_apart(origin: Path, part: Path) -> None:
 def _unwrapped(folder: Path) -> Path:
     """Return where the files are, given a repository's folder in the hub's own cache."""
     main = folder / "refs" / "main"
-    if (folder / CONFIG).is_file() or not main.is_file():
+    if any((folder / name).is_file() for name in (CONFIG, INDEX)) or not main.is_file():
         return folder
     return folder / "snapshots" / main.read_text(encoding="utf-8").strip()
 
@@ -76,7 +76,8 @@ def _names_in(folder: Path) -> tuple[str, ...]:
             found="none",
             remedy="check the path after --from-folder",
         )
-    sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
+    paths = [path for path in (*folder.iterdir(), *folder.glob("[!.]*/*")) if path.is_file()]
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
     return wanted(sizes, str(folder))
 
 
@@ -110,13 +111,15 @@ def _commit_of(origin: Path) -> str | None:
     return origin.name if is_snapshot else None
 
 
-def _copy_file(source: Path, target: Path) -> Steps[FileRecord]:
+def _copy_file(origin: Path, part: Path, name: str) -> Steps[FileRecord]:
     digest = hashlib.sha256()
+    source, target = origin / name, part / name
     size = source.stat().st_size
+    target.parent.mkdir(exist_ok=True)
     with source.open("rb") as file, target.open("wb") as out:
         while chunk := file.read(CHUNK):
             out.write(chunk)
             digest.update(chunk)
             yield Progress(out.tell(), size, source.name)
     flush(target)
-    return FileRecord(target.name, target.stat().st_size, digest.hexdigest())
+    return FileRecord(name, target.stat().st_size, digest.hexdigest())

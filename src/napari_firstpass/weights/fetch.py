@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari_firstpass.errors import OptionError, WeightsError
 from napari_firstpass.weights.catalogue import known
 from napari_firstpass.weights.copying import copy_steps
-from napari_firstpass.weights.disk import discard, flush, writing
+from napari_firstpass.weights.disk import flush, writing
 from napari_firstpass.weights.download import download_steps
 from napari_firstpass.weights.folder import PART, verify, weights_folder
 from napari_firstpass.weights.hub import list_files
@@ -99,13 +99,19 @@ def _part(final: Path) -> Path:
     return final.with_name(final.name + PART)
 
 
+def _sweep(part: Path, listed: set[str]) -> None:
+    """Delete what is not listed, whatever an earlier attempt left there."""
+    kept = listed | {name.rpartition("/")[0] for name in listed}
+    # First what is in a folder, then the folder.
+    for stray in sorted(part.rglob("*"), reverse=True):
+        if stray.relative_to(part).as_posix() not in kept:
+            stray.unlink() if stray.is_symlink() or not stray.is_dir() else stray.rmdir()
+
+
 def _settle(final: Path, manifest: Manifest) -> None:
     """Give finished weights their name; older ones of that name vanish."""
     part = _part(final)
-    listed = {file.name for file in manifest.files}
-    for stray in part.iterdir():
-        if stray.name not in listed:
-            stray.unlink() if stray.is_file() else discard(stray)
+    _sweep(part, {file.name for file in manifest.files})
     manifest.write(part)
     flush(part / MANIFEST)
     older = final.with_name(f".{final.name}{PART}.removed")

@@ -41,7 +41,8 @@ class RemoteFile:
     @property
     def partial(self) -> str:
         """Name of what has come so far; another version of the file has another one."""
-        return f".{self.name}.{(self.sha256 or self.blob_sha1 or '')[:16]}{_PARTIAL}"
+        folder, slash, name = self.name.rpartition("/")
+        return f"{folder}{slash}.{name}.{(self.sha256 or self.blob_sha1 or '')[:16]}{_PARTIAL}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ def receive_steps(listing: Listing, file: RemoteFile, folder: Path) -> Steps[Pat
         If the disk is full or cannot be written.
     """
     partial = folder / file.partial
+    partial.parent.mkdir(exist_ok=True)
     partial.touch()
     if partial.stat().st_size > file.size:
         partial.write_bytes(b"")

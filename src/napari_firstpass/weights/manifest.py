@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 MANIFEST = "firstpass.json"
 """File name of the list, in the folder of the weights."""
 
-_PLAIN = re.compile(r"\w[\w.-]*", re.ASCII)
+_PLAIN = re.compile(r"(\w[\w.-]*/)?\w[\w.-]*", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """One file: its name (no folder), bytes, and sha256 in hexadecimal."""
+    """One file: its name (in one folder at most), bytes, and sha256 in hexadecimal."""
 
     name: str
     size: int
