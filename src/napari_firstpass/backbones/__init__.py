@@ -59,6 +59,11 @@ def backbone_factory(reference: str) -> BackboneFactory:
     return _network(find(reference))
 
 
+def keeps_features(reference: str) -> bool:
+    """Tell whether the features of a backbone are kept on disk: not those of our own."""
+    return reference not in BACKBONES.built_in
+
+
 @lru_cache(maxsize=1)  # a network is loaded once for all images of a run
 def _network(folder: Path) -> BackboneFactory:
     from napari_firstpass.backbones.vit import ViTFactory
