@@ -6,22 +6,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.device import torch_device
 from napari_firstpass.errors import WeightsError
-from napari_firstpass.pipeline import FittedModel, backbone_steps, guide_bands
+from napari_firstpass.imagery import Imagery
+from napari_firstpass.pipeline import FittedModel, backbone_steps, guide_bands, label_steps
+from napari_firstpass.provenance import Provenance
 from napari_firstpass.weights.folder import is_path
 
 if TYPE_CHECKING:
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.feature_cache import FeatureCache
-    from napari_firstpass.imagery import Imagery
     from napari_firstpass.normalize import BandStats, FeatureScaler
     from napari_firstpass.progress import Steps
-    from napari_firstpass.protocols import ClassModel
-    from napari_firstpass.provenance import Provenance
+    from napari_firstpass.protocols import ClassModel, LabelSink
+    from napari_firstpass.raster import RasterSource
     from napari_firstpass.taxonomy import Taxonomy
 
 
@@ -48,6 +47,8 @@ class SetModel:
         How it came about; ``weights_sha256`` is that of the backbone.
     name : str
         What to call it in messages and records.
+    sha256 : str or None
+        Hash of all that its file says; None for a model that was not read from one.
     """
 
     stats: BandStats
@@ -58,6 +59,7 @@ class SetModel:
     imagery: Imagery
     provenance: Provenance
     name: str = "the model"
+    sha256: str | None = None
 
     def __post_init__(self) -> None:
         bands = {len(self.imagery.roles), len(self.stats.low), len(self.stats.high)}
@@ -69,18 +71,77 @@ class SetModel:
                 remedy="get the file again, or fit anew",
             )
 
-    def configured(self, config: SegmentConfig) -> SegmentConfig:
-        """Return ``config`` with what belongs to the model taken from the model."""
-        own = self.config
-        return replace(
-            config, method=own.method, backbone=own.backbone, classes=own.classes, seed=own.seed
+
+@dataclass(frozen=True, slots=True)
+class ReadyModel:
+    """A model of a set with its backbone: labels one image after the other.
+
+    Attributes
+    ----------
+    model : SetModel
+        The model.
+    labeller : FittedModel
+        The same, ready to compute.
+    """
+
+    model: SetModel
+    labeller: FittedModel
+
+    def write_steps(
+        self, source: RasterSource, metres: float | None, sink: LabelSink, config: SegmentConfig
+    ) -> Steps[None]:
+        """Label an image of any size, window by window.
+
+        Parameters
+        ----------
+        source : RasterSource
+            The image.
+        metres : float or None
+            Side of its pixels on the ground, None where unknown.
+        sink : LabelSink
+            Takes labels and confidence; ids are those of the model's taxonomy.
+        config : SegmentConfig
+            Of this, ``window``, ``overlap`` and ``min_region`` count.
+
+        Raises
+        ------
+        ImageryError
+            If the image is not like those that the model was fitted on.
+        """
+        kind = Imagery.of(source, metres)
+        self.model.imagery.require(kind, name="the image", like=self.model.name)
+        return (yield from label_steps(source, self.labeller, config, sink))
+
+    def record(
+        self, config: SegmentConfig, *, name: str, digest: str | None, bands: str | None
+    ) -> Provenance:
+        """Return how labels come about; see `Provenance`.
+
+        Parameters
+        ----------
+        config : SegmentConfig
+            As in `write_steps`.
+        name : str
+            What the image is called.
+        digest : str or None
+            SHA-256 of the image file.
+        bands : str or None
+            What the user said that the bands are.
+        """
+        here = {key: getattr(config, key) for key in ("window", "overlap", "min_region")}
+        model = {"model": self.model.name, "model_sha256": self.model.sha256}
+        return Provenance(
+            config={**self.model.provenance.config, **model, **here, "bands": bands},
+            source=name,
+            source_sha256=digest,
+            weights_sha256=self.model.provenance.weights_sha256,
         )
 
 
-def labeller_steps(
+def ready_steps(
     model: SetModel, config: SegmentConfig, *, cache: FeatureCache | None = None
-) -> Steps[FittedModel]:
-    """Load the backbone of a model; the result labels any image, see `pipeline.label_steps`.
+) -> Steps[ReadyModel]:
+    """Load the backbone of a model.
 
     Parameters
     ----------
@@ -114,7 +175,8 @@ def labeller_steps(
         projection=model.scaler.projection.to(device),
     )
     classes = model.classes.to(device)
-    return FittedModel(model.stats, backbone, scaler, classes, guide_bands(roles), device)
+    labeller = FittedModel(model.stats, backbone, scaler, classes, guide_bands(roles), device)
+    return ReadyModel(replace(model, config=used), labeller)
 
 
 def shown_backbone(reference: str) -> str:

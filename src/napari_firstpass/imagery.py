@@ -76,7 +76,9 @@ class Imagery:
             remedy = "resample the image (gdalwarp -tr), or leave it out"
         else:
             return
-        raise ImageryError(expected=f"{expected} in {name}, as in {like}", found=found, remedy=remedy)
+        raise ImageryError(
+            expected=f"{expected} in {name}, as in {like}", found=found, remedy=remedy
+        )
 
     def _as_large(self, other: Imagery) -> bool:
         if self.metres is None or other.metres is None:

@@ -45,9 +45,7 @@ _MOST_BYTES = 2**30
 _ANEW = "get the file again, or fit anew"
 
 
-def write_model(
-    path: str | os.PathLike[str], model: SetModel, *, overwrite: bool = False
-) -> Path:
+def write_model(path: str | os.PathLike[str], model: SetModel, *, overwrite: bool = False) -> Path:
     """Write a model, whole or not at all; the same bytes for the same model.
 
     Parameters
@@ -185,4 +183,5 @@ def _model(
         imagery=Imagery.from_dict(json.loads(notes["imagery"])),
         provenance=Provenance.from_json(notes["provenance"]),
         name=name,
+        sha256=notes["sha256"],
     )

@@ -27,7 +27,7 @@ from napari_firstpass.taxonomy import UNLABELLED
 from napari_firstpass.tiling import Tile, affordable, tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.features import FeatureMap
-    from napari_firstpass.grid import Grid
     from napari_firstpass.protocols import Backbone, ClassModel, Labeller, LabelSink
     from napari_firstpass.raster import Raster, RasterSource
     from napari_firstpass.sampling import OpenSource
@@ -179,7 +178,7 @@ def fit_sample_steps(
     segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
     stats = BandStats.of([raster.crop(inner) for raster, inner in sample])
     roles = sample[0][0].roles
-    making = _backbone(config.backbone, stats, roles, device, cache)
+    making = backbone_steps(config, stats, roles, device, cache)
     backbone = yield from relay(making, Span(0, 0, 14 * len(sample)))
     maps: list[FeatureMap] = []
     for done, (raster, inner) in enumerate(sample):
@@ -204,14 +203,15 @@ def band_stats_steps(source: RasterSource, seed: int) -> Steps[BandStats]:
     return BandStats.of([raster.crop(inner) for raster, inner in sample])
 
 
-def _backbone(
-    reference: str,
+def backbone_steps(
+    config: SegmentConfig,
     stats: BandStats,
     roles: tuple[Role | None, ...],
     device: torch.device,
     cache: FeatureCache | None,
 ) -> Steps[Backbone]:
-    factory = backbone_factory(reference)
+    """Load the backbone that ``config`` names, for bands with these value ranges and roles."""
+    factory = backbone_factory(config.backbone)
     # Seconds each, for a network.
     yield Progress(0, 2, "checking the weights")
     identity = factory.identity()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -13,6 +12,7 @@ from napari_firstpass.tiling import spread_windows, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from napari_firstpass.grid import Grid, Window
     from napari_firstpass.raster import Raster, RasterSource
@@ -47,9 +47,7 @@ def sample_steps(source: RasterSource, seed: int) -> Steps[Sample]:
     return (yield from _sample_of(source, seed, min(_WINDOWS, _affordable(source, _BYTES))))
 
 
-def set_sample_steps(
-    images: Sequence[OpenSource], seed: int
-) -> Steps[Sample]:
+def set_sample_steps(images: Sequence[OpenSource], seed: int) -> Steps[Sample]:
     """Read windows that are spread over many images, of each about as many.
 
     Parameters
