@@ -33,8 +33,9 @@ from napari_firstpass.io.label_file import read_segmentation
 from napari_firstpass.io.raster_file import write_raster
 from napari_firstpass.progress import run
 from napari_firstpass.raster import Raster
+from napari_firstpass.semantic import load_semantic
 from napari_firstpass.semantic_labels import label_steps
-from napari_firstpass.semantic_models import semantic_model_steps
+from napari_firstpass.vision_folder import VisionFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -211,7 +212,7 @@ def test_a_model_labels_a_file_as_it_labels_an_array(
     out, sure = tmp_path / "labels.tif", tmp_path / "sure.tif"
     report = label_file(scene, out, str(model), confidence=sure)
     raster = Raster.from_array(landscape(150, 170), Grid(150, 170), roles=("red", "green", "blue"))
-    expected = run(label_steps(raster, run(semantic_model_steps(str(model)))))
+    expected = run(label_steps(raster, load_semantic(VisionFolder(model))))
     np.testing.assert_array_equal(read_segmentation(out).labels, expected.labels)
     with rasterio.open(sure) as file:
         np.testing.assert_array_equal(file.read(1), expected.confidence)
@@ -222,7 +223,7 @@ def test_a_model_labels_a_file_as_it_labels_an_array(
 def test_a_loaded_model_does_as_well_as_its_folder(
     scene: Path, tmp_path: Path, model: Path
 ) -> None:
-    loaded = run(semantic_model_steps(str(model)))
+    loaded = load_semantic(VisionFolder(model))
     one = label_file(scene, tmp_path / "1.tif", loaded, bands="r,g,b").labels
     other = label_file(scene, tmp_path / "2.tif", str(model), bands="r,g,b").labels
     assert one.read_bytes() == other.read_bytes()

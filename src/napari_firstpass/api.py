@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.digest import sha256_steps
-from napari_firstpass.errors import ImageContentError, ImageReadError
+from napari_firstpass.errors import ImageContentError, ImageReadError, OptionError
+from napari_firstpass.fitting import ReadyModel, SetModel, shown_backbone
 from napari_firstpass.grid import IDENTITY, Grid
+from napari_firstpass.imagery import Imagery
 from napari_firstpass.io.geotiff import open_raster
+from napari_firstpass.io.ground import metres_per_pixel
 from napari_firstpass.io.label_file import LabelFile
-from napari_firstpass.pipeline import segment_steps
+from napari_firstpass.own_classes import OwnClasses, load_model_steps
+from napari_firstpass.pipeline import fit_set_steps, segment_steps
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.segmentation import ArraySink, Segmentation
+from napari_firstpass.semantic import SemanticModel
 from napari_firstpass.semantic_labels import record_of, write_steps
-from napari_firstpass.semantic_models import semantic_model_steps
 from napari_firstpass.taxonomy import Taxonomy, numbered_taxonomy
-from napari_firstpass.weights.folder import is_path
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from affine import Affine
@@ -36,7 +40,6 @@ if TYPE_CHECKING:
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.protocols import LabelSink
     from napari_firstpass.raster import RasterSource
-    from napari_firstpass.semantic import SemanticModel
 
 DEFAULT_CONFIG = SegmentConfig()
 
@@ -138,42 +141,49 @@ def segment_file_steps(
 def label_file(
     image: str | os.PathLike[str],
     out: str | os.PathLike[str],
-    model: str | SemanticModel,
+    model: str | os.PathLike[str] | OwnClasses,
     config: SegmentConfig = DEFAULT_CONFIG,
     *,
     bands: str | None = None,
     confidence: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    cache: FeatureCache | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SegmentReport:
-    """Label an image file of any size with the classes that a model was trained on.
-
-    Unlike `segment_file`, this is supervised: classes have names, and what the model has not
-    learned cannot be found.
+    """Label an image file of any size with classes that are there already.
 
     Parameters
     ----------
-    image, out, bands, confidence, overwrite, on_progress
+    image, out, bands, confidence, overwrite, cache, on_progress
         See `segment_file`.
-    model : str or SemanticModel
-        A short name such as ``"segformer-b0-ade"``, or the path of a folder, such as ``"./model"``,
-        that holds a SegFormer, Mask2Former or OneFormer. For several images, load it once, with
-        `semantic_models.semantic_model_steps`.
+    model : str, path or loaded model
+        A file of ``firstpass fit``, ``"classes.firstpass"``: then classes mean the same in all
+        images. Or a network that was trained with labels, by a short name such as
+        ``"segformer-b0-ade"`` or the path of a folder, such as ``"./model"``, that holds a
+        SegFormer, Mask2Former or OneFormer: then what it has not learned cannot be found. For
+        several images, load it once, with `own_classes.load_model_steps`.
     config : SegmentConfig
-        Of this, ``window``, ``overlap``, ``min_region``, ``seed`` and ``device`` count; the model
-        brings the classes.
+        Of this, ``window``, ``overlap``, ``min_region`` and ``device`` count, and the folder of a
+        ``backbone``; for a network, ``seed`` too. The model brings the classes.
 
     Raises
     ------
     FirstPassError
-        See `segment_file`.
+        See `segment_file`; and `ImageryError` if the image is not like those of the fit.
 
     Examples
     --------
-    >>> report = label_file("scene.tif", "labels.tif", "segformer-b0-ade")  # doctest: +SKIP
+    >>> report = label_file("scene.tif", "labels.tif", "classes.firstpass")  # doctest: +SKIP
     """
     steps = label_file_steps(
-        image, out, model, config, bands=bands, confidence=confidence, overwrite=overwrite
+        image,
+        out,
+        model,
+        config,
+        bands=bands,
+        confidence=confidence,
+        overwrite=overwrite,
+        cache=cache,
     )
     return run(guarded(steps), on_progress or ignore)
 
@@ -181,26 +191,127 @@ def label_file(
 def label_file_steps(
     image: str | os.PathLike[str],
     out: str | os.PathLike[str],
-    model: str | SemanticModel,
+    model: str | os.PathLike[str] | OwnClasses,
     config: SegmentConfig = DEFAULT_CONFIG,
     *,
     bands: str | None = None,
     confidence: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    cache: FeatureCache | None = None,
 ) -> Steps[SegmentReport]:
     """Do the work of `label_file` in steps; closing the generator leaves nothing behind."""
     start = 0
-    if isinstance(model, str):
+    if not isinstance(model, ReadyModel | SemanticModel):
         start = 10
-        model = yield from relay(semantic_model_steps(model), Span(0, start, 100))
-    chosen = model
-    work = _Work(
-        chosen.classes,
-        lambda name, digest: record_of(chosen, config, name=name, digest=digest, bands=bands),
-        lambda source, sink: write_steps(source, chosen, sink, config),
-    )
+        loading = load_model_steps(os.fspath(model), config, cache=cache)
+        model = yield from relay(loading, Span(0, start, 100))
+    work = _labelling(model, config, bands)
     files = _Files(image, out, bands, confidence, overwrite)
     return (yield from relay(files.written(work), Span(start, 100, 100)))
+
+
+def _labelling(model: OwnClasses, config: SegmentConfig, bands: str | None) -> _Work:
+    if isinstance(model, SemanticModel):
+        return _Work(
+            model.classes,
+            lambda name, digest: record_of(model, config, name=name, digest=digest, bands=bands),
+            lambda source, sink: write_steps(source, model, sink, config),
+        )
+    return _Work(
+        model.model.taxonomy,
+        lambda name, digest: model.record(config, name=name, digest=digest, bands=bands),
+        lambda source, sink: model.write_steps(source, metres_per_pixel(source.grid), sink, config),
+    )
+
+
+def fit_files(
+    images: Sequence[str | os.PathLike[str]],
+    config: SegmentConfig = DEFAULT_CONFIG,
+    *,
+    bands: str | None = None,
+    cache: FeatureCache | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> SetModel:
+    """Find classes that mean the same in many images, on windows spread over all of them.
+
+    Parameters
+    ----------
+    images : sequence of path
+        GeoTIFF, VRT, JPEG 2000, PNG or JPEG, of one kind: the same bands, type of values and size
+        of pixels.
+    config : SegmentConfig
+        Of this, ``method``, ``backbone``, ``classes``, ``seed`` and ``device`` count.
+    bands : str or None
+        What the bands are, such as ``"r,g,b,n"``, where the files do not say it.
+    cache : FeatureCache, optional
+        Where the features of networks are kept between runs.
+    on_progress : callable or None
+        Called with a `Progress` about every 100 ms of work.
+
+    Returns
+    -------
+    SetModel
+        To be kept with `model_file.write_model`.
+
+    Raises
+    ------
+    FirstPassError
+        See `segment_file`; and `ImageryError` if the images are not of one kind.
+
+    Examples
+    --------
+    >>> write_model("classes.firstpass", fit_files(["a.tif", "b.tif"]))  # doctest: +SKIP
+    """
+    steps = fit_files_steps(images, config, bands=bands, cache=cache)
+    return run(guarded(steps), on_progress or ignore)
+
+
+def fit_files_steps(
+    images: Sequence[str | os.PathLike[str]],
+    config: SegmentConfig = DEFAULT_CONFIG,
+    *,
+    bands: str | None = None,
+    cache: FeatureCache | None = None,
+) -> Steps[SetModel]:
+    """Do the work of `fit_files` in steps."""
+    if not images:
+        raise OptionError(expected="images to fit on", found="none", remedy="name at least one")
+    backbone_factory(config.backbone)  # what is missing is said before large files are read
+    imagery = yield from relay(_common_imagery(images, bands), Span(0, 5, 100))
+    openers = [partial(open_raster, image, bands=bands) for image in images]
+    fit = fit_set_steps(openers, config, cache=cache)
+    fitted = yield from relay(fit, Span(5, 100, 100))
+    chosen = {key: getattr(config, key) for key in ("method", "classes", "seed")}
+    chosen["backbone"] = shown_backbone(config.backbone)
+    names = [Path(image).name for image in images]
+    return SetModel(
+        stats=fitted.stats,
+        scaler=fitted.scaler,
+        classes=fitted.classes,
+        config=config,
+        taxonomy=numbered_taxonomy(config.classes),
+        imagery=imagery,
+        provenance=Provenance(
+            config={**chosen, "bands": bands, "fitted_on": names},
+            source=f"{len(names)} images",
+            weights_sha256=backbone_factory(config.backbone).weights_sha256(),
+        ),
+    )
+
+
+def _common_imagery(images: Sequence[str | os.PathLike[str]], bands: str | None) -> Steps[Imagery]:
+    """Return what kind the images are of, and refuse the first that is of another."""
+    common = _imagery(images[0], bands)
+    for done, image in enumerate(images):
+        yield Progress(done, len(images), "looking at the images")
+        kind = _imagery(image, bands)
+        common.require(kind, name=Path(image).name, like=Path(images[0]).name)
+    return common
+
+
+def _imagery(image: str | os.PathLike[str], bands: str | None) -> Imagery:
+    with open_raster(image, bands=bands) as source:
+        return Imagery.of(source, metres_per_pixel(source.grid))
 
 
 def segment_array(
@@ -353,8 +464,8 @@ def _provenance(
 ) -> Provenance:
     # The device is left out: it is a matter of speed, and `auto` says nothing.
     options = {key: value for key, value in asdict(config).items() if key != "device"}
-    if is_path(config.backbone):  # no folders of the user's: the hash tells which weights they were
-        options["backbone"] = Path(config.backbone).name
+    # No folders of the user's: the hash tells which weights they were.
+    options["backbone"] = shown_backbone(config.backbone)
     return Provenance(
         config={**options, "bands": bands},
         source=name,

@@ -41,6 +41,10 @@ class BandError(FirstPassError, ValueError):
     """Bands were named that the image does not have."""
 
 
+class ImageryError(FirstPassError, ValueError):
+    """Images that are to share classes differ in bands, values or resolution."""
+
+
 class OptionError(FirstPassError, ValueError):
     """An option lies outside its range."""
 

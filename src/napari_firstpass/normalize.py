@@ -157,14 +157,11 @@ class FeatureScaler:
         power : float
             0 leaves the principal components as they are, 1 whitens them fully.
         """
-        vectors = valid_vectors(sample).double()
-        mean = vectors.mean(0)
-        centred = vectors - mean
-        spread = centred.square().mean(0).sqrt()
+        mean, covariance = _moments(sample)
+        spread = covariance.diagonal().sqrt()
         inverse = torch.where(spread > 1e-9, 1 / spread.clamp_min(1e-9), 0.0)
-        inverse *= _weights(sample[0].groups or (len(mean),))
-        centred *= inverse
-        values, directions = torch.linalg.eigh(centred.T @ centred / len(centred))
+        inverse *= _weights(sample[0].groups or (len(mean),)).to(inverse)
+        values, directions = torch.linalg.eigh(inverse[:, None] * covariance * inverse)
         values, directions = values.flip(0).clamp_min(0), directions.flip(1).T
         share = values.cumsum(0) / values.sum().clamp_min(1e-12)
         count = max(1, int((share < keep).sum()) + 1)
@@ -176,6 +173,21 @@ class FeatureScaler:
         """Scale vectors (D, h, w) to (E, h, w)."""
         flat = self.projection @ (vectors.flatten(1) - self.mean.unsqueeze(1))
         return flat.reshape(-1, *vectors.shape[1:])
+
+
+def _moments(sample: Sequence[FeatureMap]) -> tuple[Tensor, Tensor]:
+    """Return mean (D,) and covariance (D, D) of all valid vectors, in double precision.
+
+    Window by window: of a large sample, no second copy is made.
+    """
+    count = sum(int(window.valid.sum()) for window in sample)
+    sums = [window.vectors[:, window.valid].double().sum(1) for window in sample]
+    mean = torch.stack(sums).sum(0) / count
+    covariance = mean.new_zeros(len(mean), len(mean))
+    for window in sample:
+        centred = window.vectors[:, window.valid].double() - mean[:, None]
+        covariance.addmm_(centred, centred.T)
+    return mean, covariance / count
 
 
 def _weights(groups: tuple[int, ...]) -> Tensor:

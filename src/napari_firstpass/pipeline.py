@@ -20,13 +20,14 @@ from napari_firstpass.normalize import BandStats, FeatureScaler, filled, usable
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.refiners.guided_filter import GuidedFilterConfig, sharpen
 from napari_firstpass.refiners.small_regions import merge_small_regions
+from napari_firstpass.sampling import sample_area, sample_steps, set_sample_steps
 from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.segmenters import SEGMENTERS
 from napari_firstpass.taxonomy import UNLABELLED
-from napari_firstpass.tiling import Tile, affordable, spread_windows, tiles
+from napari_firstpass.tiling import Tile, affordable, tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -34,16 +35,11 @@ if TYPE_CHECKING:
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.features import FeatureMap
-    from napari_firstpass.grid import Grid
     from napari_firstpass.protocols import Backbone, ClassModel, Labeller, LabelSink
     from napari_firstpass.raster import Raster, RasterSource
+    from napari_firstpass.sampling import OpenSource
     from napari_firstpass.segmentation import Labels
 
-_SAMPLE_SIDE = 256
-_SAMPLE_CONTEXT = 64
-_SAMPLE_WINDOWS = 32
-_SAMPLE_BYTES = 128 * 2**20
-_ENOUGH_PIXELS = 128 * 128
 _GUIDE_BANDS = 3
 
 
@@ -105,7 +101,7 @@ def segment_steps(
     """
     cuts = _cut(source, config, config.classes)
     area = sum(tile.padded.height * tile.padded.width for tile in cuts)
-    fit = _sample_area(source)
+    fit = sample_area(source)
     model = yield from relay(fit_steps(source, config, cache=cache), Span(0, fit, fit + area))
     yield from relay(label_steps(source, model, config, sink), Span(fit, fit + area, fit + area))
 
@@ -118,12 +114,41 @@ def fit_steps(
     The sample depends on the size of the image and the seed only, so that the classes do not
     depend on how the image is cut into windows afterwards.
     """
-    # What is unknown is refused before anything is read.
+    _require_known(config)
+    sample = yield from sample_steps(source, config.seed)
+    return (yield from fit_sample_steps(sample, config, cache=cache))
+
+
+def fit_set_steps(
+    images: Sequence[OpenSource], config: SegmentConfig, *, cache: FeatureCache | None = None
+) -> Steps[FittedModel]:
+    """Find classes that many images share, on windows spread over all of them.
+
+    Parameters
+    ----------
+    images : sequence of callable
+        Each opens one; all must have the same bands.
+    config : SegmentConfig
+        The options.
+    cache : FeatureCache, optional
+        See `fit_sample_steps`.
+
+    Raises
+    ------
+    ImageContentError
+        As `segment_steps`.
+    """
+    _require_known(config)
+    sample = yield from relay(set_sample_steps(images, config.seed), Span(0, 10, 100))
+    fit = fit_sample_steps(sample, config, cache=cache)
+    return (yield from relay(fit, Span(10, 100, 100)))
+
+
+def _require_known(config: SegmentConfig) -> None:
+    """Refuse what is unknown before anything is read."""
     torch_device(config.device)
     backbone_factory(config.backbone)
     SEGMENTERS.load(config.method)
-    sample = yield from _read_sample(source, config.seed)
-    return (yield from fit_sample_steps(sample, config, cache=cache))
 
 
 def fit_sample_steps(
@@ -153,7 +178,7 @@ def fit_sample_steps(
     segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
     stats = BandStats.of([raster.crop(inner) for raster, inner in sample])
     roles = sample[0][0].roles
-    making = _backbone(config.backbone, stats, roles, device, cache)
+    making = backbone_steps(config, stats, roles, device, cache)
     backbone = yield from relay(making, Span(0, 0, 14 * len(sample)))
     maps: list[FeatureMap] = []
     for done, (raster, inner) in enumerate(sample):
@@ -174,18 +199,19 @@ def band_stats_steps(source: RasterSource, seed: int) -> Steps[BandStats]:
     ImageContentError
         If the image holds no data, or one value everywhere.
     """
-    sample = yield from _read_sample(source, seed)
+    sample = yield from sample_steps(source, seed)
     return BandStats.of([raster.crop(inner) for raster, inner in sample])
 
 
-def _backbone(
-    reference: str,
+def backbone_steps(
+    config: SegmentConfig,
     stats: BandStats,
     roles: tuple[Role | None, ...],
     device: torch.device,
     cache: FeatureCache | None,
 ) -> Steps[Backbone]:
-    factory = backbone_factory(reference)
+    """Load the backbone that ``config`` names, for bands with these value ranges and roles."""
+    factory = backbone_factory(config.backbone)
     # Seconds each, for a network.
     yield Progress(0, 2, "checking the weights")
     identity = factory.identity()
@@ -246,50 +272,6 @@ def _cut(source: RasterSource, config: SegmentConfig, classes: int) -> tuple[Til
         config.window, config.overlap, bands=len(source.names), classes=classes
     )
     return tiles(source.grid, window=window, overlap=overlap)
-
-
-def _sample_area(source: RasterSource) -> int:
-    """Return how many pixels are looked at for fitting."""
-    side = _SAMPLE_SIDE + 2 * _SAMPLE_CONTEXT
-    return min(source.grid.height * source.grid.width, _SAMPLE_WINDOWS * side * side)
-
-
-def _read_sample(source: RasterSource, seed: int) -> Steps[list[tuple[Raster, Window]]]:
-    """Read windows with context, each with the place of the window in it.
-
-    Where the spread windows meet next to no data, the whole image is searched for some.
-    """
-    side = _SAMPLE_SIDE + 2 * _SAMPLE_CONTEXT
-    window_bytes = side * side * len(source.names) * source.dtype.itemsize
-    limit = max(4, min(_SAMPLE_WINDOWS, _SAMPLE_BYTES // window_bytes))
-    spread = spread_windows(source.grid, side=_SAMPLE_SIDE, limit=limit, seed=seed)
-    sample = yield from _read_windows(source, spread)
-    if sum(int(raster.crop(inner).valid.sum()) for raster, inner in sample) >= _ENOUGH_PIXELS:
-        return sample
-    holding: list[Window] = []
-    for window in _all_windows(source.grid):
-        yield Progress(0, 1, "looking for data")
-        if usable(source.read(window)).valid.any():
-            holding.append(window)
-    return (yield from _read_windows(source, holding[:: -(-len(holding) // limit) or 1]))
-
-
-def _read_windows(
-    source: RasterSource, windows: Sequence[Window]
-) -> Steps[list[tuple[Raster, Window]]]:
-    sample: list[tuple[Raster, Window]] = []
-    height, width = source.grid.shape
-    for window in windows:
-        yield Progress(0, 1, "reading a sample")
-        context = window.grown(_SAMPLE_CONTEXT, height=height, width=width)
-        raster, inner = usable(source.read(context)), window.relative_to(context)
-        if raster.valid[inner.slices].any():
-            sample.append((filled(raster), inner))
-    return sample
-
-
-def _all_windows(grid: Grid) -> Iterator[Window]:
-    return (tile.core for tile in tiles(grid, window=_SAMPLE_SIDE, overlap=0))
 
 
 def _inner_features(backbone: Backbone, raster: Raster, inner: Window) -> Steps[FeatureMap]:

@@ -62,6 +62,10 @@ class ClassModel(Protocol):
         """Number of classes."""
         ...
 
+    def to(self, device: torch.device) -> ClassModel:
+        """Return the same classes on a device."""
+        ...
+
     def scores(self, vectors: Tensor) -> Tensor:
         """Return class probabilities (K, h, w), summing to 1 over K, of vectors (D, h, w)."""
         ...

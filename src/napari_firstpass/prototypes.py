@@ -44,6 +44,10 @@ class PrototypeModel:
         """Number of classes."""
         return len(self.centres)
 
+    def to(self, device: torch.device) -> PrototypeModel:
+        """Return the same classes on a device."""
+        return PrototypeModel(self.centres.to(device), self.temperature)
+
     def scores(self, vectors: Tensor) -> Tensor:
         """Return class probabilities (K, h, w) of vectors (D, h, w)."""
         distances = squared_distances(vectors.flatten(1).T, self.centres)

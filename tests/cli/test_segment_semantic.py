@@ -1,4 +1,4 @@
-"""``firstpass segment --semantic``: the classes of a model, from its folder or its name."""
+"""``firstpass segment --model``: the classes of a model, from its folder or its name."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def refusal(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_the_labels_bear_names_and_colours_of_the_model(scene: Path, folder: Path) -> None:
-    out = segment(scene, "--semantic", str(folder), "--confidence")
+    out = segment(scene, "--model", str(folder), "--confidence")
     with rasterio.open(out) as file, rasterio.open(scene) as image:
         assert (file.crs, file.transform, file.shape) == (image.crs, image.transform, image.shape)
         ids = set(np.unique(file.read(1)))
@@ -81,7 +81,7 @@ def test_the_labels_bear_names_and_colours_of_the_model(scene: Path, folder: Pat
 
 
 def test_the_record_names_the_model_and_no_folder(scene: Path, folder: Path) -> None:
-    record = read_segmentation(segment(scene, "--semantic", str(folder))).provenance
+    record = read_segmentation(segment(scene, "--model", str(folder))).provenance
     assert record.config["method"] == "semantic"
     assert record.config["model"] == "my model"
     assert record.weights_sha256 == VisionFolder(folder).sha256()
@@ -90,8 +90,8 @@ def test_the_record_names_the_model_and_no_folder(scene: Path, folder: Path) -> 
 
 
 def test_two_runs_write_the_same_bytes(scene: Path, folder: Path) -> None:
-    first = segment(scene, "--semantic", str(folder)).read_bytes()
-    again = segment(scene, "--semantic", str(folder), "--overwrite").read_bytes()
+    first = segment(scene, "--model", str(folder)).read_bytes()
+    again = segment(scene, "--model", str(folder), "--overwrite").read_bytes()
     assert first == again
 
 
@@ -101,7 +101,7 @@ def test_a_hundred_and_fifty_classes_are_all_in_the_file(
     names = ("wall", "door, double door", "bar & <grill>", "Übergang", "screen", "screen")
     names += tuple(f"thing {i}" for i in range(7, 151))
     model = save_semantic("SegFormer", tmp_path / "ade", names)
-    out = segment(scene, "--semantic", str(model), "--json")
+    out = segment(scene, "--model", str(model), "--json")
     found = read_segmentation(out)
     assert found.labels.dtype == np.uint8
     listed = [entry.name for entry in found.taxonomy.classes]
@@ -117,7 +117,7 @@ def test_of_many_classes_the_summary_shows_the_largest_first(
     scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = tuple(f"thing-{i}" for i in range(1, 41))
-    out = segment(scene, "--semantic", str(save_semantic("SegFormer", tmp_path / "m", names)))
+    out = segment(scene, "--model", str(save_semantic("SegFormer", tmp_path / "m", names)))
     lines = capsys.readouterr().out.splitlines()
     line = next(x for x in lines if x.startswith("  classes "))
     labels = read_segmentation(out).labels
@@ -130,7 +130,7 @@ def test_of_many_classes_the_summary_shows_the_largest_first(
 
 def test_more_than_255_classes_need_larger_numbers(scene: Path, tmp_path: Path) -> None:
     names = tuple(f"thing {i}" for i in range(300))
-    out = segment(scene, "--semantic", str(save_semantic("SegFormer", tmp_path / "m", names)))
+    out = segment(scene, "--model", str(save_semantic("SegFormer", tmp_path / "m", names)))
     found = read_segmentation(out)
     assert found.labels.dtype == np.uint16
     assert len(found.taxonomy) == 300
@@ -143,7 +143,7 @@ def test_several_images_go_into_a_folder_with_one_model(
     missing = tmp_path / "missing.tif"
     images = [str(scene), str(missing), str(other)]
     out = tmp_path / "out"
-    code = main(["segment", *images, "--out", str(out), "--semantic", str(folder), "--overlay"])
+    code = main(["segment", *images, "--out", str(out), "--model", str(folder), "--overlay"])
     assert code == SOME_FAILED
     assert {path.name for path in out.iterdir()} == {
         f"{name}_{end}"
@@ -168,7 +168,7 @@ def test_what_is_for_clusters_is_refused_even_if_it_is_the_default(
     scene: Path, given: tuple[str, ...], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = scene.with_name("labels.tif")
-    run = ["segment", str(scene), "--out", str(out), "--semantic", "./my model"]
+    run = ["segment", str(scene), "--out", str(out), "--model", "./my model"]
     assert main([*run, *given]) == USAGE
     assert f"found {named}; leave out" in refusal(capsys)
     assert not out.exists()
@@ -188,11 +188,11 @@ def test_what_is_no_model_is_refused_before_anything_is_read(
 ) -> None:
     scene.write_bytes(b"not an image, and nobody notices")
     out = scene.with_name("labels.tif")
-    assert main(["segment", str(scene), "--out", str(out), "--semantic", name]) == code
+    assert main(["segment", str(scene), "--out", str(out), "--model", name]) == code
     said = refusal(capsys)
     assert found in said
     if code == USAGE:
-        assert "out of segformer-b0-ade, mask2former-s-ade, oneformer-t-ade, or a folder" in said
+        assert "out of segformer-b0-ade, mask2former-s-ade, oneformer-t-ade, a file of" in said
     assert [path.name for path in scene.parent.iterdir()] == ["scene.tif"]
 
 
@@ -201,7 +201,7 @@ def test_a_backbone_is_no_model_that_names_what_it_sees(
 ) -> None:
     backbone = save(build("DINOv2"), tmp_path / "dino")
     out = scene.with_name("labels.tif")
-    run = ["segment", str(scene), "--out", str(out), "--semantic", str(backbone)]
+    run = ["segment", str(scene), "--out", str(out), "--model", str(backbone)]
     assert main(run) == UNFIT
     assert "found model_type 'dinov2' (Dinov2Model)" in refusal(capsys)
     assert not out.exists()
@@ -211,7 +211,7 @@ def test_a_known_name_tells_how_to_get_the_weights_and_works_once_they_are_there
     scene: Path, folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = scene.with_name("labels.tif")
-    run = ["segment", str(scene), "--out", str(out), "--semantic", "segformer-b0-ade"]
+    run = ["segment", str(scene), "--out", str(out), "--model", "segformer-b0-ade"]
     assert main(run) == UNFIT
     said = refusal(capsys)
     assert 'run "firstpass models fetch segformer-b0-ade"' in said
@@ -229,7 +229,7 @@ def test_an_existing_file_stays_unless_it_may_be_replaced(
 ) -> None:
     out = scene.with_name("labels.tif")
     out.write_text("precious")
-    run = ["segment", str(scene), "--out", str(out), "--semantic", str(folder)]
+    run = ["segment", str(scene), "--out", str(out), "--model", str(folder)]
     assert main(run) == UNFIT
     refusal(capsys)
     assert out.read_text() == "precious"
@@ -242,7 +242,7 @@ def test_an_existing_file_stays_unless_it_may_be_replaced(
 @pytest.mark.parametrize("moment", ["loading the model", "reading the file"])
 def test_an_interrupted_run_leaves_nothing_behind(scene: Path, folder: Path, moment: str) -> None:
     command = [sys.executable, "-m", "napari_firstpass.cli", "segment", str(scene)]
-    command += ["--out", str(scene.with_name("labels.tif")), "--semantic", str(folder)]
+    command += ["--out", str(scene.with_name("labels.tif")), "--model", str(folder)]
     before = {path.name for path in scene.parent.iterdir()}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
         assert child.stderr is not None

@@ -16,24 +16,25 @@ from napari_firstpass.config import MAX_CLASSES, SegmentConfig
 from napari_firstpass.errors import FirstPassError, OptionError, OutputError
 from napari_firstpass.feature_cache import FeatureCache, default_folder
 from napari_firstpass.pairing import DEFAULT_SUFFIX, EXTRAS
+from napari_firstpass.weights.folder import is_path
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
     from collections.abc import Iterator, Sequence
 
     from napari_firstpass.api import SegmentReport
+    from napari_firstpass.own_classes import OwnClasses
     from napari_firstpass.progress import Steps
     from napari_firstpass.registry import Registry
-    from napari_firstpass.semantic import SemanticModel
 
 _MOST_SHOWN = 12
+NETWORKS = 'a name of "firstpass models list"; a folder with a network'
 
 
 def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     """Describe the command to the parser."""
     from napari_firstpass.backbones import BACKBONES
     from napari_firstpass.segmenters import SEGMENTERS
-    from napari_firstpass.weights.catalogue import KNOWN
 
     parser = commands.add_parser("segment", help="images to georeferenced label maps")
     default = SegmentConfig()
@@ -41,12 +42,11 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add = parser.add_argument
     add("images", nargs="+", type=Path, metavar="IMAGE", help="GeoTIFF, VRT, JP2, PNG or JPEG")
     add("--out", required=True, type=Path, help="label file; a folder for several images")
-    add("--method", help=f"{_table(SEGMENTERS)} [{default.method}]")
-    networks = 'a name of "firstpass models list"; a folder with a network'
-    add("--backbone", help=f"{_table(BACKBONES)}; {networks} [{default.backbone}]")
+    add("--method", help=f"{table(SEGMENTERS)} [{default.method}]")
+    add("--backbone", help=f"{table(BACKBONES)}; {NETWORKS} [{default.backbone}]")
     add("--classes", type=int, help=f"2 to {MAX_CLASSES} [{default.classes}]")
-    known = ", ".join(name for name, model in KNOWN.items() if model.task == "semantic")
-    add("--semantic", metavar="MODEL", help=f"the classes of a model: {known}; a folder with one")
+    own = 'a file of "firstpass fit", or a network that knows classes, such as segformer-b0-ade'
+    add("--model", help=f"classes that are there already: {own}, or its folder")
     add("--bands", metavar="r,g,b,n", help="what the file's bands are, in order; - leaves one out")
     add("--window", type=int, default=default.window, help="pixels computed at once [%(default)s]")
     add("--overlap", type=int, default=default.overlap, help="context in pixels [%(default)s]")
@@ -60,7 +60,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--json", action="store_true", help="print the result as JSON")
 
 
-def _table(registry: Registry[Any]) -> str:
+def table(registry: Registry[Any]) -> str:
+    """Return the names of a table with what they stand for, in one line."""
     return "; ".join(f"{name}: {registry.summary(name)}" for name in registry.names)
 
 
@@ -75,11 +76,11 @@ def _segment(options: Namespace) -> int:
         device=options.device,
     )
     jobs = output_paths(options.images, options.out)
-    how = _How(config, _cache(config, options), _model(options))
+    cache = feature_cache(options, config)
+    how = _How(config, cache, _model(options, config, cache))
     with _folder(options.out, wanted=len(jobs) > 1):
         results = [_segment_one(*job, how, options) for job in jobs]
-        if how.cache is not None and how.cache.trouble is not None:
-            print(f"firstpass: {how.cache.trouble}", file=sys.stderr)
+        tell_trouble(how.cache)
     if options.json:
         alone = len(results) == 1
         print(json.dumps(results[0] if alone else results, indent=2, ensure_ascii=False))
@@ -92,40 +93,57 @@ class _How:
 
     config: SegmentConfig
     cache: FeatureCache | None
-    model: SemanticModel | None
+    model: OwnClasses | None
 
 
 def _own_classes(options: Namespace) -> dict[str, Any]:
-    """Return what was said of classes that are to be found; nothing if a model brings its own."""
+    """Return what was said of classes that are to be found; a model brings its own."""
     said = {key: getattr(options, key) for key in ("method", "backbone", "classes")}
     given = {key: value for key, value in said.items() if value is not None}
-    if given and options.semantic is not None:
+    if options.model is None:
+        return given
+    from napari_firstpass.own_classes import is_model_file
+
+    # A file does not know where the folder of its network is.
+    if is_path(options.backbone or "") and is_model_file(options.model):
+        del said["backbone"]
+    unwanted = [key for key, value in said.items() if value is not None]
+    if unwanted:
         raise OptionError(
-            expected="--semantic without --classes, --method and --backbone",
-            found=" and ".join(f"--{key}" for key in given),
+            expected="--model without --classes, --method and --backbone NAME",
+            found=" and ".join(f"--{key}" for key in unwanted),
             remedy="leave out one or the other: the model has classes of its own",
         )
     return given
 
 
-def _model(options: Namespace) -> SemanticModel | None:
+def _model(
+    options: Namespace, config: SegmentConfig, cache: FeatureCache | None
+) -> OwnClasses | None:
     """Load the model that was named, once for all images."""
-    if options.semantic is None:
+    if options.model is None:
         return None
+    from napari_firstpass.own_classes import load_model_steps
     from napari_firstpass.progress import guarded
-    from napari_firstpass.semantic_models import semantic_model_steps
 
-    with Reporter(options.semantic) as reporter:
-        return reporter.drive(guarded(semantic_model_steps(options.semantic)))
+    with Reporter(options.model) as reporter:
+        return reporter.drive(guarded(load_model_steps(options.model, config, cache=cache)))
 
 
-def _cache(config: SegmentConfig, options: Namespace) -> FeatureCache | None:
+def feature_cache(options: Namespace, config: SegmentConfig) -> FeatureCache | None:
     """Return where features are kept, None for nowhere."""
     from napari_firstpass.backbones import keeps_features
 
-    if options.no_cache or not keeps_features(config.backbone):
+    brought = getattr(options, "model", None) is not None  # with a backbone, perhaps a network
+    if options.no_cache or not (brought or keeps_features(config.backbone)):
         return None
     return FeatureCache(default_folder())
+
+
+def tell_trouble(cache: FeatureCache | None) -> None:
+    """Say why features could not be kept, if they could not."""
+    if cache is not None and cache.trouble is not None:
+        print(f"firstpass: {cache.trouble}", file=sys.stderr)
 
 
 @contextmanager
@@ -221,7 +239,7 @@ def _one_steps(image: Path, out: Path, how: _How, options: Namespace) -> Steps[d
     if how.model is None:
         steps = segment_file_steps(image, out, how.config, cache=how.cache, **given)
     else:
-        steps = label_file_steps(image, out, how.model, how.config, **given)
+        steps = label_file_steps(image, out, how.model, how.config, cache=how.cache, **given)
     report = yield from steps
     written = _write_overlay(report, overlay, options) if options.overlay else None
     return _result(report, written, perf_counter() - start)

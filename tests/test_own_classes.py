@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 import pytest
 from models import LAND, save_semantic
 
+from napari_firstpass.config import SegmentConfig
 from napari_firstpass.errors import UnknownNameError, WeightsError
-from napari_firstpass.progress import Progress, run
-from napari_firstpass.semantic_models import (
+from napari_firstpass.own_classes import (
+    load_model_steps,
     semantic_folder,
-    semantic_model_steps,
     semantic_names,
 )
+from napari_firstpass.progress import Progress, run
 from napari_firstpass.weights.catalogue import KNOWN
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def test_the_names_are_those_of_weights_that_tell_classes() -> None:
 def test_a_model_is_loaded_and_hashed_with_progress_that_never_goes_back(tmp_path: Path) -> None:
     folder = save_semantic("SegFormer", tmp_path / "model")
     seen: list[Progress] = []
-    model = run(semantic_model_steps(str(folder)), seen.append)
+    model = run(load_model_steps(str(folder), SegmentConfig(device="cpu")), seen.append)
     assert [entry.name for entry in model.classes.classes] == list(LAND)
     shares = [progress.done / progress.total for progress in seen]
     assert shares == sorted(shares)

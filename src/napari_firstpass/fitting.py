@@ -1,0 +1,184 @@
+"""Classes that mean the same in many images: fitted once, then applied to each of them alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_firstpass.backbones import backbone_factory
+from napari_firstpass.device import torch_device
+from napari_firstpass.errors import WeightsError
+from napari_firstpass.imagery import Imagery
+from napari_firstpass.pipeline import FittedModel, backbone_steps, guide_bands, label_steps
+from napari_firstpass.provenance import Provenance
+from napari_firstpass.weights.folder import is_path
+
+if TYPE_CHECKING:
+    from napari_firstpass.config import SegmentConfig
+    from napari_firstpass.feature_cache import FeatureCache
+    from napari_firstpass.normalize import BandStats, FeatureScaler
+    from napari_firstpass.progress import Steps
+    from napari_firstpass.protocols import ClassModel, LabelSink
+    from napari_firstpass.raster import RasterSource
+    from napari_firstpass.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class SetModel:
+    """What ``firstpass fit`` makes: classes, and what else is the same for all images of a set.
+
+    Attributes
+    ----------
+    stats : BandStats
+        The stretch of the bands, over all images.
+    scaler : FeatureScaler
+        Brings features to a common scale.
+    classes : ClassModel
+        Tells what they are.
+    config : SegmentConfig
+        How it was fitted. Of this, the method, the backbone and what makes its features finer, the
+        number of classes and the seed belong to the model.
+    taxonomy : Taxonomy
+        The classes: ids 1 … K, in the order of ``classes``.
+    imagery : Imagery
+        What an image must be like.
+    provenance : Provenance
+        How it came about; ``weights_sha256`` is that of the backbone.
+    name : str
+        What to call it in messages and records.
+    sha256 : str or None
+        Hash of all that its file says; None for a model that was not read from one.
+    """
+
+    stats: BandStats
+    scaler: FeatureScaler
+    classes: ClassModel
+    config: SegmentConfig
+    taxonomy: Taxonomy
+    imagery: Imagery
+    provenance: Provenance
+    name: str = "the model"
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        bands = {len(self.imagery.roles), len(self.stats.low), len(self.stats.high)}
+        counts = {self.classes.count, len(self.taxonomy), self.config.classes}
+        if len(bands) > 1 or len(counts) > 1 or self.taxonomy.ids != (*range(1, max(counts) + 1),):
+            raise WeightsError(
+                expected=f"one number of bands, and of classes from 1 on, in {self.name}",
+                found=f"{sorted(bands)} and {sorted(counts)}",
+                remedy="get the file again, or fit anew",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyModel:
+    """A model of a set with its backbone: labels one image after the other.
+
+    Attributes
+    ----------
+    model : SetModel
+        The model.
+    labeller : FittedModel
+        The same, ready to compute.
+    """
+
+    model: SetModel
+    labeller: FittedModel
+
+    def write_steps(
+        self, source: RasterSource, metres: float | None, sink: LabelSink, config: SegmentConfig
+    ) -> Steps[None]:
+        """Label an image of any size, window by window.
+
+        Parameters
+        ----------
+        source : RasterSource
+            The image.
+        metres : float or None
+            Side of its pixels on the ground, None where unknown.
+        sink : LabelSink
+            Takes labels and confidence; ids are those of the model's taxonomy.
+        config : SegmentConfig
+            Of this, ``window``, ``overlap`` and ``min_region`` count.
+
+        Raises
+        ------
+        ImageryError
+            If the image is not like those that the model was fitted on.
+        """
+        kind = Imagery.of(source, metres)
+        self.model.imagery.require(kind, name="the image", like=self.model.name)
+        return (yield from label_steps(source, self.labeller, config, sink))
+
+    def record(
+        self, config: SegmentConfig, *, name: str, digest: str | None, bands: str | None
+    ) -> Provenance:
+        """Return how labels come about; see `Provenance`.
+
+        Parameters
+        ----------
+        config : SegmentConfig
+            As in `write_steps`.
+        name : str
+            What the image is called.
+        digest : str or None
+            SHA-256 of the image file.
+        bands : str or None
+            What the user said that the bands are.
+        """
+        here = {key: getattr(config, key) for key in ("window", "overlap", "min_region")}
+        model = {"model": self.model.name, "model_sha256": self.model.sha256}
+        return Provenance(
+            config={**self.model.provenance.config, **model, **here, "bands": bands},
+            source=name,
+            source_sha256=digest,
+            weights_sha256=self.model.provenance.weights_sha256,
+        )
+
+
+def ready_steps(
+    model: SetModel, config: SegmentConfig, *, cache: FeatureCache | None = None
+) -> Steps[ReadyModel]:
+    """Load the backbone of a model.
+
+    Parameters
+    ----------
+    model : SetModel
+        The model.
+    config : SegmentConfig
+        Of this, the device counts, and the backbone if it is a folder: a model does not know where
+        networks are.
+    cache : FeatureCache, optional
+        Where features that are expensive are kept.
+
+    Raises
+    ------
+    WeightsError
+        If the backbone's weights are missing, or are not those that the model was fitted on.
+    """
+    reference = config.backbone if is_path(config.backbone) else model.config.backbone
+    device, roles = torch_device(config.device), model.imagery.roles
+    found = backbone_factory(reference).weights_sha256()
+    if found != model.provenance.weights_sha256:
+        raise WeightsError(
+            expected=f"the backbone that {model.name} was fitted on",
+            found=f"other weights of {shown_backbone(reference)}",
+            remedy="give that backbone (--backbone FOLDER), or fit anew",
+        )
+    used = replace(model.config, backbone=reference)
+    backbone = yield from backbone_steps(used, model.stats, roles, device, cache)
+    scaler = replace(
+        model.scaler,
+        mean=model.scaler.mean.to(device),
+        projection=model.scaler.projection.to(device),
+    )
+    classes = model.classes.to(device)
+    labeller = FittedModel(model.stats, backbone, scaler, classes, guide_bands(roles), device)
+    return ReadyModel(replace(model, config=used), labeller)
+
+
+def shown_backbone(reference: str) -> str:
+    """Return what is told of a backbone: its name, that of a folder without those above."""
+    return Path(reference).name if is_path(reference) else reference

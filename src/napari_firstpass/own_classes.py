@@ -1,0 +1,86 @@
+"""Models that bring classes of their own: of ``firstpass fit``, or networks trained with labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from napari_firstpass.errors import UnknownNameError
+from napari_firstpass.fitting import ReadyModel, ready_steps
+from napari_firstpass.model_file import SUFFIX, read_model
+from napari_firstpass.progress import Progress, Span, Steps, relay
+from napari_firstpass.semantic import SemanticModel, load_semantic_steps
+from napari_firstpass.vision_folder import VisionFolder
+from napari_firstpass.weights.catalogue import KNOWN
+from napari_firstpass.weights.folder import find, is_path
+
+if TYPE_CHECKING:
+    from napari_firstpass.config import SegmentConfig
+    from napari_firstpass.feature_cache import FeatureCache
+
+OwnClasses: TypeAlias = ReadyModel | SemanticModel
+
+
+def semantic_names() -> tuple[str, ...]:
+    """Return the short names of weights that tell classes, in the order of the catalogue."""
+    return tuple(name for name, model in KNOWN.items() if model.task == "semantic")
+
+
+def is_model_file(reference: str) -> bool:
+    """Tell whether a reference means a file of ``firstpass fit``, whether it is there or not."""
+    return reference.endswith(SUFFIX) or Path(reference).is_file()
+
+
+def load_model_steps(
+    reference: str, config: SegmentConfig, *, cache: FeatureCache | None = None
+) -> Steps[OwnClasses]:
+    """Find and load a model.
+
+    Parameters
+    ----------
+    reference : str
+        A file of ``firstpass fit``, a name of `semantic_names`, or the path of a folder with a
+        network (see `weights.folder.find`).
+    config : SegmentConfig
+        Of this, the device counts, and the backbone if it is a folder.
+    cache : FeatureCache, optional
+        Where features that are expensive are kept.
+
+    Raises
+    ------
+    UnknownNameError
+        See `semantic_folder`.
+    WeightsError
+        If the model or the weights of its backbone are not there, damaged, or of another kind.
+    """
+    if not is_model_file(reference):
+        return (yield from load_semantic_steps(semantic_folder(reference)))
+    yield Progress(0, 10, "reading the model")
+    model = read_model(reference)
+    return (yield from relay(ready_steps(model, config, cache=cache), Span(1, 10, 10)))
+
+
+def semantic_folder(reference: str) -> VisionFolder:
+    """Return the folder of a network that tells classes, loading nothing.
+
+    Parameters
+    ----------
+    reference : str
+        A name of `semantic_names`, or the path of a folder (see `weights.folder.find`).
+
+    Raises
+    ------
+    UnknownNameError
+        If it is neither; weights that ``firstpass models`` knows for something else are none.
+    WeightsError
+        If the weights are not there; the message says how to get them.
+    """
+    if not is_path(reference) and reference not in semantic_names():
+        other = f", weights for {KNOWN[reference].task}" if reference in KNOWN else ""
+        raise UnknownNameError(
+            expected=f"a model that knows classes out of {', '.join(semantic_names())}, a file of "
+            '"firstpass fit", or a folder such as ./model',
+            found=f"{reference!r}{other}",
+            remedy="choose one of them",
+        )
+    return VisionFolder(find(reference))
