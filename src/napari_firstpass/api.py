@@ -20,6 +20,7 @@ from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.segmentation import ArraySink, Segmentation
 from napari_firstpass.taxonomy import Taxonomy, numbered_taxonomy
+from napari_firstpass.upsampling import upsampler_of
 from napari_firstpass.weights.folder import is_path
 
 if TYPE_CHECKING:
@@ -122,7 +123,9 @@ def segment_file_steps(
     cache: FeatureCache | None = None,
 ) -> Steps[SegmentReport]:
     """Do the work of `segment_file` in steps; closing the generator leaves nothing behind."""
-    backbone_factory(config.backbone)  # what is missing is said before a large file is read
+    # What is missing is said before a large file is read.
+    backbone_factory(config.backbone)
+    upsampler_of(config.upsample)
     taxonomy = numbered_taxonomy(config.classes)
     with ExitStack() as stack:
         source = stack.enter_context(open_raster(image, bands=bands))

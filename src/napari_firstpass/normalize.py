@@ -26,6 +26,9 @@ _TAIL = 0.5
 _MAX_VALUES = 4_000_000
 """Values looked at for the stretch, over all bands and windows."""
 
+_MOST_NUMBERS = 2**25
+"""Of the features that a scaler is fitted to: twice 256 MB while it is."""
+
 LARGEST = 1e30
 """Floating values beyond this are no data, declared or not: what some programs write for none."""
 
@@ -143,7 +146,7 @@ class FeatureScaler:
     def of(
         cls, sample: Sequence[FeatureMap], *, keep: float = 0.95, power: float = 0.4
     ) -> FeatureScaler:
-        """Fit to a sample.
+        """Fit to a sample; where it is very large, to an evenly picked part of it.
 
         Channels are divided by their spread, then weighted so that each group of them has the same
         variance; then come the principal directions.
@@ -157,7 +160,8 @@ class FeatureScaler:
         power : float
             0 leaves the principal components as they are, 1 whitens them fully.
         """
-        vectors = valid_vectors(sample).double()
+        vectors = valid_vectors(sample)
+        vectors = vectors[:: -(-vectors.numel() // _MOST_NUMBERS) or 1].double()
         mean = vectors.mean(0)
         centred = vectors - mean
         spread = centred.square().mean(0).sqrt()

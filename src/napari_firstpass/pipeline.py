@@ -24,6 +24,8 @@ from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.segmenters import SEGMENTERS
 from napari_firstpass.taxonomy import UNLABELLED
 from napari_firstpass.tiling import Tile, affordable, spread_windows, tiles
+from napari_firstpass.upsampling import upsampler_of
+from napari_firstpass.upsampling.upsampled import UpsampledBackbone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +45,8 @@ _SAMPLE_SIDE = 256
 _SAMPLE_CONTEXT = 64
 _SAMPLE_WINDOWS = 32
 _SAMPLE_BYTES = 128 * 2**20
+_FEATURE_BYTES = 256 * 2**20
+"""Of the sample: 1024 numbers for 4 x 4 pixels of 32 windows would be twice that."""
 _ENOUGH_PIXELS = 128 * 128
 _GUIDE_BANDS = 3
 
@@ -65,6 +69,8 @@ class FittedModel:
         Bands whose edges the labels follow.
     device : torch.device
         Where to compute.
+    features : float
+        Numbers in a vector, divided by the pixels of its cell: how much memory windows need.
     """
 
     stats: BandStats
@@ -73,6 +79,7 @@ class FittedModel:
     classes: ClassModel
     guide: tuple[int, ...]
     device: torch.device
+    features: float = 0.0
 
     @property
     def count(self) -> int:
@@ -107,7 +114,8 @@ def segment_steps(
     area = sum(tile.padded.height * tile.padded.width for tile in cuts)
     fit = _sample_area(source)
     model = yield from relay(fit_steps(source, config, cache=cache), Span(0, fit, fit + area))
-    yield from relay(label_steps(source, model, config, sink), Span(fit, fit + area, fit + area))
+    labelling = label_steps(source, model, config, sink, features=model.features)
+    yield from relay(labelling, Span(fit, fit + area, fit + area))
 
 
 def fit_steps(
@@ -121,6 +129,7 @@ def fit_steps(
     # What is unknown is refused before anything is read.
     torch_device(config.device)
     backbone_factory(config.backbone)
+    upsampler_of(config.upsample)
     SEGMENTERS.load(config.method)
     sample = yield from _read_sample(source, config.seed)
     return (yield from fit_sample_steps(sample, config, cache=cache))
@@ -148,21 +157,37 @@ def fit_sample_steps(
     ------
     ImageContentError
         As `segment_steps`.
+    OptionError
+        If features are to be made finer that are fine already.
     """
     device = torch_device(config.device)
     segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
     stats = BandStats.of([raster.crop(inner) for raster, inner in sample])
     roles = sample[0][0].roles
-    backbone = _backbone(config.backbone, stats, roles, device, cache)
-    maps: list[FeatureMap] = []
-    for done, (raster, inner) in enumerate(sample):
-        span = Span(10 * done, 10 * (done + 1), 14 * len(sample))
-        maps.append((yield from relay(_inner_features(backbone, raster, inner), span)))
+    backbone = _backbone(config, stats, roles, device, cache)
+    maps = yield from relay(_sample_features(backbone, sample), Span(0, 10, 14))
+    features = len(maps[0].vectors) / maps[0].stride ** 2
     scaler = FeatureScaler.of(maps)
     scaled = [replace(window, vectors=scaler.apply(window.vectors), groups=()) for window in maps]
-    span = Span(10 * len(sample), 14 * len(sample), 14 * len(sample))
-    classes = yield from relay(segmenter.fit(scaled), span)
-    return FittedModel(stats, backbone, scaler, classes, guide_bands(roles), device)
+    del maps
+    classes = yield from relay(segmenter.fit(scaled), Span(10, 14, 14))
+    return FittedModel(stats, backbone, scaler, classes, guide_bands(roles), device, features)
+
+
+def _sample_features(
+    backbone: Backbone, sample: Sequence[tuple[Raster, Window]]
+) -> Steps[list[FeatureMap]]:
+    """Return the features of the windows of a sample; of every n-th if memory asks for it."""
+    maps: list[FeatureMap] = []
+    every = 1
+    for done, (raster, inner) in enumerate(sample):
+        if done % every:
+            continue
+        span = Span(done, done + 1, len(sample))
+        found = yield from relay(_inner_features(backbone, raster, inner), span)
+        maps.append(found)
+        every = max(every, -(-len(sample) * found.vectors.nbytes // _FEATURE_BYTES))
+    return maps
 
 
 def band_stats_steps(source: RasterSource, seed: int) -> Steps[BandStats]:
@@ -178,27 +203,37 @@ def band_stats_steps(source: RasterSource, seed: int) -> Steps[BandStats]:
 
 
 def _backbone(
-    reference: str,
+    config: SegmentConfig,
     stats: BandStats,
     roles: tuple[Role | None, ...],
     device: torch.device,
     cache: FeatureCache | None,
 ) -> Backbone:
-    factory = backbone_factory(reference)
+    factory = backbone_factory(config.backbone)
     backbone, identity = factory(stats, roles, device), factory.identity()
-    if cache is None or identity is None:
+    if cache is not None and identity is not None:
+        backbone = CachedBackbone(backbone, cache, identity, stats, roles, device)
+    # Above the cache, which keeps what the network says: finer features cost little.
+    upsampler = upsampler_of(config.upsample)
+    if upsampler is None:
         return backbone
-    return CachedBackbone(backbone, cache, identity, stats, roles, device)
+    return UpsampledBackbone(backbone, upsampler, stats, roles, device)
 
 
 def label_steps(
-    source: RasterSource, model: Labeller, config: SegmentConfig, sink: LabelSink
+    source: RasterSource,
+    model: Labeller,
+    config: SegmentConfig,
+    sink: LabelSink,
+    *,
+    features: float = 0.0,
 ) -> Steps[None]:
     """Label every window of ``source`` with the classes of a model, in row-major order.
 
-    Of ``config``, the window, the overlap and the smallest region count.
+    Of ``config``, the window, the overlap and the smallest region count. Windows are smaller where
+    there are many ``features``: numbers in a vector, divided by the pixels of its cell.
     """
-    cuts = _cut(source, config, model.count)
+    cuts = _cut(source, config, model.count, features)
     for done, tile in enumerate(cuts):
         place = f"window {done + 1} of {len(cuts)}"
         yield Progress(100 * done, 100 * len(cuts), place)
@@ -236,9 +271,12 @@ def _label_tile(
     return merge_small_regions(labels, config.min_region), confidence
 
 
-def _cut(source: RasterSource, config: SegmentConfig, classes: int) -> tuple[Tile, ...]:
+def _cut(
+    source: RasterSource, config: SegmentConfig, classes: int, features: float = 0.0
+) -> tuple[Tile, ...]:
+    bands = len(source.names)
     window, overlap = affordable(
-        config.window, config.overlap, bands=len(source.names), classes=classes
+        config.window, config.overlap, bands=bands, classes=classes, features=features
     )
     return tiles(source.grid, window=window, overlap=overlap)
 

@@ -29,6 +29,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     """Describe the command to the parser."""
     from napari_firstpass.backbones import BACKBONES
     from napari_firstpass.segmenters import SEGMENTERS
+    from napari_firstpass.upsampling import UPSAMPLERS
 
     parser = commands.add_parser("segment", help="images to georeferenced label maps")
     default = SegmentConfig()
@@ -39,6 +40,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--method", default=default.method, help=_table(SEGMENTERS))
     networks = 'a name of "firstpass models list"; a folder with a network'
     add("--backbone", default=default.backbone, help=f"{_table(BACKBONES)}; {networks}")
+    finer = f"make the features of networks finer; none: leave them; {_table(UPSAMPLERS)}"
+    add("--upsample", default=default.upsample, help=finer)
     add("--classes", type=int, default=default.classes, help=f"2 to {MAX_CLASSES} [%(default)s]")
     add("--bands", metavar="r,g,b,n", help="what the file's bands are, in order; - leaves one out")
     add("--window", type=int, default=default.window, help="pixels computed at once [%(default)s]")
@@ -61,6 +64,7 @@ def _segment(options: Namespace) -> int:
     config = SegmentConfig(
         method=options.method,
         backbone=options.backbone,
+        upsample=options.upsample,
         classes=options.classes,
         window=options.window,
         overlap=options.overlap,

@@ -73,9 +73,7 @@ def sharpen(
     height, width = guide.shape[1:]
     pad = (0, scores.shape[2] * stride - width, 0, scores.shape[1] * stride - height)
     padded = functional.pad(guide[None], pad, mode="replicate")[0]
-    model = LocalLinear.of(
-        padded, stride, radius=config.radius, smoothness=config.smoothness
-    )
+    model = LocalLinear.of(padded, stride, radius=config.radius, smoothness=config.smoothness)
     yield Progress(0, 1, "sharpening edges")
     best = torch.full((height, width), -torch.inf, device=guide.device)
     second, winner = best.clone(), torch.zeros_like(best, dtype=torch.int64)
@@ -90,9 +88,7 @@ def sharpen(
     return SharpLabels(winner, margin)
 
 
-def _fine_scores(
-    model: LocalLinear, scores: Tensor, guide: Tensor
-) -> Iterator[tuple[int, Tensor]]:
+def _fine_scores(model: LocalLinear, scores: Tensor, guide: Tensor) -> Iterator[tuple[int, Tensor]]:
     """Yield (index of the first, (k, H, W) filtered scores) for a few classes at a time."""
     for first in range(0, len(scores), _CLASSES_AT_ONCE):
         yield first, model.follow(scores[first : first + _CLASSES_AT_ONCE], guide)
