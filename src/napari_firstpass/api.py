@@ -20,7 +20,7 @@ from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.segmentation import ArraySink, Segmentation
 from napari_firstpass.taxonomy import Taxonomy, numbered_taxonomy
-from napari_firstpass.upsampling import upsampler_of
+from napari_firstpass.upsampling import upsampler_of, upsampler_sha256
 from napari_firstpass.weights.folder import is_path
 
 if TYPE_CHECKING:
@@ -258,6 +258,10 @@ def _provenance(
     options = {key: value for key, value in asdict(config).items() if key != "device"}
     if is_path(config.backbone):  # no folders of the user's: the hash tells which weights they were
         options["backbone"] = Path(config.backbone).name
+    if is_path(config.upsample):
+        options["upsample"] = Path(config.upsample).name
+    if (learned := upsampler_sha256(config.upsample)) is not None:
+        options["upsample_sha256"] = learned
     return Provenance(
         config={**options, "bands": bands},
         source=name,

@@ -28,8 +28,8 @@ class SegmentConfig:
     backbone : str
         A registered backbone: ``embedded`` or ``texture``.
     upsample : str
-        ``bilinear`` or ``guided`` make the cells of a network, of 8 or 16 pixels, finer; ``none``
-        leaves them.
+        ``bilinear``, ``guided``, ``anyup`` or the path of a folder with the weights of AnyUp make
+        the cells of a network, of 8 or 16 pixels, finer; ``none`` leaves them.
     classes : int
         Number of classes wanted, 2 to 1000. Above 255 the labels are uint16.
     window : int

@@ -84,5 +84,5 @@ def test_our_own_backbones_are_refused() -> None:
 def test_an_unknown_upsampler_is_refused(network: str) -> None:
     raster, _ = two_fields()
     config = SegmentConfig(backbone=network, upsample="sharper")
-    with pytest.raises(UnknownNameError, match="way to upsample out of bilinear, guided, none"):
+    with pytest.raises(UnknownNameError, match="way to upsample out of none, bilinear, guided"):
         run(segment_source_steps(ArraySource(raster), config, name="fields"))

@@ -29,7 +29,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     """Describe the command to the parser."""
     from napari_firstpass.backbones import BACKBONES
     from napari_firstpass.segmenters import SEGMENTERS
-    from napari_firstpass.upsampling import UPSAMPLERS
+    from napari_firstpass.upsampling import ANYUP, UPSAMPLERS
 
     parser = commands.add_parser("segment", help="images to georeferenced label maps")
     default = SegmentConfig()
@@ -40,7 +40,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--method", default=default.method, help=_table(SEGMENTERS))
     networks = 'a name of "firstpass models list"; a folder with a network'
     add("--backbone", default=default.backbone, help=f"{_table(BACKBONES)}; {networks}")
-    finer = f"make the features of networks finer; none: leave them; {_table(UPSAMPLERS)}"
+    learned = f"{ANYUP}, or a folder: learned weights of AnyUp"
+    finer = f"finer features of networks; none: as they are; {_table(UPSAMPLERS)}; {learned}"
     add("--upsample", default=default.upsample, help=finer)
     add("--classes", type=int, default=default.classes, help=f"2 to {MAX_CLASSES} [%(default)s]")
     add("--bands", metavar="r,g,b,n", help="what the file's bands are, in order; - leaves one out")
