@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 from features import agreement, landscape, rgb_raster
 from sources import WatchedSource
 
 from napari_firstpass.api import segment_source_steps
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.errors import ImageContentError, UnknownNameError
+from napari_firstpass.features import FeatureMap
 from napari_firstpass.grid import Grid
-from napari_firstpass.progress import Progress, run
+from napari_firstpass.pipeline import _sample_features
+from napari_firstpass.progress import Progress, Steps, run
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.segmenters import SEGMENTERS
 
@@ -193,3 +196,21 @@ def test_slim_and_tiny_images_are_labelled(shape: tuple[int, int]) -> None:
 def test_an_unknown_method_lists_the_known_ones() -> None:
     with pytest.raises(UnknownNameError, match="a method out of kmeans, primaps"):
         segment(rgb_raster(landscape(64, 64)), SegmentConfig(method="magic"))
+
+
+class _ManyNumbers:
+    """A backbone whose vectors are long: 128 MB for a window of 64 x 64 pixels, but one number."""
+
+    def extract(self, raster: Raster) -> Steps[FeatureMap]:
+        yield from ()
+        grid = raster.grid.coarsen(4)
+        vectors = torch.zeros(1, 1, 1).expand(2**17, *grid.shape)
+        return FeatureMap(vectors, torch.ones(grid.shape, dtype=torch.bool), grid, 4)
+
+
+def test_of_long_vectors_fewer_windows_are_sampled() -> None:
+    # 256 MB hold two of the nine.
+    rasters = [rgb_raster(np.full((3, 64, 64), value, np.uint8)) for value in range(9)]
+    sample = [(raster, raster.grid.window) for raster in rasters]
+    assert len(run(_sample_features(_ManyNumbers(), sample))) == 2
+    assert len(run(_sample_features(_ManyNumbers(), sample[:2]))) == 2

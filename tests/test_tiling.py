@@ -69,3 +69,18 @@ def test_many_bands_or_classes_are_computed_in_smaller_windows(bands: int, class
 @pytest.mark.parametrize("length", [257, 300, 383])
 def test_no_place_is_sampled_twice(length: int) -> None:
     assert len(spread_windows(Grid(length, length), side=256, limit=32, seed=0)) == 1
+
+
+@pytest.mark.parametrize(("dims", "stride"), [(67, 4), (384, 16), (1024, 16), (1024, 8)])
+def test_backbones_and_networks_are_computed_in_windows_of_1024(dims: int, stride: int) -> None:
+    window = affordable(1024, 64, bands=4, classes=8, features=dims / stride**2)
+    assert window == (1024, 64)
+
+
+@pytest.mark.parametrize("dims", [384, 768, 1024])
+def test_finer_features_are_computed_in_smaller_windows(dims: int) -> None:
+    window, overlap = affordable(1024, 64, bands=3, classes=8, features=dims / 16)
+    pixels = (window + 2 * overlap) ** 2
+    assert window >= 256
+    # Features and two copies of them, in 32 bits.
+    assert pixels / 16 * dims * 4 * 3 < 400 * 2**20

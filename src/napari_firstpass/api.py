@@ -13,7 +13,7 @@ from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.digest import sha256_steps
 from napari_firstpass.errors import ImageContentError, ImageReadError, OptionError
-from napari_firstpass.fitting import ReadyModel, SetModel, shown_backbone
+from napari_firstpass.fitting import ReadyModel, SetModel, shown_references, weights_of
 from napari_firstpass.grid import IDENTITY, Grid
 from napari_firstpass.imagery import Imagery
 from napari_firstpass.io.geotiff import open_raster
@@ -28,6 +28,7 @@ from napari_firstpass.segmentation import ArraySink, Segmentation
 from napari_firstpass.semantic import SemanticModel
 from napari_firstpass.semantic_labels import record_of, write_steps
 from napari_firstpass.taxonomy import Taxonomy, numbered_taxonomy
+from napari_firstpass.upsampling import upsampler_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,7 +130,9 @@ def segment_file_steps(
     cache: FeatureCache | None = None,
 ) -> Steps[SegmentReport]:
     """Do the work of `segment_file` in steps; closing the generator leaves nothing behind."""
-    backbone_factory(config.backbone)  # what is missing is said before a large file is read
+    # What is missing is said before a large file is read.
+    backbone_factory(config.backbone)
+    upsampler_of(config.upsample)
     work = _Work(
         numbered_taxonomy(config.classes),
         lambda name, digest: _provenance(config, name, digest, bands),
@@ -276,26 +279,39 @@ def fit_files_steps(
     """Do the work of `fit_files` in steps."""
     if not images:
         raise OptionError(expected="images to fit on", found="none", remedy="name at least one")
-    backbone_factory(config.backbone)  # what is missing is said before large files are read
+    # What is missing is said before large files are read.
+    backbone_factory(config.backbone)
+    upsampler_of(config.upsample)
     imagery = yield from relay(_common_imagery(images, bands), Span(0, 5, 100))
     openers = [partial(open_raster, image, bands=bands) for image in images]
     fit = fit_set_steps(openers, config, cache=cache)
     fitted = yield from relay(fit, Span(5, 100, 100))
-    chosen = {key: getattr(config, key) for key in ("method", "classes", "seed")}
-    chosen["backbone"] = shown_backbone(config.backbone)
     names = [Path(image).name for image in images]
     return SetModel(
         stats=fitted.stats,
         scaler=fitted.scaler,
         classes=fitted.classes,
+        features=fitted.features,
         config=config,
         taxonomy=numbered_taxonomy(config.classes),
         imagery=imagery,
-        provenance=Provenance(
-            config={**chosen, "bands": bands, "fitted_on": names},
-            source=f"{len(names)} images",
-            weights_sha256=backbone_factory(config.backbone).weights_sha256(),
-        ),
+        provenance=_set_record(config, names, bands),
+    )
+
+
+def _set_record(config: SegmentConfig, names: list[str], bands: str | None) -> Provenance:
+    chosen = {key: getattr(config, key) for key in ("method", "classes", "seed")}
+    weights, finer = weights_of(config)
+    return Provenance(
+        config={
+            **chosen,
+            **shown_references(config),
+            **({"upsample_sha256": finer} if finer else {}),
+            "bands": bands,
+            "fitted_on": names,
+        },
+        source=f"{len(names)} images",
+        weights_sha256=weights,
     )
 
 
@@ -464,13 +480,15 @@ def _provenance(
 ) -> Provenance:
     # The device is left out: it is a matter of speed, and `auto` says nothing.
     options = {key: value for key, value in asdict(config).items() if key != "device"}
-    # No folders of the user's: the hash tells which weights they were.
-    options["backbone"] = shown_backbone(config.backbone)
+    options |= shown_references(config)  # no folders: hashes tell which weights they were
+    weights, finer = weights_of(config)
+    if finer is not None:
+        options["upsample_sha256"] = finer
     return Provenance(
         config={**options, "bands": bands},
         source=name,
         source_sha256=digest,
-        weights_sha256=backbone_factory(config.backbone).weights_sha256(),
+        weights_sha256=weights,
     )
 
 

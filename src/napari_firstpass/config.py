@@ -27,6 +27,9 @@ class SegmentConfig:
         A registered segmenter: ``primaps`` or ``kmeans``.
     backbone : str
         A registered backbone: ``embedded`` or ``texture``.
+    upsample : str
+        ``bilinear``, ``guided``, ``anyup`` or the path of a folder with the weights of AnyUp make
+        the cells of a network, of 8 or 16 pixels, finer; ``none`` leaves them.
     classes : int
         Number of classes wanted, 2 to 1000. Above 255 the labels are uint16.
     window : int
@@ -46,6 +49,7 @@ class SegmentConfig:
 
     method: str = "primaps"
     backbone: str = "embedded"
+    upsample: str = "none"
     classes: int = 8
     window: int = 1024
     overlap: int = ENOUGH_OVERLAP

@@ -12,6 +12,7 @@ from napari_firstpass.errors import WeightsError
 from napari_firstpass.imagery import Imagery
 from napari_firstpass.pipeline import FittedModel, backbone_steps, guide_bands, label_steps
 from napari_firstpass.provenance import Provenance
+from napari_firstpass.upsampling import upsampler_sha256
 from napari_firstpass.weights.folder import is_path
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from napari_firstpass.protocols import ClassModel, LabelSink
     from napari_firstpass.raster import RasterSource
     from napari_firstpass.taxonomy import Taxonomy
+
+_FOLDERS = ("backbone", "upsample")
+"""Options that may name a folder, which a model does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class SetModel:
         Brings features to a common scale.
     classes : ClassModel
         Tells what they are.
+    features : float
+        Numbers in a vector, divided by the pixels of its cell.
     config : SegmentConfig
         How it was fitted. Of this, the method, the backbone and what makes its features finer, the
         number of classes and the seed belong to the model.
@@ -54,6 +60,7 @@ class SetModel:
     stats: BandStats
     scaler: FeatureScaler
     classes: ClassModel
+    features: float
     config: SegmentConfig
     taxonomy: Taxonomy
     imagery: Imagery
@@ -158,16 +165,18 @@ def ready_steps(
     WeightsError
         If the backbone's weights are missing, or are not those that the model was fitted on.
     """
-    reference = config.backbone if is_path(config.backbone) else model.config.backbone
+    folders = {key: getattr(config, key) for key in _FOLDERS if is_path(getattr(config, key))}
+    used = replace(model.config, **folders)
     device, roles = torch_device(config.device), model.imagery.roles
-    found = backbone_factory(reference).weights_sha256()
-    if found != model.provenance.weights_sha256:
+    if weights_of(used) != (
+        model.provenance.weights_sha256,
+        model.provenance.config.get("upsample_sha256"),
+    ):
         raise WeightsError(
             expected=f"the backbone that {model.name} was fitted on",
-            found=f"other weights of {shown_backbone(reference)}",
+            found=f"other weights: {', '.join(shown_references(used).values())}",
             remedy="give that backbone (--backbone FOLDER), or fit anew",
         )
-    used = replace(model.config, backbone=reference)
     backbone = yield from backbone_steps(used, model.stats, roles, device, cache)
     scaler = replace(
         model.scaler,
@@ -175,10 +184,24 @@ def ready_steps(
         projection=model.scaler.projection.to(device),
     )
     classes = model.classes.to(device)
-    labeller = FittedModel(model.stats, backbone, scaler, classes, guide_bands(roles), device)
+    labeller = FittedModel(
+        model.stats, backbone, scaler, classes, guide_bands(roles), device, model.features
+    )
     return ReadyModel(replace(model, config=used), labeller)
 
 
-def shown_backbone(reference: str) -> str:
-    """Return what is told of a backbone: its name, that of a folder without those above."""
-    return Path(reference).name if is_path(reference) else reference
+def shown_references(config: SegmentConfig) -> dict[str, str]:
+    """Return what is told of a backbone and an upsampler: a name, of a folder only its own."""
+    told = {key: getattr(config, key) for key in _FOLDERS}
+    return {key: Path(text).name if is_path(text) else text for key, text in told.items()}
+
+
+def weights_of(config: SegmentConfig) -> tuple[str | None, str | None]:
+    """Return the hashes of the weights of the backbone and of the upsampler, None for none.
+
+    Raises
+    ------
+    WeightsError
+        If they are missing or cannot be read.
+    """
+    return backbone_factory(config.backbone).weights_sha256(), upsampler_sha256(config.upsample)

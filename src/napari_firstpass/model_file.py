@@ -15,7 +15,7 @@ import torch
 
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.errors import FirstPassError, WeightsError
-from napari_firstpass.fitting import SetModel, shown_backbone
+from napari_firstpass.fitting import SetModel, shown_references
 from napari_firstpass.imagery import Imagery
 from napari_firstpass.io.files import whole_file
 from napari_firstpass.normalize import BandStats, FeatureScaler
@@ -40,7 +40,7 @@ _FORMAT = "1"
 _KINDS: dict[str, type[Any]] = {"prototypes": PrototypeModel}
 """What tells classes, by its name in the file. Fields are tensors, and numbers."""
 
-_KEPT = ("method", "backbone", "classes", "seed")
+_KEPT = ("method", "backbone", "upsample", "classes", "seed")
 _MOST_BYTES = 2**30
 _ANEW = "get the file again, or fit anew"
 
@@ -142,10 +142,11 @@ def _arrays(model: SetModel) -> dict[str, NDArray[np.float32]]:
 
 
 def _notes(model: SetModel) -> dict[str, str]:
-    config = asdict(model.config) | {"backbone": shown_backbone(model.config.backbone)}
+    config = asdict(model.config) | shown_references(model.config)
     _, numbers = _parts(model.classes)
     told = {
         "config": {key: config[key] for key in _KEPT},
+        "features": model.features,
         "imagery": model.imagery.to_dict(),
         "numbers": numbers,
         "stats": asdict(model.stats),
@@ -178,6 +179,7 @@ def _model(
         stats=BandStats(tuple(stats["low"]), tuple(stats["high"])),
         scaler=scaler,
         classes=_KINDS[notes["kind"]](**own, **json.loads(notes["numbers"])),
+        features=float(json.loads(notes["features"])),
         config=SegmentConfig(**json.loads(notes["config"])),
         taxonomy=Taxonomy.from_dict(json.loads(notes["taxonomy"])),
         imagery=Imagery.from_dict(json.loads(notes["imagery"])),

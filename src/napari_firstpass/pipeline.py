@@ -25,6 +25,8 @@ from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.segmenters import SEGMENTERS
 from napari_firstpass.taxonomy import UNLABELLED
 from napari_firstpass.tiling import Tile, affordable, tiles
+from napari_firstpass.upsampling import upsampler_of
+from napari_firstpass.upsampling.upsampled import UpsampledBackbone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from napari_firstpass.sampling import OpenSource
     from napari_firstpass.segmentation import Labels
 
+_FEATURE_BYTES = 400 * 2**20
+"""Of the sample: 1024 numbers for 4 x 4 pixels of 32 windows would be 512 MiB."""
 _GUIDE_BANDS = 3
 
 
@@ -61,6 +65,8 @@ class FittedModel:
         Bands whose edges the labels follow.
     device : torch.device
         Where to compute.
+    features : float
+        Numbers in a vector, divided by the pixels of its cell: how much memory windows need.
     """
 
     stats: BandStats
@@ -69,6 +75,7 @@ class FittedModel:
     classes: ClassModel
     guide: tuple[int, ...]
     device: torch.device
+    features: float = 0.0
 
     @property
     def count(self) -> int:
@@ -148,6 +155,7 @@ def _require_known(config: SegmentConfig) -> None:
     """Refuse what is unknown before anything is read."""
     torch_device(config.device)
     backbone_factory(config.backbone)
+    upsampler_of(config.upsample)
     SEGMENTERS.load(config.method)
 
 
@@ -173,22 +181,38 @@ def fit_sample_steps(
     ------
     ImageContentError
         As `segment_steps`.
+    OptionError
+        If features are to be made finer that are fine already.
     """
     device = torch_device(config.device)
     segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
     stats = BandStats.of([raster.crop(inner) for raster, inner in sample])
     roles = sample[0][0].roles
     making = backbone_steps(config, stats, roles, device, cache)
-    backbone = yield from relay(making, Span(0, 0, 14 * len(sample)))
-    maps: list[FeatureMap] = []
-    for done, (raster, inner) in enumerate(sample):
-        span = Span(10 * done, 10 * (done + 1), 14 * len(sample))
-        maps.append((yield from relay(_inner_features(backbone, raster, inner), span)))
+    backbone = yield from relay(making, Span(0, 0, 14))
+    maps = yield from relay(_sample_features(backbone, sample), Span(0, 10, 14))
+    features = len(maps[0].vectors) / maps[0].stride ** 2
     scaler = FeatureScaler.of(maps)
     scaled = [replace(window, vectors=scaler.apply(window.vectors), groups=()) for window in maps]
-    span = Span(10 * len(sample), 14 * len(sample), 14 * len(sample))
-    classes = yield from relay(segmenter.fit(scaled), span)
-    return FittedModel(stats, backbone, scaler, classes, guide_bands(roles), device)
+    del maps
+    classes = yield from relay(segmenter.fit(scaled), Span(10, 14, 14))
+    return FittedModel(stats, backbone, scaler, classes, guide_bands(roles), device, features)
+
+
+def _sample_features(
+    backbone: Backbone, sample: Sequence[tuple[Raster, Window]]
+) -> Steps[list[FeatureMap]]:
+    """Return the features of the windows of a sample; of every n-th if memory asks for it."""
+    maps: list[FeatureMap] = []
+    every = 1
+    for done, (raster, inner) in enumerate(sample):
+        if done % every:
+            continue
+        span = Span(done, done + 1, len(sample))
+        found = yield from relay(_inner_features(backbone, raster, inner), span)
+        maps.append(found)
+        every = max(every, -(-len(sample) * found.vectors.nbytes // _FEATURE_BYTES))
+    return maps
 
 
 def band_stats_steps(source: RasterSource, seed: int) -> Steps[BandStats]:
@@ -217,9 +241,13 @@ def backbone_steps(
     identity = factory.identity()
     yield Progress(1, 2, "loading the weights")
     backbone = factory(stats, roles, device)
-    if cache is None or identity is None:
+    if cache is not None and identity is not None:
+        backbone = CachedBackbone(backbone, cache, identity, stats, roles, device)
+    # Above the cache, which keeps what the network says: finer features cost little.
+    upsampler = upsampler_of(config.upsample)
+    if upsampler is None:
         return backbone
-    return CachedBackbone(backbone, cache, identity, stats, roles, device)
+    return UpsampledBackbone(backbone, upsampler, stats, roles, device)
 
 
 def label_steps(
@@ -227,9 +255,10 @@ def label_steps(
 ) -> Steps[None]:
     """Label every window of ``source`` with the classes of a model, in row-major order.
 
-    Of ``config``, the window, the overlap and the smallest region count.
+    Of ``config``, the window, the overlap and the smallest region count. Windows are smaller where
+    the model has many features.
     """
-    cuts = _cut(source, config, model.count)
+    cuts = _cut(source, config, model.count, model.features)
     for done, tile in enumerate(cuts):
         place = f"window {done + 1} of {len(cuts)}"
         yield Progress(100 * done, 100 * len(cuts), place)
@@ -267,9 +296,12 @@ def _label_tile(
     return merge_small_regions(labels, config.min_region), confidence
 
 
-def _cut(source: RasterSource, config: SegmentConfig, classes: int) -> tuple[Tile, ...]:
+def _cut(
+    source: RasterSource, config: SegmentConfig, classes: int, features: float = 0.0
+) -> tuple[Tile, ...]:
+    bands = len(source.names)
     window, overlap = affordable(
-        config.window, config.overlap, bands=len(source.names), classes=classes
+        config.window, config.overlap, bands=bands, classes=classes, features=features
     )
     return tiles(source.grid, window=window, overlap=overlap)
 

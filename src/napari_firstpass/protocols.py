@@ -54,6 +54,34 @@ class BackboneFactory(Protocol):
         ...
 
 
+class Upsampler(Protocol):
+    """Makes maps of coarse cells finer."""
+
+    def finer(
+        self, maps: Tensor, picture: Tensor, factor: int, shape: tuple[int, int]
+    ) -> Steps[Tensor]:
+        """Return maps on a finer grid, holding little more than these at a time.
+
+        Parameters
+        ----------
+        maps : (D, h, w) float32 tensor
+            Vectors of coarse cells.
+        picture : (3, H, W) float32 tensor
+            The image in [0, 1]. H and W are multiples of h · factor and w · factor.
+        factor : int
+            Fine cells for each coarse one, along each axis.
+        shape : (int, int)
+            Rows and columns to return, counted from the top left: coarse cells may reach beyond
+            the image.
+
+        Returns
+        -------
+        (D, *shape) float32 tensor
+            Vectors of fine cells.
+        """
+        ...
+
+
 class ClassModel(Protocol):
     """A fitted set of classes; the same for every window of an image."""
 
@@ -93,6 +121,11 @@ class Labeller(Protocol):
     @property
     def count(self) -> int:
         """Number of classes."""
+        ...
+
+    @property
+    def features(self) -> float:
+        """Numbers in a vector, divided by the pixels of its cell: how much memory windows need."""
         ...
 
     @property

@@ -53,6 +53,11 @@ class SemanticLabeller:
     view: ViewConfig = SEMANTIC_VIEW
 
     @property
+    def features(self) -> float:
+        """None that are kept: a network is asked window by window."""
+        return 0.0
+
+    @property
     def count(self) -> int:
         """Number of classes."""
         return len(self.model.classes)

@@ -15,8 +15,10 @@ _BYTES_PER_VALUE = 12
 """Raw values and their stretched copies, in the worst case."""
 _BYTES_PER_SCORE = 0.75
 """Distances, probabilities and a copy of them, for each 4 x 4 pixels."""
+_BYTES_PER_FEATURE = 12
+"""Features, a centred copy and the scaled ones."""
 _BYTES_PER_PIXEL = 70
-"""Textures at full resolution and features, whichever the backbone."""
+"""Textures at full resolution and features, of backbones that make few."""
 _LEAST_WINDOW = 64
 
 
@@ -115,14 +117,27 @@ def _draw(rng: np.random.Generator, length: int, side: int, index: int, count: i
     return max(0, start // WINDOW_STEP * WINDOW_STEP)
 
 
-def affordable(window: int, overlap: int, *, bands: int, classes: int) -> tuple[int, int]:
+def affordable(
+    window: int, overlap: int, *, bands: int, classes: int, features: float = 0.0
+) -> tuple[int, int]:
     """Return a window and an overlap, at most those given, that fit a fixed share of memory.
 
     The result of a run does not depend on the window, so a large one, an image with many bands, or
     a run with very many classes, may be computed in smaller ones: of 3 bands in windows of about
     1700 pixels at most. An overlap of more than 64 pixels gives way too: it adds nothing.
+
+    Parameters
+    ----------
+    window, overlap : int
+        Side of a window and context around it, in pixels.
+    bands, classes : int
+        How many there are.
+    features : float
+        Numbers in a vector, divided by the pixels of its cell. Up to 5 change nothing: a network
+        has 1.5 (384 for 16 x 16 pixels) to 16 (1024 for 8 x 8), upsampled ones have 24 to 64.
     """
-    per_pixel = bands * _BYTES_PER_VALUE + classes * _BYTES_PER_SCORE + _BYTES_PER_PIXEL
+    described = max(_BYTES_PER_PIXEL, features * _BYTES_PER_FEATURE)
+    per_pixel = bands * _BYTES_PER_VALUE + classes * _BYTES_PER_SCORE + described
     while (window + 2 * overlap) ** 2 * per_pixel > _WINDOW_BYTES and window > _LEAST_WINDOW:
         window = max(window // 2 // WINDOW_STEP * WINDOW_STEP, _LEAST_WINDOW)
         overlap = min(overlap, max(window // 2, ENOUGH_OVERLAP))

@@ -77,6 +77,8 @@ def test_the_overlay_shows_classes_over_the_image(scene: Path, tmp_path: Path) -
         ),
         (["--method", "magic"], USAGE, "a method out of kmeans, primaps, found 'magic'"),
         (["--backbone", "magic"], USAGE, "a backbone out of embedded, texture, a name"),
+        (["--upsample", "magic"], USAGE, "a way to upsample out of none, bilinear, guided, anyup"),
+        (["--upsample", "guided"], USAGE, "cells of 4 pixels, which upsampling cannot make finer"),
         (["--bands", "r,g,pink"], UNFIT, "found 'pink'"),
         (["--bands", "r,g,b,n"], UNFIT, "at most 3 entries"),
         (["--window", "100"], USAGE, "a multiple of 16, found 100"),

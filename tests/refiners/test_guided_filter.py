@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from napari_firstpass.local_linear import box
 from napari_firstpass.progress import run
 from napari_firstpass.refiners.guided_filter import (
     GuidedFilterConfig,
     SharpLabels,
-    _box,
-    _LinearModel,
     sharpen,
 )
 
@@ -27,7 +25,7 @@ def halves(size: int = 64, edge: int = 27) -> torch.Tensor:
 def coarse(guide: torch.Tensor) -> torch.Tensor:
     """Two classes, blurred over cells of 4 x 4 pixels."""
     bright = functional.avg_pool2d((guide[:1] > 0.5).float(), 4)
-    blurred = _box(bright, 1)
+    blurred = box(bright, 1)
     return torch.cat([1 - blurred, blurred])
 
 
@@ -67,22 +65,3 @@ def test_an_image_that_ends_within_a_cell_keeps_its_size() -> None:
     guide = halves()[:, :61, :62]
     scores = coarse(halves())
     assert sharp(scores, guide).winner.shape == (61, 62)
-
-
-def test_the_linear_model_is_that_of_the_full_guided_filter() -> None:
-    # He et al. (2013), equations 5 and 6, over the 20 x 20 pixels around cell (4, 4).
-    rng = np.random.default_rng(0)
-    guide, cells = rng.random((32, 32)), rng.random((8, 8))
-    scores = np.kron(cells, np.ones((4, 4)))
-    image, wanted = guide[8:28, 8:28], scores[8:28, 8:28]
-    covariance = (image * wanted).mean() - image.mean() * wanted.mean()
-    slope = covariance / (image.var() + CONFIG.smoothness)
-    model = _LinearModel.of(torch.from_numpy(guide)[None], 4, CONFIG)
-    fitted, _ = model.fit(torch.from_numpy(cells)[None])
-    assert float(fitted[0, 0, 4, 4]) == pytest.approx(slope)
-
-
-def test_box_averages_count_only_what_is_inside() -> None:
-    maps = torch.arange(12.0).reshape(1, 3, 4)
-    expected = functional.avg_pool2d(maps, 3, stride=1, padding=1, count_include_pad=False)
-    torch.testing.assert_close(_box(maps, 1), expected)

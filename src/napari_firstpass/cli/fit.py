@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.cli.codes import DONE
-from napari_firstpass.cli.segment import NETWORKS, feature_cache, table, tell_trouble
+from napari_firstpass.cli.segment import NETWORKS, feature_cache, finer_help, table, tell_trouble
 from napari_firstpass.cli_progress import Reporter, peak_memory
 from napari_firstpass.config import MAX_CLASSES, SegmentConfig
 
@@ -32,6 +32,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--method", default=default.method, help=f"{table(SEGMENTERS)} [%(default)s]")
     networks = f"{table(BACKBONES)}; {NETWORKS}"
     add("--backbone", default=default.backbone, help=f"{networks} [%(default)s]")
+    add("--upsample", default=default.upsample, help=f"{finer_help()} [%(default)s]")
     add("--classes", type=int, default=default.classes, help=f"2 to {MAX_CLASSES} [%(default)s]")
     add("--bands", metavar="r,g,b,n", help="what the files' bands are, in order; - leaves one out")
     add("--seed", type=int, default=default.seed, help="of all random choices [%(default)s]")
@@ -51,6 +52,7 @@ def _fit(options: Namespace) -> int:
     config = SegmentConfig(
         method=options.method,
         backbone=options.backbone,
+        upsample=options.upsample,
         classes=options.classes,
         seed=options.seed,
         device=options.device,

@@ -44,6 +44,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--out", required=True, type=Path, help="label file; a folder for several images")
     add("--method", help=f"{table(SEGMENTERS)} [{default.method}]")
     add("--backbone", help=f"{table(BACKBONES)}; {NETWORKS} [{default.backbone}]")
+    add("--upsample", help=f"{finer_help()} [{default.upsample}]")
     add("--classes", type=int, help=f"2 to {MAX_CLASSES} [{default.classes}]")
     own = 'a file of "firstpass fit", or a network that knows classes, such as segformer-b0-ade'
     add("--model", help=f"classes that are there already: {own}, or its folder")
@@ -63,6 +64,14 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
 def table(registry: Registry[Any]) -> str:
     """Return the names of a table with what they stand for, in one line."""
     return "; ".join(f"{name}: {registry.summary(name)}" for name in registry.names)
+
+
+def finer_help() -> str:
+    """Return what ``--upsample`` does, in one line."""
+    from napari_firstpass.upsampling import ANYUP, UPSAMPLERS
+
+    learned = f"{ANYUP}, or a folder: learned weights of AnyUp"
+    return f"finer features of networks; none: as they are; {table(UPSAMPLERS)}; {learned}"
 
 
 def _segment(options: Namespace) -> int:
@@ -98,19 +107,19 @@ class _How:
 
 def _own_classes(options: Namespace) -> dict[str, Any]:
     """Return what was said of classes that are to be found; a model brings its own."""
-    said = {key: getattr(options, key) for key in ("method", "backbone", "classes")}
+    said = {key: getattr(options, key) for key in ("method", "backbone", "upsample", "classes")}
     given = {key: value for key, value in said.items() if value is not None}
     if options.model is None:
         return given
     from napari_firstpass.own_classes import is_model_file
 
-    # A file does not know where the folder of its network is.
-    if is_path(options.backbone or "") and is_model_file(options.model):
-        del said["backbone"]
+    # A file does not know where the folders of its networks are.
+    if is_model_file(options.model):
+        said = {key: value for key, value in said.items() if not is_path(str(value or ""))}
     unwanted = [key for key, value in said.items() if value is not None]
     if unwanted:
         raise OptionError(
-            expected="--model without --classes, --method and --backbone NAME",
+            expected="--model without what it decides itself",
             found=" and ".join(f"--{key}" for key in unwanted),
             remedy="leave out one or the other: the model has classes of its own",
         )

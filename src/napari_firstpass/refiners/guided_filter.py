@@ -1,10 +1,6 @@
 """Edges that follow the image: the guided filter, from coarse scores to full-resolution labels.
 
-He, Sun and Tang, "Guided image filtering", TPAMI 2013, section 3 (colour guides), in the
-subsampled form of He and Sun, "Fast guided filter" (arXiv 1505.00996): the linear model that
-explains scores by the image is fitted on the coarse grid and applied on the fine one. Unlike there,
-the moments of the image are taken at full resolution and only then averaged over cells, so the
-result equals the full filter for scores that are constant within a cell.
+The filter itself, and where it comes from, is in `local_linear`.
 """
 
 from __future__ import annotations
@@ -16,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from napari_firstpass.local_linear import LocalLinear
 from napari_firstpass.progress import Progress, Steps
 
 if TYPE_CHECKING:
@@ -76,7 +73,7 @@ def sharpen(
     height, width = guide.shape[1:]
     pad = (0, scores.shape[2] * stride - width, 0, scores.shape[1] * stride - height)
     padded = functional.pad(guide[None], pad, mode="replicate")[0]
-    model = _LinearModel.of(padded, stride, config)
+    model = LocalLinear.of(padded, stride, radius=config.radius, smoothness=config.smoothness)
     yield Progress(0, 1, "sharpening edges")
     best = torch.full((height, width), -torch.inf, device=guide.device)
     second, winner = best.clone(), torch.zeros_like(best, dtype=torch.int64)
@@ -91,76 +88,7 @@ def sharpen(
     return SharpLabels(winner, margin)
 
 
-def _fine_scores(
-    model: _LinearModel, scores: Tensor, guide: Tensor
-) -> Iterator[tuple[int, Tensor]]:
+def _fine_scores(model: LocalLinear, scores: Tensor, guide: Tensor) -> Iterator[tuple[int, Tensor]]:
     """Yield (index of the first, (k, H, W) filtered scores) for a few classes at a time."""
     for first in range(0, len(scores), _CLASSES_AT_ONCE):
-        slope, offset = model.explain(scores[first : first + _CLASSES_AT_ONCE])
-        maps = torch.cat([slope.flatten(0, 1), offset])
-        fine = functional.interpolate(maps[None], size=guide.shape[1:], mode="bilinear")[0]
-        count = len(offset)
-        result = fine[count * len(guide) :]
-        for band, image in enumerate(guide):
-            result.addcmul_(fine[band : count * len(guide) : len(guide)], image)
-        yield first, result
-
-
-@dataclass(frozen=True, slots=True)
-class _LinearModel:
-    """Local statistics of the guide, on the coarse grid."""
-
-    cells: Tensor
-    mean: Tensor
-    inverse: Tensor
-    radius: int
-
-    @classmethod
-    def of(cls, guide: Tensor, stride: int, config: GuidedFilterConfig) -> _LinearModel:
-        """Measure ``guide`` (G, H, W), whose sides are multiples of ``stride``."""
-        cells = functional.avg_pool2d(guide, stride)
-        mean = _box(cells, config.radius)
-        count = len(guide)
-        products = torch.stack(
-            [functional.avg_pool2d((a * b)[None], stride)[0] for a in guide for b in guide]
-        )
-        second = _box(products, config.radius).reshape(count, count, *mean.shape[1:])
-        covariance = (second - mean[:, None] * mean[None]).permute(2, 3, 0, 1)
-        ridge = config.smoothness * torch.eye(count).to(guide)
-        return cls(cells, mean, torch.linalg.inv(covariance + ridge), config.radius)
-
-    def fit(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Explain scores (k, h, w) by the guide: slope (k, G, h, w) and offset (k, h, w)."""
-        average = _box(scores, self.radius)
-        joint = torch.stack([_box(scores * band, self.radius) for band in self.cells], dim=1)
-        covariance = joint - average[:, None] * self.mean
-        slope = torch.einsum("hwab,kbhw->kahw", self.inverse, covariance)
-        return slope, average - (slope * self.mean).sum(1)
-
-    def explain(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Return slope and offset averaged over all boxes that hold a cell."""
-        slope, offset = self.fit(scores)
-        return _box(slope.flatten(0, 1), self.radius).view_as(slope), _box(offset, self.radius)
-
-
-def _box(maps: Tensor, radius: int) -> Tensor:
-    """Average (c, h, w) over squares of 2 · radius + 1 cells; at borders over what is inside."""
-    ones = torch.ones_like(maps[:1])
-    return _box_sum(maps, radius) / _box_sum(ones, radius)
-
-
-def _box_sum(maps: Tensor, radius: int) -> Tensor:
-    # Adding shifted copies is five times as fast as pooling with stride 1.
-    height, width = maps.shape[1:]
-    rows = functional.pad(maps, (0, 0, radius, radius))
-    total = _sum_of(rows[:, i : i + height] for i in range(2 * radius + 1))
-    cols = functional.pad(total, (radius, radius))
-    return _sum_of(cols[:, :, i : i + width] for i in range(2 * radius + 1))
-
-
-def _sum_of(parts: Iterator[Tensor]) -> Tensor:
-    """Add tensors up in one new tensor."""
-    total = next(parts).clone()
-    for part in parts:
-        total += part
-    return total
+        yield first, model.follow(scores[first : first + _CLASSES_AT_ONCE], guide)
