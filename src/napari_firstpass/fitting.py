@@ -168,15 +168,7 @@ def ready_steps(
     folders = {key: getattr(config, key) for key in _FOLDERS if is_path(getattr(config, key))}
     used = replace(model.config, **folders)
     device, roles = torch_device(config.device), model.imagery.roles
-    if weights_of(used) != (
-        model.provenance.weights_sha256,
-        model.provenance.config.get("upsample_sha256"),
-    ):
-        raise WeightsError(
-            expected=f"the backbone that {model.name} was fitted on",
-            found=f"other weights: {', '.join(shown_references(used).values())}",
-            remedy="give that backbone (--backbone FOLDER), or fit anew",
-        )
+    _require_same_weights(model, used)
     backbone = yield from backbone_steps(used, model.stats, roles, device, cache)
     scaler = replace(
         model.scaler,
@@ -188,6 +180,19 @@ def ready_steps(
         model.stats, backbone, scaler, classes, guide_bands(roles), device, model.features
     )
     return ReadyModel(replace(model, config=used), labeller)
+
+
+def _require_same_weights(model: SetModel, used: SegmentConfig) -> None:
+    record = model.provenance
+    wanted = (record.weights_sha256, record.config.get("upsample_sha256"))
+    shown, found = shown_references(used), weights_of(used)
+    for key, ours, theirs in zip(_FOLDERS, found, wanted, strict=True):
+        if ours != theirs:
+            raise WeightsError(
+                expected=f"the {key} that {model.name} was fitted with",
+                found=f"other weights of {shown[key]}",
+                remedy=f"give that one (--{key} FOLDER), or fit anew",
+            )
 
 
 def shown_references(config: SegmentConfig) -> dict[str, str]:

@@ -259,7 +259,7 @@ def test_a_model_on_a_network_needs_that_network(
     assert main(run) == USAGE
     assert "found 'net'" in said(capsys)
     assert main([*run, "--backbone", str(other)]) == UNFIT
-    assert "the backbone that m.firstpass was fitted on, found other weights of dino" in said(
+    assert "the backbone that m.firstpass was fitted with, found other weights of dino" in said(
         capsys
     )
     assert not out.exists()

@@ -7,8 +7,8 @@ the picture and of the structure of the features. That structure is found for ea
 itself, so that any number of channels will do.
 
 The names and shapes of parameters, and what the paper leaves open (layers of the encoders, rotary
-positions, how windows are rounded), are those of the weights that the authors publish under CC BY
-4.0 (https://github.com/wimmerth/anyup); no code is taken from there.
+positions, how windows are rounded), are those of the published weights, and were looked up in the
+authors' code (https://github.com/wimmerth/anyup, CC BY 4.0); none of it is copied.
 """
 
 from __future__ import annotations
