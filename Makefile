@@ -96,7 +96,7 @@ clean:  ## remove what was installed and cached, but no result
 
 .venv/.dev: .venv/.base
 	@echo "Installing napari, Qt and the development tools into .venv …"
-	@$(PIP_INSTALL) --editable ".[all]" --group dev
+	@$(PIP_INSTALL) --editable ".[all,openvino]" --group dev
 	@touch $@
 
 .cache/screen: .ci/system_packages.sh | .cache/tmp

@@ -122,7 +122,8 @@ def segment_file_steps(
     cache: FeatureCache | None = None,
 ) -> Steps[SegmentReport]:
     """Do the work of `segment_file` in steps; closing the generator leaves nothing behind."""
-    backbone_factory(config.backbone)  # what is missing is said before a large file is read
+    # What is missing is said before a large file is read.
+    backbone_factory(config.backbone, config.runtime)
     taxonomy = numbered_taxonomy(config.classes)
     with ExitStack() as stack:
         source = stack.enter_context(open_raster(image, bands=bands))
@@ -259,7 +260,7 @@ def _provenance(
         config={**options, "bands": bands},
         source=name,
         source_sha256=digest,
-        weights_sha256=backbone_factory(config.backbone).weights_sha256(),
+        weights_sha256=backbone_factory(config.backbone, config.runtime).weights_sha256(),
     )
 
 

@@ -119,8 +119,8 @@ def fit_steps(
     depend on how the image is cut into windows afterwards.
     """
     # What is unknown is refused before anything is read.
-    torch_device(config.device)
-    backbone_factory(config.backbone)
+    _device(config)
+    backbone_factory(config.backbone, config.runtime)
     SEGMENTERS.load(config.method)
     sample = yield from _read_sample(source, config.seed)
     return (yield from fit_sample_steps(sample, config, cache=cache))
@@ -149,11 +149,11 @@ def fit_sample_steps(
     ImageContentError
         As `segment_steps`.
     """
-    device = torch_device(config.device)
+    device = _device(config)
     segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
     stats = BandStats.of([raster.crop(inner) for raster, inner in sample])
     roles = sample[0][0].roles
-    backbone = _backbone(config.backbone, stats, roles, device, cache)
+    backbone = _backbone(config, stats, roles, device, cache)
     maps: list[FeatureMap] = []
     for done, (raster, inner) in enumerate(sample):
         span = Span(10 * done, 10 * (done + 1), 14 * len(sample))
@@ -177,14 +177,19 @@ def band_stats_steps(source: RasterSource, seed: int) -> Steps[BandStats]:
     return BandStats.of([raster.crop(inner) for raster, inner in sample])
 
 
+def _device(config: SegmentConfig) -> torch.device:
+    """Return where to compute; OpenVINO does on the CPU."""
+    return torch_device("cpu" if config.runtime == "openvino" else config.device)
+
+
 def _backbone(
-    reference: str,
+    config: SegmentConfig,
     stats: BandStats,
     roles: tuple[Role | None, ...],
     device: torch.device,
     cache: FeatureCache | None,
 ) -> Backbone:
-    factory = backbone_factory(reference)
+    factory = backbone_factory(config.backbone, config.runtime)
     backbone, identity = factory(stats, roles, device), factory.identity()
     if cache is None or identity is None:
         return backbone

@@ -46,6 +46,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--min-region", type=int, default=default.min_region, help="in pixels [%(default)s]")
     add("--seed", type=int, default=default.seed, help="of all random choices [%(default)s]")
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
+    runtimes = "what runs a network; openvino is an extra, for the CPU [%(default)s]"
+    add("--runtime", choices=("torch", "openvino"), default=default.runtime, help=runtimes)
     add("--confidence", action="store_true", help="also write NAME_confidence.tif")
     add("--overlay", action="store_true", help="also write NAME_overlay.png")
     add("--no-cache", action="store_true", help="compute all features of networks anew")
@@ -67,6 +69,7 @@ def _segment(options: Namespace) -> int:
         min_region=options.min_region,
         seed=options.seed,
         device=options.device,
+        runtime=options.runtime,
     )
     jobs = output_paths(options.images, options.out)
     with _folder(options.out, wanted=len(jobs) > 1):
