@@ -9,17 +9,32 @@ import pytest
 import rasterio
 from affine import Affine
 from features import landscape
+from models import save_semantic
 from rasterio.crs import CRS
 
 import napari_firstpass
-from napari_firstpass.api import file_sha256, segment_array, segment_file, segment_file_steps
+from napari_firstpass.api import (
+    file_sha256,
+    label_file,
+    label_file_steps,
+    segment_array,
+    segment_file,
+    segment_file_steps,
+)
 from napari_firstpass.config import SegmentConfig
-from napari_firstpass.errors import ImageContentError, ImageReadError, OutputError
+from napari_firstpass.errors import (
+    ImageContentError,
+    ImageReadError,
+    OutputError,
+    UnknownNameError,
+)
 from napari_firstpass.grid import Grid
 from napari_firstpass.io.label_file import read_segmentation
 from napari_firstpass.io.raster_file import write_raster
 from napari_firstpass.progress import run
 from napari_firstpass.raster import Raster
+from napari_firstpass.semantic_labels import label_steps
+from napari_firstpass.semantic_models import semantic_model_steps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,6 +197,69 @@ def test_a_missing_file_is_an_error_of_one_sentence(tmp_path: Path) -> None:
         segment_file(tmp_path / "missing.tif", tmp_path / "out.tif", CONFIG)
 
 
-def test_the_package_offers_both_functions() -> None:
+# Labels by a model that knows classes
+
+
+@pytest.fixture
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_semantic("SegFormer", tmp_path_factory.mktemp("models") / "five")
+
+
+def test_a_model_labels_a_file_as_it_labels_an_array(
+    scene: Path, tmp_path: Path, model: Path
+) -> None:
+    out, sure = tmp_path / "labels.tif", tmp_path / "sure.tif"
+    report = label_file(scene, out, str(model), confidence=sure)
+    raster = Raster.from_array(landscape(150, 170), Grid(150, 170), roles=("red", "green", "blue"))
+    expected = run(label_steps(raster, run(semantic_model_steps(str(model)))))
+    np.testing.assert_array_equal(read_segmentation(out).labels, expected.labels)
+    with rasterio.open(sure) as file:
+        np.testing.assert_array_equal(file.read(1), expected.confidence)
+    assert report.taxonomy == expected.taxonomy
+    assert sum(report.counts.values()) == 150 * 170
+
+
+def test_a_loaded_model_does_as_well_as_its_folder(
+    scene: Path, tmp_path: Path, model: Path
+) -> None:
+    loaded = run(semantic_model_steps(str(model)))
+    one = label_file(scene, tmp_path / "1.tif", loaded, bands="r,g,b").labels
+    other = label_file(scene, tmp_path / "2.tif", str(model), bands="r,g,b").labels
+    assert one.read_bytes() == other.read_bytes()
+    assert read_segmentation(one).provenance.config["bands"] == "r,g,b"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.08, 0.3, 0.9, 0.93])
+def test_labelling_that_is_cancelled_leaves_nothing_behind(
+    scene: Path, tmp_path: Path, model: Path, share: float
+) -> None:
+    steps = label_file_steps(scene, tmp_path / "labels.tif", str(model))
+    for progress in steps:
+        if progress.done >= share * progress.total:
+            break
+    steps.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]
+
+
+def test_progress_of_labelling_never_goes_back(scene: Path, tmp_path: Path, model: Path) -> None:
+    seen: list[float] = []
+    label_file(
+        scene,
+        tmp_path / "labels.tif",
+        str(model),
+        on_progress=lambda p: seen.append(p.done / p.total),
+    )
+    assert seen == sorted(seen)
+    assert seen[0] == 0
+    assert seen[-1] > 0.9
+
+
+def test_an_unknown_model_is_said_before_the_image_is_read(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match=r"segformer-b0-ade.*found 'resnet'"):
+        label_file(tmp_path / "missing.tif", tmp_path / "out.tif", "resnet")
+
+
+def test_the_package_offers_its_functions() -> None:
+    assert napari_firstpass.label_file is label_file
     assert napari_firstpass.segment_file is segment_file
     assert napari_firstpass.segment_array is segment_array

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,9 +21,6 @@ from napari_firstpass.feature_cache import (
 from napari_firstpass.feature_file import pack_features
 from napari_firstpass.features import FeatureMap
 from napari_firstpass.grid import Grid
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GRID = Grid(32, 48)
 
@@ -427,3 +424,12 @@ def test_the_folder_is_that_of_the_variable_else_of_the_system(
     folder = default_folder()
     assert folder.is_relative_to(tmp_path / "home")
     assert folder.parts[-2:] == ("napari-firstpass", "features")
+
+
+def test_what_is_preferred_comes_after_the_variable_and_before_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FIRSTPASS_CACHE", raising=False)
+    assert default_folder(Path("~/fast")) == Path.home() / "fast"
+    monkeypatch.setenv("FIRSTPASS_CACHE", str(tmp_path))
+    assert default_folder(Path("~/fast")) == tmp_path

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -151,13 +153,20 @@ LEFT, RIGHT = slice(0, 96), slice(64, 160)
 
 
 @every_model
-def test_short_numbers_differ_little(models: dict[str, SemanticModel], name: str) -> None:
-    image = noise(64, 96)
+def test_short_numbers_harm_little_more_than_weights_rounded_to_them(
+    models: dict[str, SemanticModel], name: str
+) -> None:
+    # Random weights magnify every error; masks decide by a threshold where the next layer looks.
+    image, model = noise(64, 96), models[name]
     exact, short = (
-        scores_of(models[name], image, dtype=dtype).vectors for dtype in ("float32", "bfloat16")
+        scores_of(model, image, dtype=dtype).vectors for dtype in ("float32", "bfloat16")
     )
+    rounded = deepcopy(model.module)
+    for weights in rounded.parameters():
+        weights.copy_(weights.bfloat16())
+    usual = scores_of(replace(model, module=rounded), image).vectors
     assert short.dtype == torch.float32
-    assert 0 < float((exact - short).abs().mean()) < 0.05
+    assert 0 < float((exact - short).abs().mean()) < 3 * float((exact - usual).abs().mean())
 
 
 @every_model

@@ -55,7 +55,7 @@ def test_labels_are_the_likeliest_classes(models: dict[str, SemanticModel]) -> N
     found = labelled(raster, model, SegmentConfig(window=128, device="cpu", min_region=0))
     scores = run(model.scores(raster, view=VIEW)).vectors
     best, second = scores.topk(2, dim=0).values
-    sure = (best - second) > 0.3
+    sure = (best - second) > 0.5  # a lead that the guided filter does not undo beside an edge
     winners = np.kron((scores.argmax(0) + 1).numpy(), np.ones((4, 4), dtype=np.int64))
     where = np.kron(sure.numpy(), np.ones((4, 4), dtype=bool))
     assert where.mean() > 0.05

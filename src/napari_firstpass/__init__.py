@@ -7,15 +7,15 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_firstpass.api import segment_array, segment_file
+    from napari_firstpass.api import label_file, segment_array, segment_file
 
-__all__ = ["__version__", "segment_array", "segment_file"]
+__all__ = ["__version__", "label_file", "segment_array", "segment_file"]
 
 __version__ = version("napari-firstpass")
 
 
 def __getattr__(name: str) -> object:
     # torch and rasterio take seconds to import: only those who segment pay for it.
-    if name in ("segment_array", "segment_file"):
+    if name in ("label_file", "segment_array", "segment_file"):
         return getattr(import_module("napari_firstpass.api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

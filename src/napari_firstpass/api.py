@@ -19,6 +19,8 @@ from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, re
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.segmentation import ArraySink, Segmentation
+from napari_firstpass.semantic_labels import record_of, write_steps
+from napari_firstpass.semantic_models import semantic_model_steps
 from napari_firstpass.taxonomy import Taxonomy, numbered_taxonomy
 from napari_firstpass.weights.folder import is_path
 
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
 
     from napari_firstpass.bands import Role
     from napari_firstpass.feature_cache import FeatureCache
+    from napari_firstpass.protocols import LabelSink
     from napari_firstpass.raster import RasterSource
+    from napari_firstpass.semantic import SemanticModel
 
 DEFAULT_CONFIG = SegmentConfig()
 
@@ -124,31 +128,80 @@ def segment_file_steps(
     """Do the work of `segment_file` in steps; closing the generator leaves nothing behind."""
     # What is missing is said before a large file is read.
     backbone_factory(config.backbone, config.runtime)
-    taxonomy = numbered_taxonomy(config.classes)
-    with ExitStack() as stack:
-        source = stack.enter_context(open_raster(image, bands=bands))
-        digest = yield from relay(file_sha256(source.path), Span(0, 2, 100), "reading the file")
-        file = stack.enter_context(
-            LabelFile(
-                out,
-                grid=source.grid,
-                taxonomy=taxonomy,
-                provenance=_provenance(config, Path(source.path).name, digest, bands),
-                confidence_path=confidence,
-                overwrite=overwrite,
-                forbid=source.files,
-            )
-        )
-        yield from relay(segment_steps(source, config, file, cache=cache), Span(2, 92, 100))
-        yield from relay(file.finish(), Span(92, 100, 100), "writing the file")
-    return SegmentReport(
-        image=Path(image),
-        labels=Path(out),
-        confidence=None if confidence is None else Path(confidence),
-        grid=source.grid,
-        taxonomy=taxonomy,
-        counts=file.counts,
+    work = _Work(
+        numbered_taxonomy(config.classes),
+        lambda name, digest: _provenance(config, name, digest, bands),
+        lambda source, sink: segment_steps(source, config, sink, cache=cache),
     )
+    return (yield from _Files(image, out, bands, confidence, overwrite).written(work))
+
+
+def label_file(
+    image: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    model: str | SemanticModel,
+    config: SegmentConfig = DEFAULT_CONFIG,
+    *,
+    bands: str | None = None,
+    confidence: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> SegmentReport:
+    """Label an image file of any size with the classes that a model was trained on.
+
+    Unlike `segment_file`, this is supervised: classes have names, and what the model has not
+    learned cannot be found.
+
+    Parameters
+    ----------
+    image, out, bands, confidence, overwrite, on_progress
+        See `segment_file`.
+    model : str or SemanticModel
+        A short name such as ``"segformer-b0-ade"``, or the path of a folder, such as ``"./model"``,
+        that holds a SegFormer, Mask2Former or OneFormer. For several images, load it once, with
+        `semantic_models.semantic_model_steps`.
+    config : SegmentConfig
+        Of this, ``window``, ``overlap``, ``min_region``, ``seed`` and ``device`` count; the model
+        brings the classes.
+
+    Raises
+    ------
+    FirstPassError
+        See `segment_file`.
+
+    Examples
+    --------
+    >>> report = label_file("scene.tif", "labels.tif", "segformer-b0-ade")  # doctest: +SKIP
+    """
+    steps = label_file_steps(
+        image, out, model, config, bands=bands, confidence=confidence, overwrite=overwrite
+    )
+    return run(guarded(steps), on_progress or ignore)
+
+
+def label_file_steps(
+    image: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    model: str | SemanticModel,
+    config: SegmentConfig = DEFAULT_CONFIG,
+    *,
+    bands: str | None = None,
+    confidence: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+) -> Steps[SegmentReport]:
+    """Do the work of `label_file` in steps; closing the generator leaves nothing behind."""
+    start = 0
+    if isinstance(model, str):
+        start = 10
+        model = yield from relay(semantic_model_steps(model), Span(0, start, 100))
+    chosen = model
+    work = _Work(
+        chosen.classes,
+        lambda name, digest: record_of(chosen, config, name=name, digest=digest, bands=bands),
+        lambda source, sink: write_steps(source, chosen, sink, config),
+    )
+    files = _Files(image, out, bands, confidence, overwrite)
+    return (yield from relay(files.written(work), Span(start, 100, 100)))
 
 
 def segment_array(
@@ -247,6 +300,53 @@ def file_sha256(path: str | os.PathLike[str]) -> Steps[str | None]:
         raise ImageReadError(
             expected=f"to read {place}", found=str(error.strerror), remedy="check the file"
         ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is done with an image: the classes, the record of it by name and hash, the labels."""
+
+    taxonomy: Taxonomy
+    record: Callable[[str, str | None], Provenance]
+    labels: Callable[[RasterSource, LabelSink], Steps[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """An image and what is written for it; see `segment_file`."""
+
+    image: str | os.PathLike[str]
+    out: str | os.PathLike[str]
+    bands: str | None
+    confidence: str | os.PathLike[str] | None
+    overwrite: bool
+
+    def written(self, work: _Work) -> Steps[SegmentReport]:
+        """Write the files, whole or not at all."""
+        with ExitStack() as stack:
+            source = stack.enter_context(open_raster(self.image, bands=self.bands))
+            digest = yield from relay(file_sha256(source.path), Span(0, 2, 100), "reading the file")
+            file = stack.enter_context(
+                LabelFile(
+                    self.out,
+                    grid=source.grid,
+                    taxonomy=work.taxonomy,
+                    provenance=work.record(Path(source.path).name, digest),
+                    confidence_path=self.confidence,
+                    overwrite=self.overwrite,
+                    forbid=source.files,
+                )
+            )
+            yield from relay(work.labels(source, file), Span(2, 92, 100))
+            yield from relay(file.finish(), Span(92, 100, 100), "writing the file")
+        return SegmentReport(
+            image=Path(self.image),
+            labels=Path(self.out),
+            confidence=None if self.confidence is None else Path(self.confidence),
+            grid=source.grid,
+            taxonomy=work.taxonomy,
+            counts=file.counts,
+        )
 
 
 def _provenance(

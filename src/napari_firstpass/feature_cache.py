@@ -288,16 +288,21 @@ def allowed_bytes(limit: int, used: int, free: int | None) -> int:
     return limit if free is None else min(limit, (used + free) // _FREE_SHARE)
 
 
-def default_folder() -> Path:
-    """Return where features are kept: FIRSTPASS_CACHE, or a folder in the user's caches.
+def default_folder(preferred: Path | None = None) -> Path:
+    """Return where features are kept.
+
+    That is what FIRSTPASS_CACHE says, else ``preferred``, else a folder in the user's caches.
 
     Raises
     ------
     OptionError
-        If the system knows no folder of the user.
+        If the system knows no folder of the user, or ``preferred`` is no full path: what a setting
+        names must not depend on where a program was started.
     """
     chosen = os.environ.get(FOLDER_VARIABLE)
     try:
+        if not chosen and preferred is not None:
+            return _full(preferred.expanduser())
         return Path(chosen) if chosen else _user_caches() / "napari-firstpass" / "features"
     except RuntimeError as error:
         raise OptionError(
@@ -305,6 +310,16 @@ def default_folder() -> Path:
             found="a user without one",
             remedy=f"set {FOLDER_VARIABLE} to a folder",
         ) from error
+
+
+def _full(path: Path) -> Path:
+    if path.is_absolute():
+        return path
+    raise OptionError(
+        expected="a full path of a folder to keep features in",
+        found=str(path),
+        remedy="write it in full, or leave it empty",
+    )
 
 
 def _user_caches() -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pickle import UnpicklingError
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,6 +30,10 @@ _FAILURES = (
     TypeError, UnpicklingError, ValueError,
 )  # fmt: skip
 """What transformers raise for folders and models that they can do nothing with."""
+
+_LOADING = RLock()
+"""transformers changes what a whole process shares while it loads. A run that was cancelled may
+still be loading when the next begins."""
 
 
 def transformers_package() -> ModuleType:
@@ -169,15 +174,16 @@ def refusing(folder: VisionFolder, expected: str) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers from writing reports and progress bars to the terminal."""
+    """Keep transformers from writing to the terminal; one thread at a time."""
     from transformers.utils import logging
 
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+    with _LOADING:
+        level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        try:
+            yield
+        finally:
+            logging.set_verbosity(level)
+            if bars:
+                logging.enable_progress_bar()  # type: ignore[no-untyped-call]

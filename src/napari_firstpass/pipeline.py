@@ -153,7 +153,8 @@ def fit_sample_steps(
     segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
     stats = BandStats.of([raster.crop(inner) for raster, inner in sample])
     roles = sample[0][0].roles
-    backbone = _backbone(config, stats, roles, device, cache)
+    making = _backbone(config, stats, roles, device, cache)
+    backbone = yield from relay(making, Span(0, 0, 14 * len(sample)))
     maps: list[FeatureMap] = []
     for done, (raster, inner) in enumerate(sample):
         span = Span(10 * done, 10 * (done + 1), 14 * len(sample))
@@ -188,9 +189,13 @@ def _backbone(
     roles: tuple[Role | None, ...],
     device: torch.device,
     cache: FeatureCache | None,
-) -> Backbone:
+) -> Steps[Backbone]:
     factory = backbone_factory(config.backbone, config.runtime)
-    backbone, identity = factory(stats, roles, device), factory.identity()
+    # Seconds each, for a network.
+    yield Progress(0, 2, "checking the weights")
+    identity = factory.identity()
+    yield Progress(1, 2, "loading the weights")
+    backbone = factory(stats, roles, device)
     if cache is None or identity is None:
         return backbone
     return CachedBackbone(backbone, cache, identity, stats, roles, device)

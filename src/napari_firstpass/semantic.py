@@ -30,6 +30,7 @@ from napari_firstpass.model_loading import (
     transformers_package,
 )
 from napari_firstpass.normalize import BandStats, filled, usable
+from napari_firstpass.progress import Progress, Span, relay, run
 from napari_firstpass.taxonomy import LabelClass, Taxonomy, color_of
 from napari_firstpass.viewing import ViewConfig, Viewer, picture_of, scaled
 from napari_firstpass.vision_folder import CONFIG
@@ -179,6 +180,12 @@ def load_semantic(folder: VisionFolder) -> SemanticModel:
         If transformers or a file is missing or damaged, the folder holds another kind of model,
         weights are missing (those of the head too), or not every class has a name.
     """
+    return run(load_semantic_steps(folder))
+
+
+def load_semantic_steps(folder: VisionFolder) -> Steps[SemanticModel]:
+    """Do the work of `load_semantic` in steps."""
+    yield Progress(0, 100, "loading the model")
     written = folder.config()
     _require_maker(folder, written)
     names = _names(folder, written)
@@ -190,14 +197,17 @@ def load_semantic(folder: VisionFolder) -> SemanticModel:
     module, info = load_weights(folder, config, _MAKERS[config.model_type])
     _require_names(folder, names, info["mismatched_keys"])
     require_whole(folder, config, info, _UNUSED)
+    yield Progress(50, 100, "trying the model")
+    stride = _tried_stride(folder, config, module, tokens)
+    sha256 = yield from relay(folder.sha256_steps(), Span(60, 100, 100), "reading its files")
     return SemanticModel(
         module=module,
         classes=_taxonomy(names),
-        stride=_tried_stride(folder, config, module, tokens),
+        stride=stride,
         scaling=folder.scaling(config.model_type),
         tokens=tokens,
         name=folder.path.resolve().name,
-        sha256=folder.sha256(),
+        sha256=sha256,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.device import torch_device
@@ -142,17 +142,39 @@ def label_steps(
         taxonomy=model.classes,
         grid=source.grid,
         confidence=sink.confidence,
-        provenance=Provenance(
-            config=_options(model, config, view),
-            source=name,
-            source_sha256=digest,
-            weights_sha256=model.sha256,
-        ),
+        provenance=record_of(model, config, view, name=name, digest=digest),
     )
 
 
-def _options(model: SemanticModel, config: SegmentConfig, view: ViewConfig) -> dict[str, Any]:
-    """Return all that decides what the labels are, as plain values."""
+def record_of(
+    model: SemanticModel,
+    config: SegmentConfig = WINDOWS,
+    view: ViewConfig = SEMANTIC_VIEW,
+    *,
+    name: str,
+    digest: str | None = None,
+    bands: str | None = None,
+) -> Provenance:
+    """Return how labels come about: all that decides what they are, as plain values.
+
+    Parameters
+    ----------
+    model, config, view
+        See `write_steps`.
+    name : str
+        What the image is called.
+    digest : str or None
+        SHA-256 of the image file.
+    bands : str or None
+        What the user said that the bands are.
+    """
     shown = {key: getattr(config, key) for key in ("window", "overlap", "min_region", "seed")}
     looked = {key: value for key, value in asdict(view).items() if key != "batch"}
-    return {"method": "semantic", "model": model.name, **shown, "view": looked}
+    return Provenance(
+        config={
+            "method": "semantic", "model": model.name, **shown, "view": looked, "bands": bands,
+        },
+        source=name,
+        source_sha256=digest,
+        weights_sha256=model.sha256,
+    )  # fmt: skip

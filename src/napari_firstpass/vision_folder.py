@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.digest import sha256_steps
 from napari_firstpass.errors import WeightsError
-from napari_firstpass.progress import run
+from napari_firstpass.progress import Span, relay, run
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from napari_firstpass.progress import Steps
 
 CONFIG = "config.json"
 _SAFE, _SAFE_INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -158,12 +160,21 @@ class VisionFolder:
         WeightsError
             If a file is missing or cannot be read.
         """
+        return run(self.sha256_steps())
+
+    def sha256_steps(self) -> Steps[str]:
+        """Do the work of `sha256` in steps; counts bytes."""
         self.config()
         small = (CONFIG, "preprocessor_config.json", "processor_config.json")
-        files = [self.path / name for name in small if (self.path / name).is_file()]
-        digest = sha256()
-        for file in (*files, *self.weight_files()):
-            digest.update(f"{file.name}\0{_file_sha256(file)}\n".encode())
+        there = [self.path / name for name in small if (self.path / name).is_file()]
+        files = (*there, *self.weight_files())
+        total = sum(_size(file) for file in files)
+        digest, done = sha256(), 0
+        for file in files:
+            span = Span(done, done + _size(file), total)
+            found = yield from relay(_file_sha256(file), span)
+            digest.update(f"{file.name}\0{found}\n".encode())
+            done = span.stop
         return digest.hexdigest()
 
     def _shards(self, index: Path) -> tuple[Path, ...]:
@@ -227,9 +238,13 @@ def _three(values: object) -> tuple[float, ...]:
     return tuple(v if isinstance(v, int | float) else math.nan for v in listed)
 
 
-def _file_sha256(file: Path) -> str:
+def _size(file: Path) -> int:
+    return file.stat().st_size
+
+
+def _file_sha256(file: Path) -> Steps[str]:
     try:
-        return run(sha256_steps(file))
+        return (yield from sha256_steps(file))
     except OSError as error:
         raise WeightsError(
             expected=f"to read {file}", found=str(error.strerror), remedy="check the file"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from features import landscape, rgb_raster
 
-from napari_firstpass.backbones import BACKBONES
+from napari_firstpass.backbones import BACKBONES, keeps_features
 from napari_firstpass.grid import Grid, Window
 from napari_firstpass.normalize import BandStats
 from napari_firstpass.progress import run
@@ -101,3 +101,8 @@ def test_cells_without_data_are_marked(name: str) -> None:
 def test_the_same_image_gives_the_same_features(name: str) -> None:
     raster = rgb_raster(landscape(96, 96))
     assert torch.equal(features_of(raster, name).vectors, features_of(raster, name).vectors)
+
+
+@every_backbone
+def test_features_are_kept_of_those_that_can_be_told_apart(name: str) -> None:
+    assert keeps_features(name) == (BACKBONES.load(name).identity() is not None)

@@ -44,6 +44,30 @@ def test_the_folder_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch) -> N
     assert weights_folder() == Path("/data/napari-firstpass/models")
 
 
+def test_what_is_preferred_comes_after_the_variable_and_before_the_platform(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("FIRSTPASS_WEIGHTS", raising=False)
+    assert weights_folder(Path("~/team")) == Path.home() / "team"
+    monkeypatch.setenv("FIRSTPASS_WEIGHTS", "/weights")
+    assert weights_folder(Path("~/team")) == Path("/weights")
+
+
+def test_a_home_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRSTPASS_WEIGHTS", "~nobody-of-this-name/weights")
+    with pytest.raises(WeightsError, match="at ~nobody-of-this-name/weights, found no such home"):
+        weights_folder()
+
+
+def test_another_folder_can_be_asked_what_is_in_it(here: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "team"
+    elsewhere.mkdir()
+    assert installed(elsewhere) == ()
+    here.rename(elsewhere / NAME)
+    assert [entry.folder for entry in installed(elsewhere)] == [elsewhere / NAME]
+    assert installed() == ()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other platforms have other folders")
 @pytest.mark.parametrize("data", ["", "relative"])
 def test_without_a_wish_it_is_that_of_the_platform(

@@ -304,8 +304,8 @@ def test_disabled_buttons_say_why(panel: SegmentPanel) -> None:
 
 def test_every_control_says_what_it_does_to_the_result(panel: SegmentPanel) -> None:
     form = panel.form
-    controls = (form.image, form.method, form.classes, form.more, form.min_region, form.seed)
-    assert all(len(control.toolTip()) > 20 for control in controls)
+    names = ("image", "method", "classes", "more", "features", "min_region", "seed")
+    assert all(len(getattr(form, name).toolTip()) > 20 for name in names)
 
 
 def test_more_options_are_folded_away(viewer: Viewer, panel: SegmentPanel) -> None:

@@ -83,6 +83,28 @@ def test_progress_is_shown_five_times_a_second_and_at_the_end(session: Session) 
     assert shown == [True, False, True, False, True]
 
 
+def test_the_last_step_before_a_long_one_is_shown_though_it_came_soon(session: Session) -> None:
+    generation = session.start("one", 0.0)
+    session.advance(generation, Progress(1, 10, "reading"), 0.0)
+    assert not session.advance(generation, Progress(2, 10, "loading"), 0.1)
+    assert session.catch_up(0.3)
+    assert (session.standing.share, session.standing.text) == (0.2, "loading")
+    assert not session.catch_up(0.5)
+
+
+def test_what_was_overtaken_or_cancelled_is_not_caught_up_with(session: Session) -> None:
+    generation = session.start("one", 0.0)
+    session.advance(generation, Progress(1, 10), 0.0)
+    session.advance(generation, Progress(2, 10), 0.1)
+    assert session.advance(generation, Progress(3, 10), 0.3)
+    assert not session.catch_up(0.5)
+    session.advance(generation, Progress(4, 10), 0.4)
+    session.cancel("Cancelled.")
+    assert not session.catch_up(0.7)
+    session.start("two", 1.0)
+    assert not session.catch_up(1.5)
+
+
 def test_an_unknown_total_counts_as_nothing_done(session: Session) -> None:
     generation = session.start("one", 0.0)
     session.advance(generation, Progress(3, 0, "opening"), 5.0)

@@ -74,6 +74,11 @@ def _require_torch(name: str, runtime: Runtime) -> None:
         )
 
 
+def keeps_features(reference: str) -> bool:
+    """Tell whether the features of a backbone are kept on disk: not those of our own."""
+    return reference not in BACKBONES.built_in
+
+
 @lru_cache(maxsize=1)  # a network is loaded once for all images of a run
 def _network(folder: Path, runtime: Runtime) -> BackboneFactory:
     from napari_firstpass.backbones.vit import ViTConfig, ViTFactory

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
     from napari_firstpass.api import SegmentReport
     from napari_firstpass.progress import Steps
     from napari_firstpass.registry import Registry
+    from napari_firstpass.semantic import SemanticModel
+
+_MOST_SHOWN = 12
 
 
 def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     """Describe the command to the parser."""
     from napari_firstpass.backbones import BACKBONES
     from napari_firstpass.segmenters import SEGMENTERS
+    from napari_firstpass.weights.catalogue import KNOWN
 
     parser = commands.add_parser("segment", help="images to georeferenced label maps")
     default = SegmentConfig()
@@ -36,18 +41,20 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add = parser.add_argument
     add("images", nargs="+", type=Path, metavar="IMAGE", help="GeoTIFF, VRT, JP2, PNG or JPEG")
     add("--out", required=True, type=Path, help="label file; a folder for several images")
-    add("--method", default=default.method, help=_table(SEGMENTERS))
+    add("--method", help=f"{_table(SEGMENTERS)} [{default.method}]")
     networks = 'a name of "firstpass models list"; a folder with a network'
-    add("--backbone", default=default.backbone, help=f"{_table(BACKBONES)}; {networks}")
-    add("--classes", type=int, default=default.classes, help=f"2 to {MAX_CLASSES} [%(default)s]")
+    add("--backbone", help=f"{_table(BACKBONES)}; {networks} [{default.backbone}]")
+    add("--classes", type=int, help=f"2 to {MAX_CLASSES} [{default.classes}]")
+    known = ", ".join(name for name, model in KNOWN.items() if model.task == "semantic")
+    add("--semantic", metavar="MODEL", help=f"the classes of a model: {known}; a folder with one")
     add("--bands", metavar="r,g,b,n", help="what the file's bands are, in order; - leaves one out")
     add("--window", type=int, default=default.window, help="pixels computed at once [%(default)s]")
     add("--overlap", type=int, default=default.overlap, help="context in pixels [%(default)s]")
     add("--min-region", type=int, default=default.min_region, help="in pixels [%(default)s]")
     add("--seed", type=int, default=default.seed, help="of all random choices [%(default)s]")
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
-    runtimes = "what runs a network; openvino is an extra, for the CPU [%(default)s]"
-    add("--runtime", choices=("torch", "openvino"), default=default.runtime, help=runtimes)
+    runtimes = "what runs a network; openvino is an extra, for the CPU"
+    add("--runtime", choices=("torch", "openvino"), help=f"{runtimes} [{default.runtime}]")
     add("--confidence", action="store_true", help="also write NAME_confidence.tif")
     add("--overlay", action="store_true", help="also write NAME_overlay.png")
     add("--no-cache", action="store_true", help="compute all features of networks anew")
@@ -60,34 +67,65 @@ def _table(registry: Registry[Any]) -> str:
 
 
 def _segment(options: Namespace) -> int:
+    chosen = _own_classes(options)
     config = SegmentConfig(
-        method=options.method,
-        backbone=options.backbone,
-        classes=options.classes,
+        **chosen,
         window=options.window,
         overlap=options.overlap,
         min_region=options.min_region,
         seed=options.seed,
         device=options.device,
-        runtime=options.runtime,
     )
     jobs = output_paths(options.images, options.out)
+    how = _How(config, _cache(config, options), _model(options))
     with _folder(options.out, wanted=len(jobs) > 1):
-        cache = _cache(options)
-        results = [_segment_one(*job, config, options, cache) for job in jobs]
-        if cache is not None and cache.trouble is not None:
-            print(f"firstpass: {cache.trouble}", file=sys.stderr)
+        results = [_segment_one(*job, how, options) for job in jobs]
+        if how.cache is not None and how.cache.trouble is not None:
+            print(f"firstpass: {how.cache.trouble}", file=sys.stderr)
     if options.json:
         alone = len(results) == 1
         print(json.dumps(results[0] if alone else results, indent=2, ensure_ascii=False))
     return joint_code(result["exit_code"] for result in results)
 
 
-def _cache(options: Namespace) -> FeatureCache | None:
-    """Return where features are kept; those of our own backbones never are."""
-    from napari_firstpass.backbones import BACKBONES
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What is the same for all images of a run; the model, if there is one, brings the classes."""
 
-    if options.no_cache or options.backbone in BACKBONES.built_in:
+    config: SegmentConfig
+    cache: FeatureCache | None
+    model: SemanticModel | None
+
+
+def _own_classes(options: Namespace) -> dict[str, Any]:
+    """Return what was said of how to find classes; nothing if a model brings its own."""
+    said = {key: getattr(options, key) for key in ("method", "backbone", "classes", "runtime")}
+    given = {key: value for key, value in said.items() if value is not None}
+    if given and options.semantic is not None:
+        raise OptionError(
+            expected="--semantic without --classes, --method, --backbone and --runtime",
+            found=" and ".join(f"--{key}" for key in given),
+            remedy="leave out one or the other: the model has classes of its own",
+        )
+    return given
+
+
+def _model(options: Namespace) -> SemanticModel | None:
+    """Load the model that was named, once for all images."""
+    if options.semantic is None:
+        return None
+    from napari_firstpass.progress import guarded
+    from napari_firstpass.semantic_models import semantic_model_steps
+
+    with Reporter(options.semantic) as reporter:
+        return reporter.drive(guarded(semantic_model_steps(options.semantic)))
+
+
+def _cache(config: SegmentConfig, options: Namespace) -> FeatureCache | None:
+    """Return where features are kept, None for nowhere."""
+    from napari_firstpass.backbones import keeps_features
+
+    if options.no_cache or not keeps_features(config.backbone):
         return None
     return FeatureCache(default_folder())
 
@@ -153,19 +191,13 @@ def _extras(labels: Path) -> tuple[Path, Path]:
     return labels.with_name(f"{confidence}.tif"), labels.with_name(f"{overlay}.png")
 
 
-def _segment_one(
-    image: Path,
-    out: Path,
-    config: SegmentConfig,
-    options: Namespace,
-    cache: FeatureCache | None,
-) -> dict[str, Any]:
+def _segment_one(image: Path, out: Path, how: _How, options: Namespace) -> dict[str, Any]:
     """Segment one image; its failure is reported and does not stop the others."""
     from napari_firstpass.progress import guarded
 
     try:
         with Reporter(image.name) as reporter:
-            result = reporter.drive(guarded(_one_steps(image, out, config, options, cache)))
+            result = reporter.drive(guarded(_one_steps(image, out, how, options)))
     except FirstPassError as error:
         print(f"firstpass: {image}: {error}", file=sys.stderr)
         return {"image": str(image), "error": str(error), "exit_code": exit_code(error)}
@@ -174,30 +206,25 @@ def _segment_one(
     return result
 
 
-def _one_steps(
-    image: Path,
-    out: Path,
-    config: SegmentConfig,
-    options: Namespace,
-    cache: FeatureCache | None,
-) -> Steps[dict[str, Any]]:
+def _one_steps(image: Path, out: Path, how: _How, options: Namespace) -> Steps[dict[str, Any]]:
     """Segment one image, with its overlay; what may not be written is refused before the work."""
-    from napari_firstpass.api import segment_file_steps
+    from napari_firstpass.api import label_file_steps, segment_file_steps
     from napari_firstpass.io.files import check_output
 
     start = perf_counter()  # after the imports: they are paid once, however many images follow
     confidence, overlay = _extras(out)
     if options.overlay:
         check_output(overlay, overwrite=options.overwrite, forbid=[image])
-    report = yield from segment_file_steps(
-        image,
-        out,
-        config,
-        bands=options.bands,
-        confidence=confidence if options.confidence else None,
-        overwrite=options.overwrite,
-        cache=cache,
-    )
+    given = {
+        "bands": options.bands,
+        "confidence": confidence if options.confidence else None,
+        "overwrite": options.overwrite,
+    }
+    if how.model is None:
+        steps = segment_file_steps(image, out, how.config, cache=how.cache, **given)
+    else:
+        steps = label_file_steps(image, out, how.model, how.config, **given)
+    report = yield from steps
     written = _write_overlay(report, overlay, options) if options.overlay else None
     return _result(report, written, perf_counter() - start)
 
@@ -249,7 +276,10 @@ def _result(report: SegmentReport, overlay: Path | None, seconds: float) -> dict
 def _summary(result: dict[str, Any]) -> list[str]:
     """Return what a person reads."""
     place = result["crs"] or "no CRS"
-    shares = "  ".join(f"{c['name']} {c['share']:.0%}" for c in result["classes"][:12])
+    classes = result["classes"]
+    if len(classes) > _MOST_SHOWN:  # those of a model come in an order of its own
+        classes = sorted(classes, key=lambda c: -c["share"])[:_MOST_SHOWN]
+    shares = "  ".join(f"{c['name']} {c['share']:.0%}" for c in classes)
     lines = [
         f"{result['image']}: {result['height']} x {result['width']} pixels, {place}",
         f"  labels      {result['labels']}",

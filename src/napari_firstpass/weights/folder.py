@@ -28,15 +28,31 @@ class Installed:
     manifest: Manifest
 
 
-def weights_folder() -> Path:
+def weights_folder(preferred: Path | None = None) -> Path:
     """Return where weights are kept, whether it exists or not.
 
-    That is what ``FIRSTPASS_WEIGHTS`` says, else ``napari-firstpass/models`` in the folder that
-    the platform has for the data of programs.
+    That is what ``FIRSTPASS_WEIGHTS`` says, else ``preferred``, else ``napari-firstpass/models``
+    in the folder that the platform has for the data of programs.
+
+    Raises
+    ------
+    WeightsError
+        If it lies in the home of a user whom the system does not know.
     """
-    if chosen := os.environ.get(VARIABLE):
-        return Path(chosen).expanduser().absolute()
-    return _data_folder() / "napari-firstpass" / "models"
+    if chosen := os.environ.get(VARIABLE) or preferred:
+        return _absolute(Path(chosen))
+    return _absolute(_data_folder() / "napari-firstpass" / "models")
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise WeightsError(
+            expected=f"a folder of weights at {path}",
+            found="no such home folder",
+            remedy=f"give it in full, without ~; {VARIABLE} names the folder for all weights",
+        ) from error
 
 
 def _data_folder() -> Path:
@@ -44,10 +60,10 @@ def _data_folder() -> Path:
     if (data := Path(os.environ.get("XDG_DATA_HOME", ""))).is_absolute():
         return data
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        return Path(os.environ.get("LOCALAPPDATA") or Path("~") / "AppData" / "Local")
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support"
-    return Path.home() / ".local" / "share"
+        return Path("~") / "Library" / "Application Support"
+    return Path("~") / ".local" / "share"
 
 
 def find(reference: str) -> Path:
@@ -87,13 +103,17 @@ def is_path(reference: str) -> bool:
 
 
 def _folder_at(reference: str) -> Path:
-    folder = Path(reference).expanduser().absolute()
-    if (folder / CONFIG).is_file():
-        return folder
+    folder = _absolute(Path(reference))
+    try:
+        if (folder / CONFIG).is_file():
+            return folder
+        found = "a folder without it" if folder.is_dir() else "no such folder"
+    except OSError as error:  # a name that no folder can have, or one that is closed to us
+        found = error.strerror or str(error)
     by_repo = {model.repo: model.name for model in KNOWN.values()}
     raise WeightsError(
         expected=f"a folder with {CONFIG} at {folder}",
-        found="a folder without it" if folder.is_dir() else "no such folder",
+        found=found,
         remedy=f"give its short name, {by_repo[reference]}"
         if reference in by_repo
         else "give the folder that holds the model as transformers saves it",
@@ -127,9 +147,15 @@ def offline_way(model: KnownModel) -> str:
     )
 
 
-def installed() -> tuple[Installed, ...]:
-    """Return what is in the folder and complete, in the order of the catalogue."""
-    home = weights_folder()
+def installed(home: Path | None = None) -> tuple[Installed, ...]:
+    """Return what is in a folder of weights and complete, in the order of the catalogue.
+
+    Parameters
+    ----------
+    home : Path or None
+        The folder; None for `weights_folder`.
+    """
+    home = home or weights_folder()
     return tuple(
         Installed(model, home / model.name, manifest)
         for model in KNOWN.values()

@@ -20,7 +20,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_firstpass.config import MAX_REGION, SegmentConfig
+from napari_firstpass.widgets.features_box import FeaturesBox
 from napari_firstpass.widgets.image_box import ImageBox
+from napari_firstpass.widgets.session import capitalised
 from napari_firstpass.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
@@ -42,6 +44,9 @@ TIPS = {
     "classes": "Into how many classes the image is divided. Rather too many than too few: two "
     "classes are merged faster than one is taken apart.",
     "more": "Options that rarely need a change.",
+    "features": "What places are compared by: those that look alike to it become one class. "
+    "A network sees things where the others see colour and texture, and takes longer. "
+    "“firstpass models fetch” gets networks; then they are listed here.",
     "min_region": "Regions of fewer pixels are merged into what surrounds them. Larger gives a "
     "calmer map, 0 keeps every speck.",
     "seed": "Another number starts the search elsewhere and may find other classes. The same "
@@ -66,10 +71,16 @@ class SegmentForm(QWidget):
         What the image is; what the method does; what is computed now.
     method : QComboBox
         Its items hold the method's name as their data.
-    classes, min_region, seed : QSpinBox
-        The options of the same name.
+    classes : QSpinBox
+        How many.
     more : QToolButton
-        Unfolds the last two.
+        Unfolds the following.
+    features : FeaturesBox
+        The backbones.
+    features_about : QLabel
+        What the chosen one is.
+    min_region, seed : QSpinBox
+        The options of the same name.
     run, cancel, save : QPushButton
         What can be done.
     bar : QProgressBar
@@ -88,6 +99,7 @@ class SegmentForm(QWidget):
         self.method = _choice(methods, defaults.method)
         self.classes = _spin(2, MAX_CLASSES, defaults.classes)
         self.more = QToolButton()
+        self.features, self.features_about = FeaturesBox(defaults.backbone), _note(lines=2)
         self.min_region = _spin(0, MAX_REGION, defaults.min_region, suffix=" px")
         self.seed = _spin(0, 999_999, defaults.seed)
         self.run = _button("Run", RUN_KEY)
@@ -107,7 +119,7 @@ class SegmentForm(QWidget):
         return QSize(_WIDTH, super().sizeHint().height())
 
     def _fixed_tips(self) -> list[tuple[QWidget, str]]:
-        names = ("image", "method", "classes", "more", "min_region", "seed", "bar")
+        names = ("image", "method", "classes", "more", "features", "min_region", "seed", "bar")
         return [(getattr(self, name), TIPS[name]) for name in names]
 
     def show_subject(self, facts: str, problem: Message | None) -> None:
@@ -164,7 +176,12 @@ class SegmentForm(QWidget):
     def _make_fold(self) -> QWidget:
         """Return the part under "More", hidden until it is asked for."""
         fold = QWidget()
-        rows = _rows(("Smallest region", self.min_region), ("Seed", self.seed))
+        rows = _rows(
+            ("Features", self.features),
+            ("", self.features_about),
+            ("Smallest region", self.min_region),
+            ("Seed", self.seed),
+        )
         rows.setContentsMargins(0, 0, 0, 0)
         fold.setLayout(rows)
         fold.setVisible(False)
@@ -173,7 +190,12 @@ class SegmentForm(QWidget):
         self.more.setAutoRaise(True)
         self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more.toggled.connect(self._unfold)
+        self.features.chosen.connect(self._on_features)
+        self._on_features()
         return fold
+
+    def _on_features(self) -> None:
+        self.features_about.setText(capitalised(self.features.about))
 
     def _unfold(self, unfolded: bool) -> None:
         arrows = Qt.ArrowType

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QComboBox
 
+from napari_firstpass.widgets.narrow_box import NarrowBox
 from napari_firstpass.widgets.scene import scene_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
 
-class ImageBox(QComboBox):
+class ImageBox(NarrowBox):
     """Chooses one image layer of a viewer; an image that was just opened is chosen by itself.
 
     Single bands that our reader shows beside a scene are not listed: the scene has them.
@@ -34,9 +34,6 @@ class ImageBox(QComboBox):
         super().__init__(parent)
         self._viewer = viewer
         self._layers: list[Image] = []
-        # A long name must not make the dock wider.
-        self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(8)
         self.currentIndexChanged.connect(self.chosen)
         events = viewer.layers.events
         events.inserted.connect(self._on_inserted)

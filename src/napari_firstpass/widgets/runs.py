@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_firstpass.backbones import keeps_features
+from napari_firstpass.feature_cache import FeatureCache, default_folder
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.label_file import write_segmentation
 from napari_firstpass.progress import Progress, Span, relay
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from napari_firstpass.config import SegmentConfig
+    from napari_firstpass.errors import FirstPassError
     from napari_firstpass.grid import Grid
     from napari_firstpass.progress import Steps
     from napari_firstpass.segmentation import Segmentation
@@ -41,10 +44,13 @@ class Found:
         The labels.
     classes : int
         How many classes have pixels.
+    trouble : FirstPassError or None
+        Why features could not be kept, which stops no run.
     """
 
     segmentation: Segmentation
     classes: int
+    trouble: FirstPassError | None = None
 
 
 def warm_up() -> Steps[None]:
@@ -54,23 +60,40 @@ def warm_up() -> Steps[None]:
     import napari_firstpass.api  # noqa: F401 - imported for later
 
 
-def find_classes(subject: Subject, config: SegmentConfig) -> Steps[Found]:
-    """Segment what was chosen, and count what was found."""
-    segmentation = yield from _segment(subject, config)
-    return Found(segmentation, len(present_ids(segmentation.labels)))
+def find_classes(
+    subject: Subject, config: SegmentConfig, cache_folder: Path | None = None
+) -> Steps[Found]:
+    """Segment what was chosen, and count what was found.
+
+    Parameters
+    ----------
+    subject : Subject
+        The image.
+    config : SegmentConfig
+        The options.
+    cache_folder : Path or None
+        Where the user prefers features to be kept; see `default_folder`.
+    """
+    kept = keeps_features(config.backbone)
+    cache = FeatureCache(default_folder(cache_folder)) if kept else None
+    segmentation = yield from _segment(subject, config, cache)
+    classes = len(present_ids(segmentation.labels))
+    return Found(segmentation, classes, None if cache is None else cache.trouble)
 
 
-def _segment(subject: Subject, config: SegmentConfig) -> Steps[Segmentation]:
+def _segment(
+    subject: Subject, config: SegmentConfig, cache: FeatureCache | None
+) -> Steps[Segmentation]:
     """Segment a file, which is opened here, in the thread that reads it, or an open source."""
     from napari_firstpass.api import file_sha256, segment_source_steps
 
     _leave_a_core()
     path = subject.source
     if not isinstance(path, Path):
-        return (yield from segment_source_steps(path, config, name=subject.name))
+        return (yield from segment_source_steps(path, config, name=subject.name, cache=cache))
     with open_raster(path) as source:
         digest = yield from relay(file_sha256(path), Span(0, 2, 100), "reading the file")
-        steps = segment_source_steps(source, config, name=path.name, digest=digest)
+        steps = segment_source_steps(source, config, name=path.name, digest=digest, cache=cache)
         return (yield from relay(steps, Span(2, 100, 100)))
 
 

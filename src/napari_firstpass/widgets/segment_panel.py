@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_firstpass.config import SegmentConfig
@@ -22,9 +22,16 @@ from napari_firstpass.widgets.image_layers import (
     subject_of,
 )
 from napari_firstpass.widgets.label_layers import labels_tuple
+from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.runs import find_classes, warm_up
 from napari_firstpass.widgets.saving import Saver
-from napari_firstpass.widgets.session import Message, Session, capitalised, in_words
+from napari_firstpass.widgets.session import (
+    LOOK_EVERY,
+    Message,
+    Session,
+    capitalised,
+    in_words,
+)
 from napari_firstpass.widgets.worker import Runner
 
 if TYPE_CHECKING:
@@ -78,7 +85,11 @@ class SegmentPanel(QWidget):
         self._runner = Runner(self)
         self._warmer = Runner(self)
         self._saver = Saver(self)
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.setInterval(round(1000 * LOOK_EVERY))
         self._saving = False
+        self._refusal: Message | None = None
         self._run: Run | None = None
         self._result: Labels | None = None
         self.form = SegmentForm(napari_viewer, SEGMENTERS.names)
@@ -103,6 +114,9 @@ class SegmentPanel(QWidget):
         self.form.save.clicked.connect(self._on_save)
         self.form.method.currentIndexChanged.connect(self._on_method)
         self.form.image.chosen.connect(self._on_chosen)
+        self.form.features.chosen.connect(self._on_features)
+        self.form.features.refused.connect(self._on_refused)
+        self._late.timeout.connect(self._on_late)
         self._runner.reported.connect(self._on_reported)
         self._runner.replied.connect(self._on_replied)
         self._saver.said.connect(self._say)
@@ -112,6 +126,7 @@ class SegmentPanel(QWidget):
 
     def _let_go(self) -> None:
         self._session.cancel("Closed.")
+        self._late.stop()
         self._runner.stop()
         self._warmer.stop()
         self._saver.let_go()
@@ -129,7 +144,8 @@ class SegmentPanel(QWidget):
             return
         self._run = Run(layer, subject.name, source_files(layer), self._config())
         generation = self._session.start(f"Segmenting {subject.name} …", monotonic())
-        self._runner.start(find_classes(subject, self._run.config), generation)
+        steps = find_classes(subject, self._run.config, preferences().cache)
+        self._runner.start(steps, generation)
         self._show()
 
     def _on_cancel(self) -> None:
@@ -137,6 +153,12 @@ class SegmentPanel(QWidget):
 
     def _on_reported(self, report: Report) -> None:
         if self._session.advance(report.generation, report.progress, monotonic()):
+            self._show_standing()
+        elif not self._late.isActive():
+            self._late.start()
+
+    def _on_late(self) -> None:
+        if self._session.catch_up(monotonic()):
             self._show_standing()
 
     def _on_replied(self, reply: Reply[Any]) -> None:
@@ -166,6 +188,15 @@ class SegmentPanel(QWidget):
         summary = SEGMENTERS.summary(self.form.method.currentData())
         self.form.about.setText(capitalised(summary))
 
+    def _on_refused(self, error: FirstPassError) -> None:
+        self._refusal = Message.of(error)
+        self._say(self._refusal)
+
+    def _on_features(self) -> None:
+        """Take back what was said of a folder, once another is chosen."""
+        if self._session.message is self._refusal and not self._session.running:
+            self._say(_problem_of(self.form.image.layer) or Message("Ready."))
+
     def _on_active(self, _: Event) -> None:
         self._show_save()
 
@@ -184,9 +215,11 @@ class SegmentPanel(QWidget):
         form = self.form
         return SegmentConfig(
             method=form.method.currentData(),
+            backbone=form.features.reference,
             classes=form.classes.value(),
             min_region=form.min_region.value(),
             seed=form.seed.value(),
+            device=preferences().device,
         )
 
     def _stop(self, message: str) -> None:
@@ -199,7 +232,9 @@ class SegmentPanel(QWidget):
         taken = in_words(self._session.elapsed(monotonic()))
         grid = found.segmentation.grid
         place = "" if grid.is_georeferenced else " The mask will have no georeference."
-        return f"{found.classes} classes in {taken}. Correct them with the brush, then save.{place}"
+        trouble = "" if found.trouble is None else f" Note: {found.trouble}."
+        done = f"{found.classes} classes in {taken}. Correct them with the brush, then save."
+        return f"{done}{place}{trouble}"
 
     def _add(self, result: Segmentation) -> None:
         """Show a result as a layer of its own: no layer the user may have edited is touched."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _LEAST_SECONDS = 1.0
 """Before this, the remaining time is a guess not worth showing."""
 
-_LOOK_EVERY = 0.2
+LOOK_EVERY = 0.2
 """Seconds between two looks at the progress. Without a graphics card, every change of the window
 draws all of it anew on the processor."""
 
@@ -59,6 +59,7 @@ class Session:
     def __init__(self) -> None:
         self._generation = 0
         self._started = self._next_look = 0.0
+        self._unseen: Progress | None = None
         self.running = False
         self.standing = Standing()
         self.message = Message("Ready.")
@@ -75,6 +76,7 @@ class Session:
         """
         self._generation += 1
         self._started = self._next_look = now
+        self._unseen = None
         self.running = True
         self.standing = Standing(text="starting")
         self.message = Message(what)
@@ -87,9 +89,27 @@ class Session:
         last that showing it would only keep the machine from computing.
         """
         is_last = progress.done >= progress.total
-        if not self._is_current(generation) or (now < self._next_look and not is_last):
+        if not self._is_current(generation):
             return False
-        self._next_look = now + _LOOK_EVERY
+        if now < self._next_look and not is_last:
+            self._unseen = progress
+            return False
+        self._look(progress, now)
+        return True
+
+    def catch_up(self, now: float) -> bool:
+        """Note what came too soon to be shown, if nothing came since; return whether it did.
+
+        The last step before a long one would otherwise never be seen.
+        """
+        if not self.running or self._unseen is None:
+            return False
+        self._look(self._unseen, now)
+        return True
+
+    def _look(self, progress: Progress, now: float) -> None:
+        self._unseen = None
+        self._next_look = now + LOOK_EVERY
         # Estimates may shrink; a bar that goes back only worries.
         share = max(self.standing.share, _share(progress))
         text = progress.message or "working"
@@ -97,7 +117,6 @@ class Session:
             left = self.elapsed(now) * (1 - share) / share
             text = f"{text} · {in_words(left)} left"
         self.standing = Standing(share, text)
-        return True
 
     def elapsed(self, now: float) -> float:
         """Return the seconds since the computation began."""
