@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _MESSAGE = "preparing the network"
 _TELEMETRY = "openvino_telemetry"
-_MOST_APART = {False: 1e-3, True: 0.1}
+_MOST_APART = {False: 1e-4, True: 0.1}
 """How far from torch's values may be, in their spread; by whether numbers are short."""
 
 
