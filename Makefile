@@ -69,7 +69,7 @@ docs: .venv/.dev | .cache/tmp  ## build the documentation into .cache/site
 	@echo "Open .cache/site/index.html"
 
 bench: .venv/.dev | .cache/tmp  ## measure speed, memory and quality (more than an hour)
-	@for name in feature_quality quality speed; do $(VENV_PYTHON) "benchmarks/$$name.py"; done
+	@for name in feature_quality quality speed networks; do $(VENV_PYTHON) "benchmarks/$$name.py"; done
 
 train-backbone: .venv/.dev | .cache/tmp  ## learn the weights in the package again (a minute)
 	@$(VENV_PYTHON) -m training
@@ -96,7 +96,7 @@ clean:  ## remove what was installed and cached, but no result
 
 .venv/.dev: .venv/.base
 	@echo "Installing napari, Qt and the development tools into .venv …"
-	@$(PIP_INSTALL) --editable ".[all]" --group dev
+	@$(PIP_INSTALL) --editable ".[all,openvino]" --group dev
 	@touch $@
 
 .cache/screen: .ci/system_packages.sh | .cache/tmp

@@ -22,6 +22,8 @@ from napari_firstpass.errors import OptionError
         ({"min_region": -1}, "min_region"),
         ({"seed": -1}, "seed"),
         ({"device": "tpu"}, "a device out of auto, cpu, cuda, found 'tpu'"),
+        ({"runtime": "onnx"}, "a runtime out of torch, openvino, found 'onnx'"),
+        ({"runtime": "openvino", "device": "cuda"}, "the device cpu or auto with the runtime"),
     ],
 )
 def test_an_option_out_of_range_is_refused(option: dict[str, Any], message: str) -> None:

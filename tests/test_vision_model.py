@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from models import FAMILIES, build, save, text_model
+from models import FAMILIES, build, lively, save, text_model
 from safetensors.torch import load_file, save_file
+from transformers import SwinConfig, SwinModel
 
 from napari_firstpass.errors import WeightsError
 from napari_firstpass.vision_folder import VisionFolder
@@ -118,6 +119,14 @@ def test_weights_of_another_config_are_refused(dino: Path, entries: dict[str, in
     change_config(dino, **entries)
     with pytest.raises(WeightsError, match="missing or of another shape"):
         load(dino)
+
+
+@pytest.mark.parametrize("window", [4, 7, 12])
+def test_a_model_that_small_images_change_is_refused(tmp_path: Path, window: int) -> None:
+    config = SwinConfig(embed_dim=8, depths=[2] * 4, num_heads=[1] * 4, window_size=window)
+    folder = save(lively(SwinModel(config)), tmp_path / "swin")
+    with pytest.raises(WeightsError, match="expected a swin model that takes images of any size"):
+        load(folder)
 
 
 def test_weights_that_are_no_numbers_are_refused(dino: Path) -> None:

@@ -131,7 +131,7 @@ def segment_file_steps(
 ) -> Steps[SegmentReport]:
     """Do the work of `segment_file` in steps; closing the generator leaves nothing behind."""
     # What is missing is said before a large file is read.
-    backbone_factory(config.backbone)
+    backbone_factory(config.backbone, config.runtime)
     upsampler_of(config.upsample)
     work = _Work(
         numbered_taxonomy(config.classes),
@@ -280,7 +280,7 @@ def fit_files_steps(
     if not images:
         raise OptionError(expected="images to fit on", found="none", remedy="name at least one")
     # What is missing is said before large files are read.
-    backbone_factory(config.backbone)
+    backbone_factory(config.backbone, config.runtime)
     upsampler_of(config.upsample)
     imagery = yield from relay(_common_imagery(images, bands), Span(0, 5, 100))
     openers = [partial(open_raster, image, bands=bands) for image in images]

@@ -8,6 +8,7 @@ from typing import Literal
 from napari_firstpass.errors import OptionError
 
 Device = Literal["auto", "cpu", "cuda"]
+Runtime = Literal["torch", "openvino"]
 
 MAX_CLASSES = 1000
 MAX_REGION = 1024
@@ -45,6 +46,9 @@ class SegmentConfig:
         Drives every random choice.
     device : str
         ``auto`` takes a GPU where there is one.
+    runtime : str
+        What runs a network that is the backbone: ``torch``, or the extra ``openvino``, which
+        computes on the CPU whatever ``auto`` would take. The features differ in their last digits.
     """
 
     method: str = "primaps"
@@ -56,6 +60,7 @@ class SegmentConfig:
     min_region: int = 48
     seed: int = 0
     device: Device = "auto"
+    runtime: Runtime = "torch"
 
     def __post_init__(self) -> None:
         _check("classes", self.classes, 2, MAX_CLASSES)
@@ -69,6 +74,29 @@ class SegmentConfig:
                 found=repr(self.device),
                 remedy="choose one of them",
             )
+        check_runtime(self.runtime)
+        if self.runtime == "openvino" and self.device == "cuda":
+            raise OptionError(
+                expected="the device cpu or auto with the runtime openvino",
+                found=repr(self.device),
+                remedy="change one of them",
+            )
+
+
+def check_runtime(runtime: str) -> None:
+    """Check the name of a runtime.
+
+    Raises
+    ------
+    OptionError
+        If it is unknown.
+    """
+    if runtime not in ("torch", "openvino"):
+        raise OptionError(
+            expected="a runtime out of torch, openvino",
+            found=repr(runtime),
+            remedy="choose one of them",
+        )
 
 
 def _check(name: str, value: int, low: int, high: int, step: int = 1) -> None:

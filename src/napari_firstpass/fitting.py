@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_firstpass.backbones import backbone_factory
-from napari_firstpass.device import torch_device
 from napari_firstpass.errors import WeightsError
 from napari_firstpass.imagery import Imagery
-from napari_firstpass.pipeline import FittedModel, backbone_steps, guide_bands, label_steps
+from napari_firstpass.pipeline import (
+    FittedModel,
+    backbone_steps,
+    device_of,
+    guide_bands,
+    label_steps,
+)
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.upsampling import upsampler_sha256
 from napari_firstpass.weights.folder import is_path
@@ -26,6 +31,9 @@ if TYPE_CHECKING:
 
 _FOLDERS = ("backbone", "upsample")
 """Options that may name a folder, which a model does not know."""
+
+_HERE = ("window", "overlap", "min_region", "runtime")
+"""Options of labelling, not of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +143,7 @@ class ReadyModel:
         bands : str or None
             What the user said that the bands are.
         """
-        here = {key: getattr(config, key) for key in ("window", "overlap", "min_region")}
+        here = {key: getattr(config, key) for key in _HERE}
         model = {"model": self.model.name, "model_sha256": self.model.sha256}
         return Provenance(
             config={**self.model.provenance.config, **model, **here, "bands": bands},
@@ -166,8 +174,8 @@ def ready_steps(
         If the backbone's weights are missing, or are not those that the model was fitted on.
     """
     folders = {key: getattr(config, key) for key in _FOLDERS if is_path(getattr(config, key))}
-    used = replace(model.config, **folders)
-    device, roles = torch_device(config.device), model.imagery.roles
+    used = replace(model.config, runtime=config.runtime, **folders)
+    device, roles = device_of(config), model.imagery.roles
     _require_same_weights(model, used)
     backbone = yield from backbone_steps(used, model.stats, roles, device, cache)
     scaler = replace(

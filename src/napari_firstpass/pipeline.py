@@ -153,8 +153,8 @@ def fit_set_steps(
 
 def _require_known(config: SegmentConfig) -> None:
     """Refuse what is unknown before anything is read."""
-    torch_device(config.device)
-    backbone_factory(config.backbone)
+    device_of(config)
+    backbone_factory(config.backbone, config.runtime)
     upsampler_of(config.upsample)
     SEGMENTERS.load(config.method)
 
@@ -184,7 +184,7 @@ def fit_sample_steps(
     OptionError
         If features are to be made finer that are fine already.
     """
-    device = torch_device(config.device)
+    device = device_of(config)
     segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
     stats = BandStats.of([raster.crop(inner) for raster, inner in sample])
     roles = sample[0][0].roles
@@ -227,6 +227,11 @@ def band_stats_steps(source: RasterSource, seed: int) -> Steps[BandStats]:
     return BandStats.of([raster.crop(inner) for raster, inner in sample])
 
 
+def device_of(config: SegmentConfig) -> torch.device:
+    """Return where to compute; OpenVINO does on the CPU."""
+    return torch_device("cpu" if config.runtime == "openvino" else config.device)
+
+
 def backbone_steps(
     config: SegmentConfig,
     stats: BandStats,
@@ -235,7 +240,7 @@ def backbone_steps(
     cache: FeatureCache | None,
 ) -> Steps[Backbone]:
     """Load the backbone that ``config`` names, for bands with these value ranges and roles."""
-    factory = backbone_factory(config.backbone)
+    factory = backbone_factory(config.backbone, config.runtime)
     # Seconds each, for a network.
     yield Progress(0, 2, "checking the weights")
     identity = factory.identity()

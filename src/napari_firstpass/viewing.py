@@ -71,6 +71,12 @@ class ViewConfig:
                 remedy="choose one of them",
             )
 
+    def is_short(self, device: torch.device) -> bool:
+        """Tell whether a device computes with short numbers."""
+        if self.dtype == "auto":
+            return computes_short_numbers_fast(device)
+        return self.dtype == "bfloat16"
+
 
 def _check(name: str, value: int, low: int, high: int, step: int = 1) -> None:
     if type(value) is int and low <= value <= high and value % step == 0:
@@ -182,9 +188,7 @@ class Viewer:
         return found
 
     def _seen(self, pixels: Tensor) -> Tensor:
-        short = self.config.dtype == "bfloat16"
-        if self.config.dtype == "auto":
-            short = computes_short_numbers_fast(self.device)
+        short = self.config.is_short(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=short):
             return self.ask(pixels)
 

@@ -149,6 +149,9 @@ def _tried(
     """Return pixels for each vector and the number of extra tokens, from a trial."""
     first = _said_patch(config)
     with refusing(folder, f"a {config.model_type} model that takes images of any size"):
+        # First a small one. Swin (transformers 5.23) sets its windows to the smallest image that it
+        # has seen, and its weights do not fit any more.
+        _call(module, torch.zeros(1, 3, *_smallest(first)), first, hidden=False)
         state, _ = _call(module, torch.zeros(1, 3, *_TRIAL), first, hidden=False)
         if not state.isfinite().all():
             raise ValueError("an output that is not finite")
@@ -160,6 +163,12 @@ def _tried(
             if patch and state.ndim == 3 and 0 <= extra <= _MOST_EXTRA:
                 return patch, extra
         raise ValueError(f"an output of shape {tuple(state.shape)} for an image of {_TRIAL}")
+
+
+def _smallest(patch: int) -> tuple[int, int]:
+    """Return rows and columns of a small image of whole patches, whichever are usual."""
+    side = -(-max(_PATCHES) // (patch or 1)) * (patch or 1)
+    return side, 2 * side
 
 
 def _said_patch(config: PreTrainedConfig) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +13,7 @@ from models import build, save
 
 from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.cli import main
-from napari_firstpass.cli.codes import DONE
+from napari_firstpass.cli.codes import DONE, USAGE
 from napari_firstpass.grid import Grid
 from napari_firstpass.io.label_file import read_segmentation
 from napari_firstpass.io.raster_file import write_raster
@@ -122,3 +124,57 @@ def test_what_is_no_backbone_is_refused_in_one_sentence(
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert re.match(r"firstpass: .*expected .*, found .*; ", said)
     assert not out.exists()
+
+
+def test_openvino_gives_features_and_entries_of_its_own(
+    scene: Path, folder: Path, cache: Path
+) -> None:
+    segment(scene, "torch", "--backbone", str(folder))
+    of_torch = entries(cache)
+    out = segment(scene, "openvino", "--backbone", str(folder), "--runtime", "openvino")
+    found = read_segmentation(out)
+    assert found.provenance.config["runtime"] == "openvino"
+    assert set(found.labels.ravel()) == {1, 2, 3}
+    assert len(entries(cache)) == 2 * len(of_torch)
+
+
+def test_openvino_runs_networks_only(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = scene.with_name("labels.tif")
+    assert main(["segment", str(scene), "--out", str(out), "--runtime", "openvino"]) == USAGE
+    assert "a network as the backbone for the runtime openvino" in capsys.readouterr().err
+    assert not out.exists()
+
+
+HIDING = """
+import sys
+from importlib.machinery import PathFinder
+from napari_firstpass.cli import main
+
+class Hiding(PathFinder):
+    # As if OpenVINO were not installed.
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.startswith("openvino") else super().find_spec(name, path, target)
+
+    @classmethod
+    def find_distributions(cls, context):
+        return [] if context.name == "openvino" else super().find_distributions(context)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Hiding
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_where_openvino_is_missing_one_sentence_tells_how_to_get_it(
+    scene: Path, folder: Path
+) -> None:
+    out = scene.with_name("labels.tif")
+    command = ["segment", str(scene), "--out", str(out), "--backbone", str(folder), "--no-cache"]
+    code = [sys.executable, "-c", HIDING, *command]
+    without = subprocess.run(
+        [*code, "--runtime", "openvino"], check=False, capture_output=True, text=True
+    )
+    assert without.returncode == USAGE
+    assert 'pip install "napari-firstpass[openvino]"' in without.stderr.splitlines()[-1]
+    assert not out.exists()
+    assert subprocess.run([*code, "--classes", "3"], check=False).returncode == DONE

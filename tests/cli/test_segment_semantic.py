@@ -161,6 +161,7 @@ def test_several_images_go_into_a_folder_with_one_model(
         (("--classes", "8"), "--classes"),
         (("--method", "primaps"), "--method"),
         (("--backbone", "embedded"), "--backbone"),
+        (("--runtime", "torch"), "--runtime"),
         (("--classes", "3", "--method", "kmeans"), "--method and --classes"),
     ],
 )

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "rasterio", "transformers", "diffusers", "napari", "skimage")
+HEAVY = ("torch", "rasterio", "transformers", "diffusers", "napari", "skimage", "openvino")
 
 
 def heavy_modules_after(statement: str) -> list[str]:

@@ -68,7 +68,15 @@ def test_the_base_install_has_no_desktop_and_nothing_that_only_networks_need(whe
     base = [line for line in requirements_of(wheel) if "extra ==" not in line]
     assert base
     assert not [line for line in base if line.startswith(("napari", "qtpy", *QT_BINDINGS))]
-    assert not [line for line in base if line.startswith(("safetensors", "transformers", "hugg"))]
+    of_networks = ("safetensors", "transformers", "hugg", "openvino")
+    assert not [line for line in base if line.startswith(of_networks)]
+
+
+def test_openvino_is_installed_by_its_own_extra_alone(wheel: Path) -> None:
+    lines = [line for line in requirements_of(wheel) if line.startswith("openvino")]
+    assert len(lines) == 1
+    assert lines[0].startswith("openvino>=")
+    assert lines[0].endswith("extra == 'openvino'")
 
 
 def test_the_desktop_extra_leaves_the_qt_binding_to_the_user(wheel: Path) -> None:

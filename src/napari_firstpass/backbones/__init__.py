@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from napari_firstpass.errors import UnknownNameError
+from napari_firstpass.errors import OptionError, UnknownNameError
 from napari_firstpass.registry import Entry, Registry
 from napari_firstpass.weights.catalogue import KNOWN
 from napari_firstpass.weights.folder import find, is_path
@@ -13,6 +13,7 @@ from napari_firstpass.weights.folder import find, is_path
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_firstpass.config import Runtime
     from napari_firstpass.protocols import BackboneFactory
 
 BACKBONES: Registry[BackboneFactory] = Registry(
@@ -31,7 +32,7 @@ BACKBONES: Registry[BackboneFactory] = Registry(
 )
 
 
-def backbone_factory(reference: str) -> BackboneFactory:
+def backbone_factory(reference: str, runtime: Runtime = "torch") -> BackboneFactory:
     """Return what makes backbones, loading nothing but its code.
 
     Parameters
@@ -39,6 +40,8 @@ def backbone_factory(reference: str) -> BackboneFactory:
     reference : str
         A name of `BACKBONES`; or of weights that ``firstpass models`` knows; or the path of a
         folder that holds a network as transformers saves it (see `weights.folder.find`).
+    runtime : str
+        What is to run it, if it is a network: ``torch`` or ``openvino``.
 
     Raises
     ------
@@ -46,8 +49,11 @@ def backbone_factory(reference: str) -> BackboneFactory:
         If it is none of them, or weights of a maker of images, which has no vectors to give.
     WeightsError
         If the weights are not there; the message says how to get them.
+    OptionError
+        If ``openvino`` is to run what is no network, or is not installed.
     """
     if reference in BACKBONES.names:
+        _require_torch(reference, runtime)
         return BACKBONES.load(reference)
     if not is_path(reference) and (reference not in KNOWN or KNOWN[reference].task == "diffusion"):
         raise UnknownNameError(
@@ -56,7 +62,16 @@ def backbone_factory(reference: str) -> BackboneFactory:
             found=repr(reference),
             remedy="choose one of them",
         )
-    return _network(find(reference))
+    return _network(find(reference), runtime)
+
+
+def _require_torch(name: str, runtime: Runtime) -> None:
+    if runtime != "torch":
+        raise OptionError(
+            expected=f"a network as the backbone for the runtime {runtime}",
+            found=repr(name),
+            remedy="choose a network, or leave out the runtime",
+        )
 
 
 def keeps_features(reference: str) -> bool:
@@ -65,7 +80,10 @@ def keeps_features(reference: str) -> bool:
 
 
 @lru_cache(maxsize=1)  # a network is loaded once for all images of a run
-def _network(folder: Path) -> BackboneFactory:
-    from napari_firstpass.backbones.vit import ViTFactory
+def _network(folder: Path, runtime: Runtime) -> BackboneFactory:
+    from napari_firstpass.backbones.vit import ViTConfig, ViTFactory
+    from napari_firstpass.openvino_network import openvino_version
 
-    return ViTFactory(folder)
+    if runtime == "openvino":
+        openvino_version()
+    return ViTFactory(folder, ViTConfig(runtime=runtime))

@@ -54,6 +54,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--min-region", type=int, default=default.min_region, help="in pixels [%(default)s]")
     add("--seed", type=int, default=default.seed, help="of all random choices [%(default)s]")
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
+    runtimes = "what runs a network; openvino is an extra, for the CPU"
+    add("--runtime", choices=("torch", "openvino"), help=f"{runtimes} [{default.runtime}]")
     add("--confidence", action="store_true", help="also write NAME_confidence.tif")
     add("--overlay", action="store_true", help="also write NAME_overlay.png")
     add("--no-cache", action="store_true", help="compute all features of networks anew")
@@ -106,15 +108,19 @@ class _How:
 
 
 def _own_classes(options: Namespace) -> dict[str, Any]:
-    """Return what was said of classes that are to be found; a model brings its own."""
-    said = {key: getattr(options, key) for key in ("method", "backbone", "upsample", "classes")}
+    """Return what was said of how to find classes; a model brings its own."""
+    said = {
+        key: getattr(options, key)
+        for key in ("method", "backbone", "upsample", "classes", "runtime")
+    }
     given = {key: value for key, value in said.items() if value is not None}
     if options.model is None:
         return given
     from napari_firstpass.own_classes import is_model_file
 
-    # A file does not know where the folders of its networks are.
+    # A file does not know where the folders of its networks are, nor on what they shall run.
     if is_model_file(options.model):
+        del said["runtime"]
         said = {key: value for key, value in said.items() if not is_path(str(value or ""))}
     unwanted = [key for key, value in said.items() if value is not None]
     if unwanted:
