@@ -27,12 +27,12 @@ from napari_firstpass.cached_backbone import CachedBackbone
 from napari_firstpass.cli_progress import peak_memory
 from napari_firstpass.config import Runtime
 from napari_firstpass.feature_cache import FeatureCache
+from napari_firstpass.networks.viewing import computes_short_numbers_fast
 from napari_firstpass.normalize import BandStats
 from napari_firstpass.progress import run
 from napari_firstpass.raster import Raster
 from napari_firstpass.scenes import make_scene
 from napari_firstpass.threads import wait_without_spinning
-from napari_firstpass.viewing import computes_short_numbers_fast
 from rulers.page import machine, replace_section
 
 if TYPE_CHECKING:

@@ -31,11 +31,11 @@ from napari_firstpass.errors import (
 from napari_firstpass.grid import Grid
 from napari_firstpass.io.label_file import read_segmentation
 from napari_firstpass.io.raster_file import write_raster
+from napari_firstpass.networks.folder import VisionFolder
+from napari_firstpass.networks.semantic import load_semantic
 from napari_firstpass.progress import run
 from napari_firstpass.raster import Raster
-from napari_firstpass.semantic import load_semantic
 from napari_firstpass.semantic_labels import label_steps
-from napari_firstpass.vision_folder import VisionFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

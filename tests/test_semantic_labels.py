@@ -11,11 +11,11 @@ from sources import WatchedSource
 
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.errors import ImageContentError
+from napari_firstpass.networks.folder import VisionFolder
+from napari_firstpass.networks.semantic import SemanticModel, load_semantic
+from napari_firstpass.networks.viewing import ViewConfig
 from napari_firstpass.progress import Progress, run
-from napari_firstpass.semantic import SemanticModel, load_semantic
 from napari_firstpass.semantic_labels import label_steps
-from napari_firstpass.viewing import ViewConfig
-from napari_firstpass.vision_folder import VisionFolder
 
 if TYPE_CHECKING:
     from napari_firstpass.raster import Raster

@@ -19,13 +19,13 @@ from napari_firstpass.imagery import Imagery
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.ground import metres_per_pixel
 from napari_firstpass.io.label_file import LabelFile
+from napari_firstpass.networks.semantic import SemanticModel
 from napari_firstpass.own_classes import OwnClasses, load_model_steps
 from napari_firstpass.pipeline import fit_set_steps, segment_steps
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.segmentation import ArraySink, Segmentation
-from napari_firstpass.semantic import SemanticModel
 from napari_firstpass.semantic_labels import record_of, write_steps
 from napari_firstpass.taxonomy import Taxonomy, numbered_taxonomy
 from napari_firstpass.upsampling import upsampler_of

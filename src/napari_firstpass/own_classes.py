@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from napari_firstpass.errors import UnknownNameError
 from napari_firstpass.fitting import ReadyModel, ready_steps
 from napari_firstpass.model_file import SUFFIX, read_model
+from napari_firstpass.networks.folder import VisionFolder
+from napari_firstpass.networks.semantic import SemanticModel, load_semantic_steps
 from napari_firstpass.progress import Progress, Span, Steps, relay
-from napari_firstpass.semantic import SemanticModel, load_semantic_steps
-from napari_firstpass.vision_folder import VisionFolder
 from napari_firstpass.weights.catalogue import KNOWN
 from napari_firstpass.weights.folder import find, is_path
 

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.device import torch_device
+from napari_firstpass.networks.semantic import SEMANTIC_VIEW
 from napari_firstpass.pipeline import band_stats_steps, guide_bands
 from napari_firstpass.pipeline import label_steps as label_windows_steps
 from napari_firstpass.progress import Span, Steps, relay
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.segmentation import ArraySink, Segmentation
-from napari_firstpass.semantic import SEMANTIC_VIEW
 
 if TYPE_CHECKING:
     import torch
 
     from napari_firstpass.features import FeatureMap
+    from napari_firstpass.networks.semantic import SemanticModel
+    from napari_firstpass.networks.viewing import ViewConfig
     from napari_firstpass.normalize import BandStats
     from napari_firstpass.protocols import LabelSink
     from napari_firstpass.raster import RasterSource
-    from napari_firstpass.semantic import SemanticModel
-    from napari_firstpass.viewing import ViewConfig
 
 WINDOWS = SegmentConfig()
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from diffusers import DDPMScheduler
-from diffusion import TOKENS, build_text_encoder, build_unet, build_vae, save_diffusion
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
-from napari_firstpass.attention_capture import Storage, capture, layers_of
+from diffusion import TOKENS, build_text_encoder, build_unet, build_vae, save_diffusion
 from napari_firstpass.backbones.diffusion import AttentionConfig, AttentionProvider, load_diffusion
+from napari_firstpass.diffusion.capture import Storage, capture, layers_of
 from napari_firstpass.errors import ComputeError, ImageContentError, OptionError, WeightsError
 from napari_firstpass.progress import run
 
 if TYPE_CHECKING:
-    from napari_firstpass.attention import Attentions
+    from napari_firstpass.diffusion.attention import Attentions
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 PICTURE = torch.rand(3, 128, 192, generator=torch.Generator().manual_seed(0))

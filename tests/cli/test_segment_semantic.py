@@ -22,9 +22,9 @@ from napari_firstpass.grid import Grid
 from napari_firstpass.io.label_file import read_segmentation
 from napari_firstpass.io.raster_file import write_raster
 from napari_firstpass.io.sidecar import read_class_names
+from napari_firstpass.networks.folder import VisionFolder
 from napari_firstpass.raster import Raster
 from napari_firstpass.taxonomy import color_of
-from napari_firstpass.vision_folder import VisionFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,6 +15,7 @@ from napari_firstpass.backbones.texture import TextureBackbone
 from napari_firstpass.errors import OptionError, UnknownNameError
 from napari_firstpass.features import FeatureMap
 from napari_firstpass.grid import Grid
+from napari_firstpass.networks.viewing import picture_of
 from napari_firstpass.normalize import BandStats, filled
 from napari_firstpass.progress import run
 from napari_firstpass.raster import Raster
@@ -22,7 +23,6 @@ from napari_firstpass.upsampling import UPSAMPLERS, upsampler_of
 from napari_firstpass.upsampling.bilinear import Bilinear
 from napari_firstpass.upsampling.guided import Guided
 from napari_firstpass.upsampling.upsampled import UpsampledBackbone
-from napari_firstpass.viewing import picture_of
 
 if TYPE_CHECKING:
     from napari_firstpass.progress import Steps

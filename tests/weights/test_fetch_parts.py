@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from diffusion import save_diffusion
 from hub_server import COMMIT, Hub, serving
 
+from diffusion import save_diffusion
 from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.backbones.diffusion import load_diffusion
 from napari_firstpass.errors import UnknownNameError, WeightsError

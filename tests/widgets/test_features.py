@@ -18,8 +18,8 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.errors import WeightsError
+from napari_firstpass.networks.folder import VisionFolder
 from napari_firstpass.progress import run as drive
-from napari_firstpass.vision_folder import VisionFolder
 from napari_firstpass.weights.fetch import fetch_steps
 from napari_firstpass.weights.folder import find, remove
 from napari_firstpass.widgets.features_box import ASK

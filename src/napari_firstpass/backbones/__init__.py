@@ -82,7 +82,7 @@ def keeps_features(reference: str) -> bool:
 @lru_cache(maxsize=1)  # a network is loaded once for all images of a run
 def _network(folder: Path, runtime: Runtime) -> BackboneFactory:
     from napari_firstpass.backbones.vit import ViTConfig, ViTFactory
-    from napari_firstpass.openvino_network import openvino_version
+    from napari_firstpass.networks.openvino_network import openvino_version
 
     if runtime == "openvino":
         openvino_version()

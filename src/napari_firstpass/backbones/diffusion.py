@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import torch
 from torch.nn import functional
 
-from napari_firstpass.attention import AttentionMap, Attentions, PromptTokens
-from napari_firstpass.attention_capture import AttentionLayer, Storage, capture, layers_of
-from napari_firstpass.diffusion_folder import DiffusionFolder
-from napari_firstpass.diffusion_model import DiffusionModel, load_steps
+from napari_firstpass.diffusion.attention import AttentionMap, Attentions, PromptTokens
+from napari_firstpass.diffusion.capture import AttentionLayer, Storage, capture, layers_of
+from napari_firstpass.diffusion.folder import DiffusionFolder
+from napari_firstpass.diffusion.model import DiffusionModel, load_steps
 from napari_firstpass.errors import ComputeError, ImageContentError, OptionError
+from napari_firstpass.networks.viewing import computes_short_numbers_fast, is_out_of_memory
 from napari_firstpass.progress import Progress, Span, Steps, relay
-from napari_firstpass.viewing import computes_short_numbers_fast, is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -21,17 +21,17 @@ from napari_firstpass.cached_backbone import identity_of
 from napari_firstpass.config import check_runtime
 from napari_firstpass.errors import DeviceError
 from napari_firstpass.features import FeatureMap
-from napari_firstpass.openvino_network import OpenVINONetwork, openvino_version
-from napari_firstpass.progress import Progress, Span, Steps, relay
-from napari_firstpass.viewing import (
+from napari_firstpass.networks.folder import VisionFolder
+from napari_firstpass.networks.openvino_network import OpenVINONetwork, openvino_version
+from napari_firstpass.networks.viewing import (
     ViewConfig,
     Viewer,
     computes_short_numbers_fast,
     picture_of,
     scaled,
 )
-from napari_firstpass.vision_folder import VisionFolder
-from napari_firstpass.vision_model import VisionModel, load_model
+from napari_firstpass.networks.vision import VisionModel, load_model
+from napari_firstpass.progress import Progress, Span, Steps, relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable

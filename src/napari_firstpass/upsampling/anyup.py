@@ -15,12 +15,12 @@ import torch
 from torch.nn import functional
 
 from napari_firstpass.errors import WeightsError
+from napari_firstpass.networks.folder import PixelScaling
+from napari_firstpass.networks.sliding import views
+from napari_firstpass.networks.viewing import scaled
 from napari_firstpass.progress import Progress, Steps
-from napari_firstpass.sliding import views
 from napari_firstpass.tensor_file import unpack
 from napari_firstpass.upsampling.anyup_network import AnyUpNetwork
-from napari_firstpass.viewing import scaled
-from napari_firstpass.vision_folder import PixelScaling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from napari_firstpass import descriptors
 from napari_firstpass.errors import OptionError
 from napari_firstpass.features import FeatureMap
+from napari_firstpass.networks.viewing import picture_of
 from napari_firstpass.progress import Span, Steps, relay
-from napari_firstpass.viewing import picture_of
 
 if TYPE_CHECKING:
     import torch

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from transformers import SwinConfig, SwinModel
 
 from napari_firstpass.errors import WeightsError
-from napari_firstpass.vision_folder import VisionFolder
-from napari_firstpass.vision_model import VisionModel, load_model
+from napari_firstpass.networks.folder import VisionFolder
+from napari_firstpass.networks.vision import VisionModel, load_model
 
 
 def load(folder: Path) -> VisionModel:

@@ -17,8 +17,8 @@ from napari_firstpass import descriptors
 from napari_firstpass.bands import picture_bands
 from napari_firstpass.config import WINDOW_STEP
 from napari_firstpass.errors import ComputeError, OptionError
+from napari_firstpass.networks.sliding import View, views
 from napari_firstpass.progress import Progress, Steps
-from napari_firstpass.sliding import View, views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from napari_firstpass.bands import Role
+    from napari_firstpass.networks.folder import PixelScaling
     from napari_firstpass.normalize import BandStats
     from napari_firstpass.raster import Raster
-    from napari_firstpass.vision_folder import PixelScaling
 
 _BATCH_ON_GPU = 8
 _CPU_INFO = Path("/proc/cpuinfo")

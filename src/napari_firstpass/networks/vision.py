@@ -15,20 +15,20 @@ import torch
 from torch.nn import Module, functional
 
 from napari_firstpass.errors import OptionError, WeightsError
-from napari_firstpass.model_loading import (
+from napari_firstpass.networks.folder import CONFIG
+from napari_firstpass.networks.loading import (
     config_of,
     load_weights,
     refusing,
     require_whole,
     transformers_package,
 )
-from napari_firstpass.vision_folder import CONFIG
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedConfig
 
-    from napari_firstpass.vision_folder import PixelScaling, VisionFolder
+    from napari_firstpass.networks.folder import PixelScaling, VisionFolder
 
 _TRIAL = (224, 448)
 """Rows and columns of a trial image: a multiple of all usual patches; not square on purpose."""

@@ -28,13 +28,13 @@ from transformers import SegformerConfig, SegformerForImageClassification
 
 from napari_firstpass.errors import ImageContentError, WeightsError
 from napari_firstpass.grid import Grid
+from napari_firstpass.networks.folder import VisionFolder
+from napari_firstpass.networks.semantic import SemanticModel, load_semantic
+from napari_firstpass.networks.viewing import ViewConfig
 from napari_firstpass.normalize import BandStats
 from napari_firstpass.progress import run
 from napari_firstpass.raster import Raster
-from napari_firstpass.semantic import SemanticModel, load_semantic
 from napari_firstpass.taxonomy import color_of
-from napari_firstpass.viewing import ViewConfig
-from napari_firstpass.vision_folder import VisionFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -387,7 +387,7 @@ def test_a_oneformer_saved_amid_its_training_asks_for_no_truth(tmp_path: Path) -
 
 
 def test_a_place_that_no_mask_claims_belongs_to_all_alike() -> None:
-    from napari_firstpass.semantic import _of_masks
+    from napari_firstpass.networks.semantic import _of_masks
 
     classes = torch.zeros(1, 2, 4)
     masks = torch.full((1, 2, 1, 2), -torch.inf)

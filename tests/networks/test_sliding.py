@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from napari_firstpass.sliding import views
+from napari_firstpass.networks.sliding import views
 
 SHAPES = [(1, 1), (3, 20), (8, 8), (9, 8), (10, 31), (40, 17)]
 

@@ -23,7 +23,7 @@ import torch
 from torch.nn import Module
 
 from napari_firstpass.errors import ComputeError, OptionError
-from napari_firstpass.model_loading import quiet
+from napari_firstpass.networks.loading import quiet
 from napari_firstpass.progress import Progress, Steps
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_firstpass.vision_model import VisionModel
+    from napari_firstpass.networks.vision import VisionModel
 
 _MESSAGE = "preparing the network"
 _TELEMETRY = "openvino_telemetry"

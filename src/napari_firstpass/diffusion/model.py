@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_firstpass.attention import PromptTokens
-from napari_firstpass.diffusion_folder import NETWORKS
+from napari_firstpass.diffusion.attention import PromptTokens
+from napari_firstpass.diffusion.folder import NETWORKS
 from napari_firstpass.errors import OptionError, WeightsError
-from napari_firstpass.model_loading import config_of, quiet, refusing, transformers_package
+from napari_firstpass.networks.folder import VisionFolder
+from napari_firstpass.networks.loading import config_of, quiet, refusing, transformers_package
 from napari_firstpass.progress import Progress, Steps
-from napari_firstpass.vision_folder import VisionFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import CLIPTokenizer, PreTrainedModel
 
-    from napari_firstpass.diffusion_folder import DiffusionFolder
+    from napari_firstpass.diffusion.folder import DiffusionFolder
 
 _UNUSED = {"decoder", "post_quant_conv", "position_ids"}
 """Parts of names; weights with one of them change nothing that is asked for."""

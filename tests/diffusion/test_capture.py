@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from diffusion import TOKENS, WIDTH, build_unet
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from napari_firstpass.attention_capture import (
+from diffusion import TOKENS, WIDTH, build_unet
+from napari_firstpass.diffusion.capture import (
     AttentionLayer,
     Storage,
     _watched,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_firstpass.errors import WeightsError
-from napari_firstpass.vision_folder import CONFIG
+from napari_firstpass.networks.folder import CONFIG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
     from transformers import PreTrainedConfig
 
-    from napari_firstpass.vision_folder import VisionFolder
+    from napari_firstpass.networks.folder import VisionFolder
 
 _FAILURES = (
     ArithmeticError, AttributeError, EOFError, ImportError, LookupError, OSError, RuntimeError,

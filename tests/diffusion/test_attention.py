@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_firstpass.attention import AttentionMap, Attentions, PromptTokens
+from napari_firstpass.diffusion.attention import AttentionMap, Attentions, PromptTokens
 from napari_firstpass.errors import GridMismatchError, OptionError
 
 # The tokens of begin, "a", "car", "on", "the", "car", "port", ",", "Dining", "Table", end.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_firstpass.attention import AttentionMap, Kind
+from napari_firstpass.diffusion.attention import AttentionMap, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

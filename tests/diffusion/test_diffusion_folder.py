@@ -5,9 +5,9 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from diffusion import MODEL_INDEX, save_diffusion
 
-from napari_firstpass.diffusion_folder import DiffusionFolder
+from diffusion import MODEL_INDEX, save_diffusion
+from napari_firstpass.diffusion.folder import DiffusionFolder
 from napari_firstpass.errors import WeightsError
 from napari_firstpass.progress import Progress, run
 

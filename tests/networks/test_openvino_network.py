@@ -14,11 +14,11 @@ from torch.nn import Module
 
 from napari_firstpass.backbones.vit import ViTConfig, ViTFactory
 from napari_firstpass.errors import ComputeError, DeviceError, OptionError
+from napari_firstpass.networks.folder import VisionFolder
+from napari_firstpass.networks.openvino_network import openvino_version, prepare_steps
+from napari_firstpass.networks.vision import VisionModel, load_model
 from napari_firstpass.normalize import BandStats
-from napari_firstpass.openvino_network import openvino_version, prepare_steps
 from napari_firstpass.progress import Progress, run
-from napari_firstpass.vision_folder import VisionFolder
-from napari_firstpass.vision_model import VisionModel, load_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,10 +207,10 @@ def test_unknown_runtimes_are_refused() -> None:
 QUIETLY = """
 import sys
 from pathlib import Path
-from napari_firstpass.openvino_network import prepare_steps
+from napari_firstpass.networks.openvino_network import prepare_steps
 from napari_firstpass.progress import run
-from napari_firstpass.vision_folder import VisionFolder
-from napari_firstpass.vision_model import load_model
+from napari_firstpass.networks.folder import VisionFolder
+from napari_firstpass.networks.vision import load_model
 
 reached = []
 watched = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_firstpass.errors import WeightsError
-from napari_firstpass.vision_folder import PixelScaling, VisionFolder
+from napari_firstpass.networks.folder import PixelScaling, VisionFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,8 @@ from torch.nn import functional
 from napari_firstpass import descriptors
 from napari_firstpass.errors import WeightsError
 from napari_firstpass.features import FeatureMap
-from napari_firstpass.model_loading import (
+from napari_firstpass.networks.folder import CONFIG
+from napari_firstpass.networks.loading import (
     config_of,
     load_weights,
     quiet,
@@ -29,20 +30,19 @@ from napari_firstpass.model_loading import (
     require_whole,
     transformers_package,
 )
+from napari_firstpass.networks.viewing import ViewConfig, Viewer, picture_of, scaled
 from napari_firstpass.normalize import BandStats, filled, usable
 from napari_firstpass.progress import Progress, Span, relay, run
 from napari_firstpass.taxonomy import LabelClass, Taxonomy, color_of
-from napari_firstpass.viewing import ViewConfig, Viewer, picture_of, scaled
-from napari_firstpass.vision_folder import CONFIG
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
     from transformers import PreTrainedConfig
 
+    from napari_firstpass.networks.folder import PixelScaling, VisionFolder
     from napari_firstpass.progress import Steps
     from napari_firstpass.raster import Raster
-    from napari_firstpass.vision_folder import PixelScaling, VisionFolder
 
 _MAKERS = {
     "segformer": "SegformerForSemanticSegmentation",

@@ -1,0 +1,1 @@
+"""Stable Diffusion, watched while it looks at a picture: what attends to what."""
