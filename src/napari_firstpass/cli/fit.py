@@ -8,7 +8,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.cli.codes import DONE
-from napari_firstpass.cli.segment import NETWORKS, feature_cache, finer_help, table, tell_trouble
+from napari_firstpass.cli.options import (
+    NETWORKS,
+    RUNTIMES,
+    feature_cache,
+    finer_help,
+    table,
+    tell_trouble,
+)
 from napari_firstpass.cli_progress import Reporter, peak_memory
 from napari_firstpass.config import MAX_CLASSES, SegmentConfig
 
@@ -37,6 +44,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--bands", metavar="r,g,b,n", help="what the files' bands are, in order; - leaves one out")
     add("--seed", type=int, default=default.seed, help="of all random choices [%(default)s]")
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
+    add("--runtime", choices=("torch", "openvino"), default=default.runtime, help=RUNTIMES)
     add("--no-cache", action="store_true", help="compute all features of networks anew")
     add("--overwrite", action="store_true", help="replace an existing file")
     add("--json", action="store_true", help="print the result as JSON")
@@ -56,6 +64,7 @@ def _fit(options: Namespace) -> int:
         classes=options.classes,
         seed=options.seed,
         device=options.device,
+        runtime=options.runtime,
     )
     # What may not be written is refused before the work.
     check_output(options.out, overwrite=options.overwrite, forbid=options.images)

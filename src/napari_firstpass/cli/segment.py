@@ -11,10 +11,17 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.cli.codes import DONE, exit_code, joint_code
+from napari_firstpass.cli.options import (
+    NETWORKS,
+    RUNTIMES,
+    feature_cache,
+    finer_help,
+    table,
+    tell_trouble,
+)
 from napari_firstpass.cli_progress import Reporter, peak_memory
 from napari_firstpass.config import MAX_CLASSES, SegmentConfig
 from napari_firstpass.errors import FirstPassError, OptionError, OutputError
-from napari_firstpass.feature_cache import FeatureCache, default_folder
 from napari_firstpass.pairing import DEFAULT_SUFFIX, EXTRAS
 from napari_firstpass.weights.folder import is_path
 
@@ -23,12 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_firstpass.api import SegmentReport
+    from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.own_classes import OwnClasses
     from napari_firstpass.progress import Steps
-    from napari_firstpass.registry import Registry
 
 _MOST_SHOWN = 12
-NETWORKS = 'a name of "firstpass models list"; a folder with a network'
 
 
 def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
@@ -54,26 +60,12 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--min-region", type=int, default=default.min_region, help="in pixels [%(default)s]")
     add("--seed", type=int, default=default.seed, help="of all random choices [%(default)s]")
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
-    runtimes = "what runs a network; openvino is an extra, for the CPU"
-    add("--runtime", choices=("torch", "openvino"), help=f"{runtimes} [{default.runtime}]")
+    add("--runtime", choices=("torch", "openvino"), help=f"{RUNTIMES} [{default.runtime}]")
     add("--confidence", action="store_true", help="also write NAME_confidence.tif")
     add("--overlay", action="store_true", help="also write NAME_overlay.png")
     add("--no-cache", action="store_true", help="compute all features of networks anew")
     add("--overwrite", action="store_true", help="replace existing output")
     add("--json", action="store_true", help="print the result as JSON")
-
-
-def table(registry: Registry[Any]) -> str:
-    """Return the names of a table with what they stand for, in one line."""
-    return "; ".join(f"{name}: {registry.summary(name)}" for name in registry.names)
-
-
-def finer_help() -> str:
-    """Return what ``--upsample`` does, in one line."""
-    from napari_firstpass.upsampling import ANYUP, UPSAMPLERS
-
-    learned = f"{ANYUP}, or a folder: learned weights of AnyUp"
-    return f"finer features of networks; none: as they are; {table(UPSAMPLERS)}; {learned}"
 
 
 def _segment(options: Namespace) -> int:
@@ -143,22 +135,6 @@ def _model(
 
     with Reporter(options.model) as reporter:
         return reporter.drive(guarded(load_model_steps(options.model, config, cache=cache)))
-
-
-def feature_cache(options: Namespace, config: SegmentConfig) -> FeatureCache | None:
-    """Return where features are kept, None for nowhere."""
-    from napari_firstpass.backbones import keeps_features
-
-    brought = getattr(options, "model", None) is not None  # with a backbone, perhaps a network
-    if options.no_cache or not (brought or keeps_features(config.backbone)):
-        return None
-    return FeatureCache(default_folder())
-
-
-def tell_trouble(cache: FeatureCache | None) -> None:
-    """Say why features could not be kept, if they could not."""
-    if cache is not None and cache.trouble is not None:
-        print(f"firstpass: {cache.trouble}", file=sys.stderr)
 
 
 @contextmanager

@@ -1,0 +1,46 @@
+"""Options that several commands have, and what they mean."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from napari_firstpass.feature_cache import FeatureCache, default_folder
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from napari_firstpass.config import SegmentConfig
+    from napari_firstpass.registry import Registry
+
+RUNTIMES = "what runs a network; openvino is an extra, for the CPU"
+NETWORKS = 'a name of "firstpass models list"; a folder with a network'
+
+
+def table(registry: Registry[Any]) -> str:
+    """Return the names of a table with what they stand for, in one line."""
+    return "; ".join(f"{name}: {registry.summary(name)}" for name in registry.names)
+
+
+def finer_help() -> str:
+    """Return what ``--upsample`` does, in one line."""
+    from napari_firstpass.upsampling import ANYUP, UPSAMPLERS
+
+    learned = f"{ANYUP}, or a folder: learned weights of AnyUp"
+    return f"finer features of networks; none: as they are; {table(UPSAMPLERS)}; {learned}"
+
+
+def feature_cache(options: Namespace, config: SegmentConfig) -> FeatureCache | None:
+    """Return where features are kept, None for nowhere."""
+    from napari_firstpass.backbones import keeps_features
+
+    brought = getattr(options, "model", None) is not None  # with a backbone, perhaps a network
+    if options.no_cache or not (brought or keeps_features(config.backbone)):
+        return None
+    return FeatureCache(default_folder())
+
+
+def tell_trouble(cache: FeatureCache | None) -> None:
+    """Say why features could not be kept, if they could not."""
+    if cache is not None and cache.trouble is not None:
+        print(f"firstpass: {cache.trouble}", file=sys.stderr)
