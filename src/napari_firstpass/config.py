@@ -9,6 +9,7 @@ from napari_firstpass.errors import OptionError
 
 Device = Literal["auto", "cpu", "cuda"]
 Runtime = Literal["torch", "openvino"]
+RUNTIMES = ("torch", "openvino")
 
 MAX_CLASSES = 1000
 MAX_REGION = 1024
@@ -63,18 +64,15 @@ class SegmentConfig:
     runtime: Runtime = "torch"
 
     def __post_init__(self) -> None:
-        _check("classes", self.classes, 2, MAX_CLASSES)
-        _check("window", self.window, 64, 8192, step=WINDOW_STEP)
-        _check("overlap", self.overlap, 0, max(self.window // 2, ENOUGH_OVERLAP), step=WINDOW_STEP)
-        _check("min_region", self.min_region, 0, MAX_REGION)
-        _check("seed", self.seed, 0, 2**32 - 1)
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise OptionError(
-                expected="a device out of auto, cpu, cuda",
-                found=repr(self.device),
-                remedy="choose one of them",
-            )
-        check_runtime(self.runtime)
+        check_number("classes", self.classes, 2, MAX_CLASSES)
+        check_number("window", self.window, 64, 8192, step=WINDOW_STEP)
+        check_number(
+            "overlap", self.overlap, 0, max(self.window // 2, ENOUGH_OVERLAP), step=WINDOW_STEP
+        )
+        check_number("min_region", self.min_region, 0, MAX_REGION)
+        check_number("seed", self.seed, 0, 2**32 - 1)
+        check_choice("device", self.device, ("auto", "cpu", "cuda"))
+        check_choice("runtime", self.runtime, RUNTIMES)
         if self.runtime == "openvino" and self.device == "cuda":
             raise OptionError(
                 expected="the device cpu or auto with the runtime openvino",
@@ -83,23 +81,30 @@ class SegmentConfig:
             )
 
 
-def check_runtime(runtime: str) -> None:
-    """Check the name of a runtime.
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Check an option that is one of a few words.
 
     Raises
     ------
     OptionError
-        If it is unknown.
+        If it is another.
     """
-    if runtime not in ("torch", "openvino"):
+    if value not in choices:
         raise OptionError(
-            expected="a runtime out of torch, openvino",
-            found=repr(runtime),
+            expected=f"a {name} out of {', '.join(choices)}",
+            found=repr(value),
             remedy="choose one of them",
         )
 
 
-def _check(name: str, value: int, low: int, high: int, step: int = 1) -> None:
+def check_number(name: str, value: int, low: int, high: int, step: int = 1) -> None:
+    """Check an option that is a whole number, of ``low`` to ``high``, a multiple of ``step``.
+
+    Raises
+    ------
+    OptionError
+        If it is another, or no ``int``.
+    """
     # A numpy integer would pass, and fail later where the options are written as JSON.
     if type(value) is int and low <= value <= high and value % step == 0:
         return

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from napari_firstpass import descriptors
 from napari_firstpass.cached_backbone import identity_of
-from napari_firstpass.config import check_runtime
+from napari_firstpass.config import RUNTIMES, check_choice
 from napari_firstpass.errors import DeviceError
 from napari_firstpass.features import FeatureMap
 from napari_firstpass.networks.folder import VisionFolder
@@ -72,7 +72,7 @@ class ViTConfig(ViewConfig):
     def __post_init__(self) -> None:
         # By its name: slots make a new class, which a bare `super()` does not know.
         ViewConfig.__post_init__(self)
-        check_runtime(self.runtime)
+        check_choice("runtime", self.runtime, RUNTIMES)
 
 
 DEFAULT_VIEW = ViTConfig()

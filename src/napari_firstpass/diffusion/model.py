@@ -18,11 +18,17 @@ from napari_firstpass.diffusion.attention import PromptTokens
 from napari_firstpass.diffusion.folder import NETWORKS
 from napari_firstpass.errors import OptionError, WeightsError
 from napari_firstpass.networks.folder import VisionFolder
-from napari_firstpass.networks.loading import config_of, quiet, refusing, transformers_package
+from napari_firstpass.networks.loading import (
+    config_of,
+    quiet,
+    refusing,
+    require_whole,
+    transformers_package,
+)
 from napari_firstpass.progress import Progress, Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
     from types import ModuleType
 
@@ -179,7 +185,7 @@ def _network(folder: DiffusionFolder, part: str, dtype: torch.dtype) -> Any:  # 
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    _require_whole(folder, part, info)
+    require_whole(f"all weights of a {NETWORKS[part]} in {folder.path / part}", info, _UNUSED)
     return module.eval().requires_grad_(requires_grad=False)
 
 
@@ -199,7 +205,7 @@ def _text_encoder(folder: DiffusionFolder, dtype: torch.dtype) -> PreTrainedMode
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    _require_whole(folder, part, info)
+    require_whole(f"all weights of a {NETWORKS[part]} in {folder.path / part}", info, _UNUSED)
     found: PreTrainedModel = module.eval().requires_grad_(requires_grad=False)
     return found
 
@@ -244,19 +250,6 @@ def _schedule(folder: DiffusionFolder) -> tuple[Tensor, str]:
         # Any of them will do: they share the schedule of their training, and differ in sampling.
         found = _diffusers().DDIMScheduler.from_pretrained(inner.path, local_files_only=True)
         return found.alphas_cumprod.float(), str(found.config.prediction_type)
-
-
-def _require_whole(folder: DiffusionFolder, part: str, info: Mapping[str, Any]) -> None:
-    misfits = [entry[0] for entry in info["mismatched_keys"]]
-    wrong = sorted(
-        name for name in (*info["missing_keys"], *misfits) if _UNUSED.isdisjoint(name.split("."))
-    )
-    if wrong:
-        raise WeightsError(
-            expected=f"all weights of a {NETWORKS[part]} in {folder.path / part}",
-            found=f"{len(wrong)} missing or of another shape, such as {wrong[0]}",
-            remedy="get the weights again, and the config that belongs to them",
-        )
 
 
 @contextmanager

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     from napari_firstpass.networks.folder import VisionFolder
 
-_FAILURES = (
+FAILURES = (
     ArithmeticError, AttributeError, EOFError, ImportError, LookupError, OSError, RuntimeError,
     TypeError, UnpicklingError, ValueError,
 )  # fmt: skip
-"""What transformers raise for folders and models that they can do nothing with."""
+"""What transformers and torch raise for files that they can do nothing with."""
 
 _LOADING = RLock()
 """transformers changes what a whole process shares while it loads. A run that was cancelled may
@@ -123,18 +123,15 @@ def load_weights(
     return module.eval().requires_grad_(requires_grad=False), info
 
 
-def require_whole(
-    folder: VisionFolder,
-    config: PreTrainedConfig,
-    info: Mapping[str, Any],
-    unused: AbstractSet[str],
-) -> None:
+def require_whole(expected: str, info: Mapping[str, Any], unused: AbstractSet[str]) -> None:
     """Check that a folder had all weights of a model.
 
     Parameters
     ----------
-    folder, config, info
-        See `load_weights`.
+    expected : str
+        What to say was expected.
+    info : mapping
+        ``missing_keys`` and ``mismatched_keys``, as `load_weights` returns them.
     unused : set of str
         Parts of names; weights with one of them change nothing that is asked for.
 
@@ -149,7 +146,7 @@ def require_whole(
     )
     if wrong:
         raise WeightsError(
-            expected=f"all weights of a {config.model_type} model in {folder.path}",
+            expected=expected,
             found=f"{len(wrong)} missing or of another shape, such as {wrong[0]}",
             remedy="get the weights again, and the config that belongs to them",
         )
@@ -163,7 +160,7 @@ def refusing(folder: VisionFolder, expected: str) -> Iterator[None]:
 
     try:
         yield
-    except (*_FAILURES, StrictDataclassError, SafetensorError) as error:
+    except (*FAILURES, StrictDataclassError, SafetensorError) as error:
         text = " ".join(str(error).split())[:200]
         raise WeightsError(
             expected=expected,

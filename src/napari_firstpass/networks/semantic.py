@@ -196,7 +196,8 @@ def load_semantic_steps(folder: VisionFolder) -> Steps[SemanticModel]:
     tokens = _task_tokens(folder, config) if config.model_type == "oneformer" else None
     module, info = load_weights(folder, config, _MAKERS[config.model_type])
     _require_names(folder, names, info["mismatched_keys"])
-    require_whole(folder, config, info, _UNUSED)
+    whole = f"all weights of a {config.model_type} model in {folder.path}"
+    require_whole(whole, info, _UNUSED)
     yield Progress(50, 100, "trying the model")
     stride = _tried_stride(folder, config, module, tokens)
     sha256 = yield from relay(folder.sha256_steps(), Span(60, 100, 100), "reading its files")

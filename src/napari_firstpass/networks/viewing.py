@@ -15,8 +15,8 @@ import torch
 
 from napari_firstpass import descriptors
 from napari_firstpass.bands import picture_bands
-from napari_firstpass.config import WINDOW_STEP
-from napari_firstpass.errors import ComputeError, OptionError
+from napari_firstpass.config import WINDOW_STEP, check_choice, check_number
+from napari_firstpass.errors import ComputeError
 from napari_firstpass.networks.sliding import View, views
 from napari_firstpass.progress import Progress, Steps
 
@@ -61,32 +61,16 @@ class ViewConfig:
     batch: int = 0
 
     def __post_init__(self) -> None:
-        _check("side", self.side, 64, 4096, step=WINDOW_STEP)
-        _check("overlap", self.overlap, 0, self.side // 2, step=WINDOW_STEP)
-        _check("batch", self.batch, 0, 256)
-        if self.dtype not in ("auto", "float32", "bfloat16"):
-            raise OptionError(
-                expected="a dtype out of auto, float32, bfloat16",
-                found=repr(self.dtype),
-                remedy="choose one of them",
-            )
+        check_number("side", self.side, 64, 4096, step=WINDOW_STEP)
+        check_number("overlap", self.overlap, 0, self.side // 2, step=WINDOW_STEP)
+        check_number("batch", self.batch, 0, 256)
+        check_choice("dtype", self.dtype, ("auto", "float32", "bfloat16"))
 
     def is_short(self, device: torch.device) -> bool:
         """Tell whether a device computes with short numbers."""
         if self.dtype == "auto":
             return computes_short_numbers_fast(device)
         return self.dtype == "bfloat16"
-
-
-def _check(name: str, value: int, low: int, high: int, step: int = 1) -> None:
-    if type(value) is int and low <= value <= high and value % step == 0:
-        return
-    steps = ", a whole number" if step == 1 else f", a multiple of {step}"
-    raise OptionError(
-        expected=f"{name} in [{low}, {high}]{steps}",
-        found=repr(value),
-        remedy=f"change {name}",
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,8 @@ def _sees_colours(config: PreTrainedConfig) -> bool:
 
 def _loaded(folder: VisionFolder, config: PreTrainedConfig) -> Module:
     module, info = load_weights(folder, config, "AutoModel")
-    require_whole(folder, config, info, _UNUSED)
+    whole = f"all weights of a {config.model_type} model in {folder.path}"
+    require_whole(whole, info, _UNUSED)
     return module
 
 

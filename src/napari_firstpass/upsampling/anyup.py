@@ -8,7 +8,6 @@ what it says of the same place from two such views is blended.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +15,7 @@ from torch.nn import functional
 
 from napari_firstpass.errors import WeightsError
 from napari_firstpass.networks.folder import PixelScaling
+from napari_firstpass.networks.loading import FAILURES
 from napari_firstpass.networks.sliding import views
 from napari_firstpass.networks.viewing import scaled
 from napari_firstpass.progress import Progress, Steps
@@ -34,11 +34,6 @@ _SCALING = PixelScaling((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _SIDE = 16
 _OVERLAP = 4
 _NAMED = 3
-_FAILURES = (
-    ArithmeticError, AttributeError, EOFError, ImportError, LookupError, OSError, RuntimeError,
-    TypeError, UnpicklingError, ValueError,
-)  # fmt: skip
-"""What torch raises for files that it can do nothing with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +127,7 @@ def _read(file: Path) -> dict[str, Tensor]:
             arrays = unpack(file.read_bytes(), str(file))
             return {name: torch.from_numpy(array) for name, array in arrays.items()}
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except _FAILURES as error:
+    except FAILURES as error:
         if isinstance(error, WeightsError):
             raise
         raise _unfit(file, f"a file that cannot be read so ({type(error).__name__})") from error
