@@ -161,11 +161,8 @@ class SegmentPanel(QWidget):
         except FirstPassError as error:
             self._say(Message.of(error))
             return
-        config, model, cache = (
-            self._config(),
-            self.form.classes_from.chosen_model,
-            preferences().cache,
-        )
+        config, cache = self._config(), preferences().cache
+        model = self.form.classes_from.chosen_model
         if model is None:
             how = f"{config.method} {config.classes}"
             steps = find_classes(subject, config, cache)

@@ -81,7 +81,7 @@ class SeveralBox(QWidget):
         dialog.setDefaultSuffix(SUFFIX.removeprefix("."))
         if folder is not None:
             dialog.setDirectory(str(folder))
-        dialog.selectFile(f"{'classes' if folder is None else folder.name or 'classes'}.{SUFFIX}")
+        dialog.selectFile(f"{'classes' if folder is None else folder.name or 'classes'}{SUFFIX}")
         dialog.open()
 
     def _dialog(self, title: str, then: Callable[[Path], None]) -> QFileDialog:
