@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_firstpass.errors import OptionError
-from napari_firstpass.pairing import IMAGE_ENDINGS, Suffixes, paired, with_images
+from napari_firstpass.pairing import IMAGE_ENDINGS, Suffixes, images_in, paired, with_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,3 +121,18 @@ def test_two_images_of_a_name_are_a_failure(tmp_path: Path) -> None:
     added, (failure,) = with_images(pairs, images, IMAGE_ENDINGS)
     assert added == []
     assert "expected one image called a for a.png, found a.jpg and a.tif" in str(failure.error)
+
+
+def test_the_images_of_a_folder_are_listed_without_what_we_wrote(tmp_path: Path) -> None:
+    ours = ("a_labels.tif", "a_labels_confidence.tif", "a_labels_overlay.png", ".b.1f.partial.tif")
+    own = folder(tmp_path, "b.TIF", "a.tif", "c_overlay.png", "a.tif.aux.xml", "m.firstpass", *ours)
+    (own / "d.tif").mkdir()
+    assert [path.name for path in images_in(own)] == ["a.tif", "b.TIF", "c_overlay.png"]
+
+
+@pytest.mark.parametrize("name", ["empty", "missing", "x" * 300, "file"])
+def test_a_folder_without_images_is_said_to_be_one(tmp_path: Path, name: str) -> None:
+    folder(tmp_path / "empty", "notes.txt", "a_labels.tif")
+    (tmp_path / "file").touch()
+    with pytest.raises(OptionError, match=r"a folder with images \(.tif, .*choose another folder"):
+        images_in(tmp_path / name)

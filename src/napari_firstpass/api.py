@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.protocols import LabelSink
     from napari_firstpass.raster import RasterSource
+    from napari_firstpass.sampling import OpenSource
 
 DEFAULT_CONFIG = SegmentConfig()
 
@@ -277,16 +278,57 @@ def fit_files_steps(
     cache: FeatureCache | None = None,
 ) -> Steps[SetModel]:
     """Do the work of `fit_files` in steps."""
+    opened = [
+        NamedSource(Path(image).name, partial(open_raster, image, bands=bands)) for image in images
+    ]
+    return (yield from fit_sources_steps(opened, config, bands=bands, cache=cache))
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSource:
+    """An image to fit on.
+
+    Attributes
+    ----------
+    name : str
+        What to call it in messages and records.
+    open : callable
+        Opens it; it may be called several times, and never while another image is open.
+    """
+
+    name: str
+    open: OpenSource
+
+
+def fit_sources_steps(
+    images: Sequence[NamedSource],
+    config: SegmentConfig = DEFAULT_CONFIG,
+    *,
+    bands: str | None = None,
+    cache: FeatureCache | None = None,
+) -> Steps[SetModel]:
+    """Find classes that mean the same in images from anywhere; see `fit_files`.
+
+    Parameters
+    ----------
+    images : sequence of NamedSource
+        The images, of one kind.
+    config : SegmentConfig
+        As in `fit_files`.
+    bands : str or None
+        What the user said that the bands are, for the provenance.
+    cache : FeatureCache, optional
+        As in `fit_files`.
+    """
     if not images:
         raise OptionError(expected="images to fit on", found="none", remedy="name at least one")
     # What is missing is said before large files are read.
     backbone_factory(config.backbone, config.runtime)
     upsampler_of(config.upsample)
-    imagery = yield from relay(_common_imagery(images, bands), Span(0, 5, 100))
-    openers = [partial(open_raster, image, bands=bands) for image in images]
-    fit = fit_set_steps(openers, config, cache=cache)
+    imagery = yield from relay(_common_imagery(images), Span(0, 5, 100))
+    fit = fit_set_steps([image.open for image in images], config, cache=cache)
     fitted = yield from relay(fit, Span(5, 100, 100))
-    names = [Path(image).name for image in images]
+    names = [image.name for image in images]
     return SetModel(
         stats=fitted.stats,
         scaler=fitted.scaler,
@@ -315,18 +357,17 @@ def _set_record(config: SegmentConfig, names: list[str], bands: str | None) -> P
     )
 
 
-def _common_imagery(images: Sequence[str | os.PathLike[str]], bands: str | None) -> Steps[Imagery]:
+def _common_imagery(images: Sequence[NamedSource]) -> Steps[Imagery]:
     """Return what kind the images are of, and refuse the first that is of another."""
-    common = _imagery(images[0], bands)
+    common = _imagery(images[0])
     for done, image in enumerate(images):
         yield Progress(done, len(images), "looking at the images")
-        kind = _imagery(image, bands)
-        common.require(kind, name=Path(image).name, like=Path(images[0]).name)
+        common.require(_imagery(image), name=image.name, like=images[0].name)
     return common
 
 
-def _imagery(image: str | os.PathLike[str], bands: str | None) -> Imagery:
-    with open_raster(image, bands=bands) as source:
+def _imagery(image: NamedSource) -> Imagery:
+    with image.open() as source:
         return Imagery.of(source, metres_per_pixel(source.grid))
 
 
@@ -406,6 +447,44 @@ def segment_source_steps(
         grid=source.grid,
         confidence=sink.confidence,
         provenance=_provenance(config, name, digest, bands=None),
+    )
+
+
+def label_source_steps(
+    source: RasterSource,
+    model: OwnClasses,
+    config: SegmentConfig = DEFAULT_CONFIG,
+    *,
+    name: str,
+    digest: str | None = None,
+) -> Steps[Segmentation]:
+    """Label anything that hands out windows; the labels are collected in memory.
+
+    Parameters
+    ----------
+    source : RasterSource
+        The image.
+    model : loaded model
+        See `own_classes.load_model_steps`.
+    config : SegmentConfig
+        As in `label_file`.
+    name, digest
+        As in `segment_source_steps`.
+
+    Raises
+    ------
+    ImageryError
+        If the image is not like those of the fit.
+    """
+    work = _labelling(model, config, bands=None)
+    sink = ArraySink.of(source.grid, work.taxonomy)
+    yield from work.labels(source, sink)
+    return Segmentation(
+        labels=sink.labels,
+        taxonomy=work.taxonomy,
+        grid=source.grid,
+        confidence=sink.confidence,
+        provenance=work.record(name, digest),
     )
 
 

@@ -79,7 +79,14 @@ def read_model(path: str | os.PathLike[str]) -> SetModel:
     """
     place = Path(path)
     content = _content(place)
-    arrays, notes = unpack(content, place.name), notes_of(content, place.name)
+    try:
+        arrays, notes = unpack(content, place.name), notes_of(content, place.name)
+    except WeightsError as error:
+        raise WeightsError(
+            expected=f'a model of "firstpass fit" in {place.name}',
+            found="another kind of file, or one that is damaged",
+            remedy="choose another, or get the file again",
+        ) from error
     _require_sound(arrays, notes, place.name)
     try:
         return _model(arrays, notes, place.name)

@@ -169,6 +169,37 @@ def with_images(
     return added, failures
 
 
+def images_in(folder: Path) -> tuple[Path, ...]:
+    """Return the images in a folder, in order of names, without what we write beside them.
+
+    Passed over are label maps (`DEFAULT_SUFFIX`), what goes with a label map (`EXTRAS`), and hidden
+    files.
+
+    Raises
+    ------
+    OptionError
+        If there are none, or the folder cannot be read.
+    """
+    try:
+        files = _by_stem(folder, IMAGE_ENDINGS)
+        found = f"none in {folder}"
+    except OSError as error:
+        files, found = {}, f"{folder}: {error.strerror}"
+    images = tuple(
+        path
+        for stem, paths in files.items()
+        for path in paths
+        if not stem.startswith(".") and not stem.endswith(DEFAULT_SUFFIX)
+    )
+    if not images:
+        raise OptionError(
+            expected=f"a folder with images ({', '.join(IMAGE_ENDINGS)})",
+            found=found,
+            remedy="choose another folder",
+        )
+    return images
+
+
 def _no_image(pair: Pair, found: list[Path], images: Path) -> FirstPassError:
     return OptionError(
         expected=f"one image called {pair.name} for {pair.truth.name}",

@@ -11,63 +11,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from features import agreement
+from grounds import areas, campaign, picture, tile_files, write_tile
 from models import build, save
-from rasters import NORTH_UP, UTM31
-from scipy import ndimage
+from rasters import NORTH_UP
 
 import napari_firstpass
 from napari_firstpass.cli import main
 from napari_firstpass.cli.codes import DONE, UNFIT, USAGE
 from napari_firstpass.config import SegmentConfig
-from napari_firstpass.grid import Grid
 from napari_firstpass.io.label_file import read_segmentation
-from napari_firstpass.io.raster_file import write_raster
 from napari_firstpass.model_file import read_model, write_model
 from napari_firstpass.own_classes import load_model_steps
 from napari_firstpass.progress import run as drive
-from napari_firstpass.raster import Raster
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from affine import Affine
     from numpy.typing import NDArray
-
-SHAPE = (160, 192)
-GROUNDS = 4
-
-
-def areas(order: tuple[int, ...], seed: int) -> NDArray[np.int64]:
-    """Return ids of known grounds in smooth areas; those out of ``order`` are missing."""
-    rng = np.random.default_rng(seed)
-    fields = ndimage.gaussian_filter(rng.normal(size=(len(order), *SHAPE)), (0, 18, 18))
-    return np.asarray(order)[fields.argmax(0)]
-
-
-def picture(ids: NDArray[np.int64], seed: int) -> NDArray[np.uint8]:
-    """Return what these grounds look like: two share a colour, and two a texture."""
-    rng = np.random.default_rng(100 + seed)
-    colours = np.array([[70, 110, 60], [70, 110, 60], [190, 90, 70], [60, 70, 150]])
-    rough = np.array([3, 34, 3, 12])
-    grain = rng.normal(size=SHAPE) * rough[ids]
-    return np.clip(np.moveaxis(colours[ids], -1, 0) + grain, 0, 255).astype(np.uint8)
-
-
-def write(path: Path, bands: NDArray[np.generic], transform: Affine = NORTH_UP) -> Path:
-    grid = Grid(*bands.shape[1:], transform, UTM31)
-    roles = ("red", "green", "blue", "nir")[: len(bands)]
-    return write_raster(path, Raster.from_array(bands, grid, roles=roles))
 
 
 @pytest.fixture(scope="module")
 def truth() -> list[NDArray[np.int64]]:
-    return [areas((0, 1, 2, 3), 1), areas((3, 1), 2), areas((2, 0), 3), areas((1, 2, 3), 4)]
+    return campaign()
 
 
 @pytest.fixture(scope="module")
-def tiles(tmp_path_factory: pytest.TempPathFactory, truth: list[NDArray[np.int64]]) -> list[Path]:
-    top = tmp_path_factory.mktemp("campaign")
-    return [write(top / f"tile_{i}.tif", picture(ids, i)) for i, ids in enumerate(truth)]
+def tiles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return tile_files(tmp_path_factory.mktemp("campaign"))
 
 
 @pytest.fixture(scope="module")
@@ -153,13 +123,13 @@ def test_images_that_do_not_fit_are_refused_by_fit_and_by_segment(
     pixels = picture(areas((0, 1), 5), 5)
     odd = tmp_path / "odd.tif"
     if kind == "band":
-        write(odd, np.concatenate([pixels, pixels[:1]]))
+        write_tile(odd, np.concatenate([pixels, pixels[:1]]))
         expected = "3 bands (red, green, blue)"
     elif kind == "type":
-        write(odd, pixels.astype(np.uint16))
+        write_tile(odd, pixels.astype(np.uint16))
         expected = "values of type uint8"
     else:
-        write(odd, pixels, NORTH_UP @ NORTH_UP.scale(2.0))
+        write_tile(odd, pixels, NORTH_UP @ NORTH_UP.scale(2.0))
         expected = "pixels of 0.1 m"
     out = tmp_path / "out.firstpass"
     assert main(["fit", str(tiles[0]), str(odd), "--out", str(out)]) == UNFIT
@@ -225,7 +195,7 @@ def test_an_existing_model_stays_and_an_input_is_never_replaced(
 def test_constant_images_and_too_few_places_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flat = write(tmp_path / "flat.tif", np.full((3, 64, 64), 7, np.uint8))
+    flat = write_tile(tmp_path / "flat.tif", np.full((3, 64, 64), 7, np.uint8))
     out = tmp_path / "m.firstpass"
     assert main(["fit", str(flat), str(flat), "--out", str(out)]) == UNFIT
     assert "an image whose values differ" in said(capsys)

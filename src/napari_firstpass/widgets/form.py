@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize, Qt
@@ -20,19 +21,27 @@ from qtpy.QtWidgets import (
 )
 
 from napari_firstpass.config import MAX_REGION, SegmentConfig
+from napari_firstpass.widgets.classes_box import ClassesBox
 from napari_firstpass.widgets.features_box import FeaturesBox
 from napari_firstpass.widgets.image_box import ImageBox
 from napari_firstpass.widgets.session import capitalised
+from napari_firstpass.widgets.several_box import SeveralBox
 from napari_firstpass.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_firstpass.widgets.session import Message, Standing
+    from napari_firstpass.widgets.choice_box import Choice
+    from napari_firstpass.widgets.model_runs import ModelFacts
+    from napari_firstpass.widgets.session import Standing
 
 RUN_KEY = "Ctrl+R"
 CANCEL_KEY = "Esc"
 MAX_CLASSES = 255
+MAX_SEED = 999_999
+_LARGEST_INT = 2**31 - 1
+"""The largest number that Qt can show."""
+
 _WIDTH = 340
 _BAR_STEPS = 1000
 _PADDING = 14
@@ -40,6 +49,8 @@ _PADDING = 14
 
 TIPS = {
     "image": "The image to segment. An image you open is chosen by itself.",
+    "classes_from": "Where the classes come from. Those of a model mean the same in every image; "
+    "“Several images” makes one.",
     "method": "How classes are found. Every method needs nothing but the image.",
     "classes": "Into how many classes the image is divided. Rather too many than too few: two "
     "classes are merged faster than one is taken apart.",
@@ -51,13 +62,28 @@ TIPS = {
     "calmer map, 0 keeps every speck.",
     "seed": "Another number starts the search elsewhere and may find other classes. The same "
     "number gives the same result again.",
+    "several": "For a series of images that shall share their classes.",
+    "decided": "The model has decided this. Choose “this image” above to decide it yourself.",
+    "network": "The model was fitted on features of the network “{name}”: choose its folder.",
     "run": "Divides the image into classes and shows them as a new labels layer. Layers that are "
+    "already there are not touched.",
+    "apply": "Gives the image the classes of the model, as a new labels layer. Layers that are "
     "already there are not touched.",
     "cancel": "Stops at once; nothing is changed.",
     "bar": "How far the run is.",
     "save": "Writes “{name}” as it is now, with your edits, to a GeoTIFF: at the image's place, "
     "with class names and colours.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What the user decided before a model did."""
+
+    method: str
+    classes: int
+    seed: int
+    features: Choice
 
 
 class SegmentForm(QWidget):
@@ -69,12 +95,18 @@ class SegmentForm(QWidget):
         The images of the viewer.
     facts, about, standing : QLabel
         What the image is; what the method does; what is computed now.
+    classes_from : ClassesBox
+        Found in the image, or of a model.
     method : QComboBox
         Its items hold the method's name as their data.
     classes : QSpinBox
         How many.
     more : QToolButton
         Unfolds the following.
+    several : QToolButton
+        Unfolds `fit`.
+    fit : SeveralBox
+        Makes models.
     features : FeaturesBox
         The backbones.
     features_about : QLabel
@@ -96,12 +128,14 @@ class SegmentForm(QWidget):
         defaults = SegmentConfig()
         self.image = ImageBox(viewer)
         self.facts, self.about, self.standing = _note(lines=2), _note(lines=2), _note(lines=1)
+        self.classes_from = ClassesBox()
+        self._own: _Settings | None = None
         self.method = _choice(methods, defaults.method)
         self.classes = _spin(2, MAX_CLASSES, defaults.classes)
-        self.more = QToolButton()
+        self.more, self.several, self.fit = QToolButton(), QToolButton(), SeveralBox()
         self.features, self.features_about = FeaturesBox(defaults.backbone), _note(lines=2)
         self.min_region = _spin(0, MAX_REGION, defaults.min_region, suffix=" px")
-        self.seed = _spin(0, 999_999, defaults.seed)
+        self.seed = _spin(0, MAX_SEED, defaults.seed)
         self.run = _button("Run", RUN_KEY)
         self.cancel = _button("Cancel", CANCEL_KEY)
         self.save = _button("Save mask…")
@@ -111,7 +145,8 @@ class SegmentForm(QWidget):
         for widget, tip in self._fixed_tips():
             widget.setToolTip(tip)
         self._fold = self._make_fold()
-        self._unfold(unfolded=False)
+        _folds(self.more, "More", self._fold)
+        _folds(self.several, "Several images", self.fit)
         self._arrange()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
@@ -119,14 +154,56 @@ class SegmentForm(QWidget):
         return QSize(_WIDTH, super().sizeHint().height())
 
     def _fixed_tips(self) -> list[tuple[QWidget, str]]:
-        names = ("image", "method", "classes", "more", "features", "min_region", "seed", "bar")
-        return [(getattr(self, name), TIPS[name]) for name in names]
+        names = ("image", "classes_from", "method", "classes", "more", "several", "features")
+        return [(getattr(self, name), TIPS[name]) for name in (*names, "min_region", "seed", "bar")]
 
-    def show_subject(self, facts: str, problem: Message | None) -> None:
-        """Say what the chosen image is, or why it cannot be segmented."""
-        self.facts.setText(facts if problem is None else "")
-        self.run.setEnabled(problem is None)
-        self.run.setToolTip(TIPS["run"] if problem is None else problem.text)
+    def show_subject(self, facts: str) -> None:
+        """Say what the chosen image is."""
+        self.facts.setText(facts)
+
+    def show_run(self, obstacle: str | None) -> None:
+        """Offer to run, or say why that is not possible."""
+        self.run.setEnabled(obstacle is None)
+        what = "run" if self.classes_from.chosen_model is None else "apply"
+        self.run.setToolTip(obstacle or TIPS[what])
+
+    def show_model(self) -> None:
+        """Show what the chosen model has decided; without one, what the user had."""
+        model = self.classes_from.chosen_model
+        if model is not None:
+            self._own = self._own or self._settings()
+            self._set_decided(model)
+        elif self._own is not None:
+            self._set(self._own)
+            self._own = None
+        for name in ("method", "classes", "seed", "features"):
+            widget: QWidget = getattr(self, name)
+            widget.setEnabled(model is None)
+            widget.setToolTip(TIPS[name if model is None else "decided"])
+        if model is not None and model.needs_folder:
+            self.features.setEnabled(True)
+            self.features.setToolTip(TIPS["network"].format(name=model.backbone))
+
+    def _settings(self) -> _Settings:
+        method, seed = self.method.currentData(), self.seed.value()
+        return _Settings(method, self.classes.value(), seed, self.features.choice)
+
+    def _set(self, settings: _Settings) -> None:
+        self.method.setCurrentIndex(self.method.findData(settings.method))
+        for spin, most, value in (
+            (self.classes, MAX_CLASSES, settings.classes),
+            (self.seed, MAX_SEED, settings.seed),
+        ):
+            spin.setMaximum(max(most, value))  # the command line allows more
+            spin.setValue(value)
+        if settings.features != self.features.choice:
+            self.features.choose(settings.features)
+
+    def _set_decided(self, model: ModelFacts) -> None:
+        """Show the settings of a model."""
+        self.features.choose_named(model.backbone)
+        seed = min(model.seed, _LARGEST_INT)
+        self._set(_Settings(model.method, model.classes, seed, self.features.choice))
 
     def show_running(self, running: bool) -> None:
         """Offer what can be done while something runs, or while nothing does."""
@@ -158,13 +235,19 @@ class SegmentForm(QWidget):
             _rows(
                 ("Image", self.image),
                 ("", self.facts),
+                ("Classes from", self.classes_from),
                 ("Method", self.method),
                 ("", self.about),
                 ("Classes", self.classes),
             )
         )
-        column.addWidget(self.more)
-        column.addWidget(self._fold)
+        folds = QHBoxLayout()
+        for fold in (self.more, self.several):
+            folds.addWidget(fold)
+        folds.addStretch(1)
+        column.addLayout(folds)
+        for part in (self._fold, self.fit):
+            column.addWidget(part)
         buttons = QHBoxLayout()
         buttons.addWidget(self.run, 2)
         buttons.addWidget(self.cancel, 1)
@@ -184,12 +267,6 @@ class SegmentForm(QWidget):
         )
         rows.setContentsMargins(0, 0, 0, 0)
         fold.setLayout(rows)
-        fold.setVisible(False)
-        self.more.setText("More")
-        self.more.setCheckable(True)
-        self.more.setAutoRaise(True)
-        self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.more.toggled.connect(self._unfold)
         self.features.chosen.connect(self._on_features)
         self._on_features()
         return fold
@@ -197,10 +274,21 @@ class SegmentForm(QWidget):
     def _on_features(self) -> None:
         self.features_about.setText(capitalised(self.features.about))
 
-    def _unfold(self, unfolded: bool) -> None:
+
+def _folds(button: QToolButton, text: str, part: QWidget) -> None:
+    """Let a button show and hide a part, which is hidden at first."""
+
+    def unfold(unfolded: bool) -> None:
         arrows = Qt.ArrowType
-        self.more.setArrowType(arrows.DownArrow if unfolded else arrows.RightArrow)
-        self._fold.setVisible(unfolded)
+        button.setArrowType(arrows.DownArrow if unfolded else arrows.RightArrow)
+        part.setVisible(unfolded)
+
+    button.setText(text)
+    button.setCheckable(True)
+    button.setAutoRaise(True)
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    button.toggled.connect(unfold)
+    unfold(unfolded=False)
 
 
 def _rows(*rows: tuple[str, QWidget]) -> QGridLayout:

@@ -26,9 +26,12 @@ class ImageBox(NarrowBox):
     -------
     chosen
         Another layer is chosen, or none is left.
+    listed
+        The images of the viewer, or their names, have changed.
     """
 
     chosen = Signal()
+    listed = Signal()
 
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,6 +50,11 @@ class ImageBox(NarrowBox):
         """The chosen layer."""
         index = self.currentIndex()
         return self._layers[index] if 0 <= index < len(self._layers) else None
+
+    @property
+    def layers(self) -> tuple[Image, ...]:
+        """All that can be chosen."""
+        return tuple(self._layers)
 
     def let_go(self) -> None:
         """Stop following the viewer, and hold no layer any more."""
@@ -74,6 +82,7 @@ class ImageBox(NarrowBox):
         # Not `is`: a panel that napari opens sees its layers through proxies.
         if self.layer != before:
             self.chosen.emit()
+        self.listed.emit()
 
 
 def is_choice(layer: Layer) -> bool:

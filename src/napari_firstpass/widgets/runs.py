@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from napari_firstpass.threads import wait_without_spinning
 from napari_firstpass.widgets.label_layers import mask_from
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from napari.layers import Labels
     from napari.utils.colormaps import LabelColormap
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from napari_firstpass.progress import Steps
     from napari_firstpass.segmentation import Segmentation
     from napari_firstpass.widgets.image_layers import Subject
+    from napari_firstpass.widgets.model_runs import ModelFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,12 @@ class Found:
     segmentation: Segmentation
     classes: int
     trouble: FirstPassError | None = None
+
+    @classmethod
+    def of(cls, segmentation: Segmentation, cache: FeatureCache | None) -> Found:
+        """Count what was found."""
+        classes = len(present_ids(segmentation.labels))
+        return cls(segmentation, classes, None if cache is None else cache.trouble)
 
 
 def warm_up() -> Steps[None]:
@@ -74,30 +82,63 @@ def find_classes(
     cache_folder : Path or None
         Where the user prefers features to be kept; see `default_folder`.
     """
-    kept = keeps_features(config.backbone)
-    cache = FeatureCache(default_folder(cache_folder)) if kept else None
-    segmentation = yield from _segment(subject, config, cache)
-    classes = len(present_ids(segmentation.labels))
-    return Found(segmentation, classes, None if cache is None else cache.trouble)
+    from napari_firstpass.api import segment_source_steps
+
+    leave_a_core()
+    cache = feature_cache(config.backbone, cache_folder)
+    work = partial(segment_source_steps, config=config, cache=cache)
+    return Found.of((yield from _opened(subject, work)), cache)
 
 
-def _segment(
-    subject: Subject, config: SegmentConfig, cache: FeatureCache | None
-) -> Steps[Segmentation]:
-    """Segment a file, which is opened here, in the thread that reads it, or an open source."""
-    from napari_firstpass.api import file_sha256, segment_source_steps
+def apply_model(
+    subject: Subject, model: ModelFacts, config: SegmentConfig, cache_folder: Path | None = None
+) -> Steps[Found]:
+    """Label what was chosen with the classes of a model, whose file is read here.
 
-    _leave_a_core()
+    Parameters
+    ----------
+    subject : Subject
+        The image.
+    model : ModelFacts
+        The model.
+    config : SegmentConfig
+        The options; of a backbone, only its folder counts.
+    cache_folder : Path or None
+        As in `find_classes`.
+    """
+    yield Progress(0, 100)
+    from napari_firstpass.api import label_source_steps
+    from napari_firstpass.own_classes import load_model_steps
+
+    leave_a_core()
+    model.require_network(config.backbone)
+    cache = feature_cache(model.backbone, cache_folder)
+    loading = load_model_steps(str(model.path), config, cache=cache)
+    ready = yield from relay(loading, Span(0, 10, 100))
+    work = partial(label_source_steps, model=ready, config=config)
+    labelling = relay(_opened(subject, work), Span(10, 100, 100))
+    return Found.of((yield from labelling), cache)
+
+
+def feature_cache(backbone: str, folder: Path | None) -> FeatureCache | None:
+    """Return where features are kept, None for those that are quickly computed."""
+    return FeatureCache(default_folder(folder)) if keeps_features(backbone) else None
+
+
+def _opened(subject: Subject, work: Callable[..., Steps[Segmentation]]) -> Steps[Segmentation]:
+    """Work on a file, which is opened here, in the thread that reads it, or on an open source."""
+    from napari_firstpass.api import file_sha256
+
     path = subject.source
     if not isinstance(path, Path):
-        return (yield from segment_source_steps(path, config, name=subject.name, cache=cache))
+        return (yield from work(path, name=subject.name))
     with open_raster(path) as source:
         digest = yield from relay(file_sha256(path), Span(0, 2, 100), "reading the file")
-        steps = segment_source_steps(source, config, name=path.name, digest=digest, cache=cache)
+        steps = work(source, name=path.name, digest=digest)
         return (yield from relay(steps, Span(2, 100, 100)))
 
 
-def _leave_a_core() -> None:
+def leave_a_core() -> None:
     """Keep torch, in this thread, from using the core that draws the window.
 
     If another plugin imported torch first, its threads spin while they wait (see `threads`); with

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,9 @@ from napari_firstpass.widgets.image_layers import (
     subject_of,
 )
 from napari_firstpass.widgets.label_layers import labels_tuple
+from napari_firstpass.widgets.model_runs import Fit, Fitted, fit_model, look_at_model
 from napari_firstpass.widgets.preferences import preferences
-from napari_firstpass.widgets.runs import find_classes, warm_up
+from napari_firstpass.widgets.runs import apply_model, find_classes, warm_up
 from napari_firstpass.widgets.saving import Saver
 from napari_firstpass.widgets.session import (
     LOOK_EVERY,
@@ -42,9 +43,14 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_firstpass.grid import Grid
+    from napari_firstpass.progress import Steps
     from napari_firstpass.segmentation import Segmentation
     from napari_firstpass.widgets.runs import Found
     from napari_firstpass.widgets.worker import Reply, Report
+
+
+_BUSY = "Something runs: wait until it is done, or cancel it."
+_DECIDED = "Choose “this image” under “Classes from” first: then method and features can be set."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +65,20 @@ class Run:
         What users call it.
     files : tuple of Path
         Its file, and what that consists of.
-    config : SegmentConfig
-        The options.
+    how : str
+        Where the classes come from: method and number, or the model.
     """
 
     image: Image
     scene: str
     files: tuple[Path, ...]
-    config: SegmentConfig
+    how: str
 
 
 class SegmentPanel(QWidget):
-    """Chooses an image and a method, runs it off the GUI thread, and saves the labels.
+    """Chooses an image and a method or a model, runs it off the GUI thread, and saves the labels.
+
+    It also makes models, which bring the same classes to many images.
 
     Parameters
     ----------
@@ -84,13 +92,17 @@ class SegmentPanel(QWidget):
         self._session = Session()
         self._runner = Runner(self)
         self._warmer = Runner(self)
+        self._reader = Runner(self)
         self._saver = Saver(self)
         self._late = QTimer(self)
         self._late.setSingleShot(True)
         self._late.setInterval(round(1000 * LOOK_EVERY))
         self._saving = False
+        self._readings = 0
         self._refusal: Message | None = None
+        self._problem: Message | None = None
         self._run: Run | None = None
+        self._fitted_on: tuple[Image, ...] = ()
         self._result: Labels | None = None
         self.form = SegmentForm(napari_viewer, SEGMENTERS.names)
         column = QVBoxLayout(self)
@@ -98,7 +110,7 @@ class SegmentPanel(QWidget):
         column.addWidget(self.form)
         self._connect()
         self._warmer.start(warm_up(), 0)
-        self._on_method()
+        self._show_about()
         self._on_chosen()
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
@@ -112,8 +124,13 @@ class SegmentPanel(QWidget):
         self.form.run.clicked.connect(self._on_run)
         self.form.cancel.clicked.connect(self._on_cancel)
         self.form.save.clicked.connect(self._on_save)
-        self.form.method.currentIndexChanged.connect(self._on_method)
+        self.form.method.currentIndexChanged.connect(self._show_about)
         self.form.image.chosen.connect(self._on_chosen)
+        self.form.image.listed.connect(self._show_offers)
+        self.form.classes_from.wanted.connect(self._on_model_named)
+        self.form.classes_from.chosen.connect(self._on_model)
+        self.form.fit.wanted.connect(self._on_fit)
+        self._reader.replied.connect(self._on_model_read)
         self.form.features.chosen.connect(self._on_features)
         self.form.features.refused.connect(self._on_refused)
         self._late.timeout.connect(self._on_late)
@@ -129,11 +146,13 @@ class SegmentPanel(QWidget):
         self._late.stop()
         self._runner.stop()
         self._warmer.stop()
+        self._reader.stop()
         self._saver.let_go()
         self.form.image.let_go()
         self._viewer.layers.events.removed.disconnect(self)
         self._viewer.layers.selection.events.active.disconnect(self)
         self._run = self._result = None
+        self._fitted_on = ()
 
     def _on_run(self) -> None:
         layer = self.form.image.layer
@@ -142,10 +161,32 @@ class SegmentPanel(QWidget):
         except FirstPassError as error:
             self._say(Message.of(error))
             return
-        self._run = Run(layer, subject.name, source_files(layer), self._config())
-        generation = self._session.start(f"Segmenting {subject.name} …", monotonic())
-        steps = find_classes(subject, self._run.config, preferences().cache)
-        self._runner.start(steps, generation)
+        config, cache = self._config(), preferences().cache
+        model = self.form.classes_from.chosen_model
+        if model is None:
+            how = f"{config.method} {config.classes}"
+            steps = find_classes(subject, config, cache)
+        else:
+            how = model.name
+            steps = apply_model(subject, model, config, cache)
+        self._run = Run(layer, subject.name, source_files(layer), how)
+        self._start(f"Segmenting {subject.name} …", steps)
+
+    def _on_fit(self, folder: Path | None, path: Path) -> None:
+        """Make a model of the images in a folder, or else of those that are open."""
+        layers = self.form.image.layers if folder is None else ()
+        try:
+            images = folder or tuple(subject_of(layer) for layer in layers)
+        except FirstPassError as error:
+            self._say(Message.of(error))
+            return
+        fit = Fit.at(images, path)
+        self._run, self._fitted_on = None, layers
+        steps = fit_model(fit, self._config(), preferences().cache)
+        self._start(f"Fitting {fit.out.stem} …", steps)
+
+    def _start(self, what: str, steps: Steps[Any]) -> None:
+        self._runner.start(steps, self._session.start(what, monotonic()))
         self._show()
 
     def _on_cancel(self) -> None:
@@ -162,30 +203,75 @@ class SegmentPanel(QWidget):
             self._show_standing()
 
     def _on_replied(self, reply: Reply[Any]) -> None:
-        if isinstance(reply.outcome, FirstPassError):
-            self._session.fail(reply.generation, reply.outcome)
-        elif self._session.finish(reply.generation, self._summary(reply.outcome)):
-            self._add(reply.outcome.segmentation)
+        outcome = reply.outcome
+        if isinstance(outcome, FirstPassError):
+            self._session.fail(reply.generation, outcome)
+        elif isinstance(outcome, Fitted):
+            if self._session.finish(reply.generation, self._summary_of_fit(outcome)):
+                self._take(outcome)
+        elif self._session.finish(reply.generation, self._summary(outcome)):
+            self._add(outcome.segmentation)
         if not self._session.running:
-            self._run = None
+            self._run, self._fitted_on = None, ()
         self._show()
+
+    def _take(self, fitted: Fitted) -> None:
+        """Choose a model that was just made; the message about it stays."""
+        message = replace(self._session.message, path=fitted.facts.path)
+        self.form.classes_from.take(fitted.facts)
+        self._session.say(message)
 
     def _on_removed(self, event: Event) -> None:
         if self._run is not None and event.value == self._run.image:
             self._stop("Cancelled, because the image was removed.")
+        if event.value in self._fitted_on:
+            self._say(Message(f"“{event.value.name}” was closed; the fit goes on, as it began."))
         if event.value == self._result:
             self._result = None
         self._show_save()
 
     def _on_chosen(self) -> None:
-        message = _problem_of(self.form.image.layer)
-        self.form.show_subject(facts_of(self.form.image.layer), message)
-        if not self._session.running:
-            self._say(message or Message("Ready."))
+        layer = self.form.image.layer
+        self._problem = _problem_of(layer)
+        self.form.show_subject(facts_of(layer) if self._problem is None else "")
+        files = source_files(layer)
+        self.form.fit.begin_in(files[0].parent if files else None)
+        self._say_what_is_next()
         self._show_save()
 
-    def _on_method(self) -> None:
-        summary = SEGMENTERS.summary(self.form.method.currentData())
+    def _on_model_named(self, path: Path) -> None:
+        self._readings += 1
+        self._reader.start(look_at_model(path), self._readings)
+        self._say(Message(f"Reading {path.name} …"))
+
+    def _on_model_read(self, reply: Reply[Any]) -> None:
+        if reply.generation != self._readings:
+            return
+        if isinstance(reply.outcome, FirstPassError):
+            self._on_refused(reply.outcome)
+        else:
+            self.form.classes_from.take(reply.outcome)
+
+    def _on_model(self) -> None:
+        self.form.show_model()
+        self._show_about()
+        self._show_offers()
+        self._say_what_is_next()
+
+    def _say_what_is_next(self) -> None:
+        """Guide the user, unless something runs, of which is told already."""
+        if self._session.running:
+            return
+        model = self.form.classes_from.chosen_model
+        ready = "Ready." if model is None else f"Ready to label with the classes of {model.name}."
+        self._say(self._problem or Message(ready))
+
+    def _show_about(self) -> None:
+        model = self.form.classes_from.chosen_model
+        if model is None:
+            summary = SEGMENTERS.summary(self.form.method.currentData())
+        else:
+            summary = model.about
         self.form.about.setText(capitalised(summary))
 
     def _on_refused(self, error: FirstPassError) -> None:
@@ -194,8 +280,8 @@ class SegmentPanel(QWidget):
 
     def _on_features(self) -> None:
         """Take back what was said of a folder, once another is chosen."""
-        if self._session.message is self._refusal and not self._session.running:
-            self._say(_problem_of(self.form.image.layer) or Message("Ready."))
+        if self._session.message is self._refusal:
+            self._say_what_is_next()
 
     def _on_active(self, _: Event) -> None:
         self._show_save()
@@ -224,15 +310,21 @@ class SegmentPanel(QWidget):
 
     def _stop(self, message: str) -> None:
         self._runner.stop()
-        self._run = None
+        self._run, self._fitted_on = None, ()
         self._session.cancel(message)
         self._show()
+
+    def _summary_of_fit(self, fitted: Fitted) -> str:
+        taken = in_words(self._session.elapsed(monotonic()))
+        facts, trouble = fitted.facts, _noted(fitted.trouble)
+        done = f"{facts.classes} classes from {facts.images_text} in {taken}."
+        return f"{done}{trouble} Run gives them to the chosen image. Saved as"
 
     def _summary(self, found: Found) -> str:
         taken = in_words(self._session.elapsed(monotonic()))
         grid = found.segmentation.grid
         place = "" if grid.is_georeferenced else " The mask will have no georeference."
-        trouble = "" if found.trouble is None else f" Note: {found.trouble}."
+        trouble = _noted(found.trouble)
         done = f"{found.classes} classes in {taken}. Correct them with the brush, then save."
         return f"{done}{place}{trouble}"
 
@@ -241,7 +333,7 @@ class SegmentPanel(QWidget):
         run = self._run
         if run is None:
             return
-        name = f"{run.scene} · {run.config.method} {run.config.classes}"
+        name = f"{run.scene} · {run.how}"
         data, keywords, _ = labels_tuple(result, name=name, scene=run.scene, sources=run.files)
         self._result = self._viewer.add_labels(data, **keywords)
         self._show_save()
@@ -267,6 +359,16 @@ class SegmentPanel(QWidget):
         self.form.show_running(self._session.running)
         self.form.status.show_message(self._session.message)
         self._show_standing()
+        self._show_offers()
+
+    def _show_offers(self) -> None:
+        """Say what can be begun, and why what cannot."""
+        running, problem = self._session.running, self._problem
+        fits = running and self._run is None
+        self.form.show_run(_BUSY if fits else None if problem is None else problem.text)
+        decided = self.form.classes_from.chosen_model is not None
+        obstacle = _BUSY if running else _DECIDED if decided else None
+        self.form.fit.show_open(len(self.form.image.layers), obstacle)
 
     def _show_standing(self) -> None:
         session = self._session
@@ -275,6 +377,10 @@ class SegmentPanel(QWidget):
     def _show_save(self) -> None:
         labels = self._labels_to_save()
         self.form.show_save(None if labels is None else labels.name, self._saving)
+
+
+def _noted(trouble: FirstPassError | None) -> str:
+    return "" if trouble is None else f" Note: {trouble}."
 
 
 def _problem_of(layer: Image | None) -> Message | None:
