@@ -206,10 +206,6 @@ class Proposals:
     count: int
     windows: tuple[int, ...]
 
-    def sizes(self) -> Tensor:
-        """Return the number of cells of each mask, (M,) int64."""
-        return torch.bincount(self.mask_of + 1, minlength=self.count + 1)[1:]
-
     def votes(self, classes: Tensor, count: int, part: slice | Tensor = _ALL) -> Tensor:
         """Return how many cells of each mask are of each class, (M, K) int64.
 

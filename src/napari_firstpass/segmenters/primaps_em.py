@@ -59,6 +59,8 @@ class EMConfig:
         Train an offset for each class too; the paper's features are not centred and need none.
     batch : int
         Windows of one step; fewer where there are many classes.
+    cells : int
+        Of smaller windows, as many more as make about so many cells.
     rate : float
         Step size of Adam.
     focus : float
@@ -70,10 +72,10 @@ class EMConfig:
     steps : int
         Largest number of steps.
     check : int
-        Steps after which the classes of all masks are looked at.
+        Steps after which the classes of all cells are looked at.
     settled : float
-        Stop when less than this share of what masks cover has changed its class since the last
-        look. A negative share never stops.
+        Stop when less than this share of the cells has changed its class since the last look. Masks
+        keep theirs much earlier, while borders still move. A negative share never stops.
     masks : MaskConfig
         How to take windows apart.
     """
@@ -81,19 +83,28 @@ class EMConfig:
     start: Literal["groups", "directions"] = "groups"
     epochs: int = 2
     offsets: bool = True
-    batch: int = 8
-    rate: float = 5e-3
-    focus: float = 2.0
+    batch: int = 2
+    cells: int = 8192
+    rate: float = 2e-2
+    focus: float = 0.5
     every: int = 10
     momentum: float = 0.98
-    steps: int = 1000
+    steps: int = 500
     check: int = 100
-    settled: float = 1e-3
+    settled: float = 2e-3
     masks: MaskConfig = DEFAULT_MASKS
 
 
 PAPER = EMConfig(
-    start="directions", offsets=False, batch=32, steps=7100, settled=-1, masks=MaskConfig()
+    start="directions",
+    offsets=False,
+    batch=32,
+    cells=0,
+    rate=5e-3,
+    focus=2.0,
+    steps=7100,
+    settled=-1,
+    masks=MaskConfig(),
 )
 """The constants of the paper, with the steps that it takes for Potsdam."""
 
@@ -177,7 +188,7 @@ class _Trainer:
         fast, slow = _trainable(start, offsets=self.config.offsets), start
         optimiser = _adam(fast, self.config.rate)
         batches = self._batches(start.count)
-        before = yield from self._classes_of_masks(slow)
+        before = yield from self._classes_of_cells(slow)
         for step in range(1, self.config.steps + 1):
             yield Progress(step, self.config.steps, "training classes")
             part = next(batches)
@@ -191,8 +202,8 @@ class _Trainer:
                 keep = momentum(step // self.config.every - 1, self.config.momentum)
                 slow = slow.blend(_fixed(fast), keep)
             if step % self.config.check == 0:
-                now = yield from self._classes_of_masks(slow)
-                if self._changed(before, now) < self.config.settled:
+                now = yield from self._classes_of_cells(slow)
+                if float((now != before).float().mean()) < self.config.settled:
                     break
                 before = now
         return slow
@@ -200,53 +211,49 @@ class _Trainer:
     def cosine_kmeans(self, count: int) -> Steps[LinearModel]:
         """Return unit directions that many cells are close to, after some epochs of descent."""
         directions = principal_directions(self.cells, count, self.rng)
-        start = LinearModel(directions, torch.ones_like(directions[:, 0]), directions.new_zeros(count))
+        start = LinearModel(
+            directions, torch.ones_like(directions[:, 0]), directions.new_zeros(count)
+        )
         moving = start.directions.clone().requires_grad_()
         optimiser = torch.optim.Adam([moving], lr=self.config.rate)
         batches = self._batches(count)
-        steps = self.config.epochs * max(1, len(self.proposals.windows) // self.config.batch)
+        steps = self.config.epochs * (len(self.proposals.windows) // self._batch(count))
         for step in range(1, steps + 1):
             yield Progress(step, steps, "finding directions")
             unit = functional.normalize(self.cells.index_select(1, next(batches)), dim=0)
             cosines = functional.normalize(moving, dim=1) @ unit
             _descend(optimiser, -cosines.amax(0).mean(), step)
-        return LinearModel(
-            functional.normalize(moving.detach(), dim=1), start.gains, start.offsets
-        )
+        return LinearModel(functional.normalize(moving.detach(), dim=1), start.gains, start.offsets)
 
     def ordered(self, model: LinearModel) -> Steps[LinearModel]:
         """Return the classes, the most frequent first."""
-        size = torch.zeros(model.count, dtype=torch.int64, device=self.cells.device)
-        for part in self._parts(model.count):
-            yield Progress(1, 1, "counting classes")
-            size += torch.bincount(model.nearest(self.cells[:, part]), minlength=model.count)
+        classes = yield from self._classes_of_cells(model)
+        size = torch.bincount(classes, minlength=model.count)
         return model.select(torch.argsort(size, descending=True, stable=True))
 
-    def _classes_of_masks(self, model: LinearModel) -> Steps[Tensor]:
-        votes = torch.zeros(
-            self.proposals.count, model.count, dtype=torch.int64, device=self.cells.device
-        )
+    def _classes_of_cells(self, model: LinearModel) -> Steps[Tensor]:
+        parts = []
         for part in self._parts(model.count):
-            yield Progress(0, 1, "looking at masks")
-            nearest = model.nearest(self.cells[:, part])
-            votes += self.proposals.votes(nearest, model.count, part)
-        return votes.argmax(1)
-
-    def _changed(self, before: Tensor, now: Tensor) -> float:
-        """Return the share of what masks cover whose class is another."""
-        sizes = self.proposals.sizes()
-        return float(sizes[before != now].sum() / sizes.sum().clamp_min(1))
+            yield Progress(0, 1, "looking at classes")
+            parts.append(model.nearest(self.cells[:, part]))
+        return torch.cat(parts)
 
     def _parts(self, count: int) -> Iterator[slice]:
         most = max(1, _MOST_LOGITS // count)
         return (slice(at, at + most) for at in range(0, self.cells.shape[1], most))
 
+    def _batch(self, count: int) -> int:
+        """Return how many windows one step takes."""
+        windows = self.proposals.windows
+        enough = -(-self.config.cells * len(windows) // self.cells.shape[1])
+        most = max(1, _MOST_LOGITS // (count * max(windows)))
+        return min(max(self.config.batch, enough), most, len(windows))
+
     def _batches(self, count: int) -> Iterator[Tensor]:
         """Yield cells of some windows, (m,) int64, without end; each epoch in a new order."""
         sizes = np.array(self.proposals.windows)
         ends = sizes.cumsum()
-        most = max(1, _MOST_LOGITS // (count * max(1, int(sizes.max()))))
-        batch = min(self.config.batch, most, len(sizes))
+        batch = self._batch(count)
         while True:
             order = self.rng.permutation(len(sizes))
             for at in range(0, len(order) - batch + 1, batch):
