@@ -72,7 +72,7 @@ def kmeans(
     ImageContentError
         If fewer than ``count`` vectors are distinct.
     """
-    _require_distinct(vectors, count)
+    require_distinct(vectors, count)
     weights = torch.ones(len(vectors), device=vectors.device) if weights is None else weights
     step = -(-len(vectors) // config.limit)
     vectors, weights = vectors[::step], weights[::step]
@@ -94,14 +94,14 @@ def kmeans(
     return best[torch.argsort(size, descending=True, stable=True)]
 
 
-def squared_distances(vectors: Tensor, centres: Tensor) -> Tensor:
-    """Return (n, K) squared Euclidean distances of (n, D) vectors to (K, D) centres."""
-    lengths = vectors.square().sum(1, keepdim=True) + centres.square().sum(1)
-    return torch.addmm(lengths, vectors, centres.T, alpha=-2).clamp_min_(0)
+def require_distinct(vectors: Tensor, count: int) -> None:
+    """Refuse fewer distinct vectors (n, D) than centres, looking at all of them only in doubt.
 
-
-def _require_distinct(vectors: Tensor, count: int) -> None:
-    """Refuse fewer distinct vectors than centres, looking at all of them only in doubt."""
+    Raises
+    ------
+    ImageContentError
+        If there are fewer.
+    """
     for part in (vectors[: 50 * count], vectors):
         found = len(torch.unique(part, dim=0))
         if found >= count:
@@ -111,6 +111,12 @@ def _require_distinct(vectors: Tensor, count: int) -> None:
         found=str(found),
         remedy="ask for fewer classes",
     )
+
+
+def squared_distances(vectors: Tensor, centres: Tensor) -> Tensor:
+    """Return (n, K) squared Euclidean distances of (n, D) vectors to (K, D) centres."""
+    lengths = vectors.square().sum(1, keepdim=True) + centres.square().sum(1)
+    return torch.addmm(lengths, vectors, centres.T, alpha=-2).clamp_min_(0)
 
 
 def _seeded(vectors: Tensor, weights: Tensor, count: int, rng: np.random.Generator) -> Tensor:

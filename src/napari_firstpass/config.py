@@ -26,7 +26,7 @@ class SegmentConfig:
     Attributes
     ----------
     method : str
-        A registered segmenter: ``primaps`` or ``kmeans``.
+        A registered segmenter: ``primaps``, ``primaps-em`` or ``kmeans``.
     backbone : str
         A registered backbone: ``embedded`` or ``texture``.
     upsample : str

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 from features import agreement
 from grounds import areas, campaign, picture, tile_files, write_tile
 from models import build, save
@@ -20,6 +21,7 @@ from napari_firstpass.cli import main
 from napari_firstpass.cli.codes import DONE, UNFIT, USAGE
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.io.label_file import read_segmentation
+from napari_firstpass.linear_model import LinearModel
 from napari_firstpass.model_file import read_model, write_model
 from napari_firstpass.own_classes import load_model_steps
 from napari_firstpass.progress import run as drive
@@ -100,6 +102,24 @@ def test_a_file_labels_as_the_model_that_was_written(
     assert [entry.name for entry in labels.taxonomy.classes] == [
         f"cluster {i}" for i in range(1, 5)
     ]
+
+
+def test_classes_as_directions_are_kept_whole(
+    tiles: list[Path], truth: list[NDArray[np.int64]], tmp_path: Path
+) -> None:
+    config = SegmentConfig(method="primaps-em", classes=4, device="cpu")
+    fitted = napari_firstpass.fit_files(tiles[:3], config)
+    assert isinstance(fitted.classes, LinearModel)
+    written = write_model(tmp_path / "em.firstpass", fitted)
+    loaded = read_model(written).classes
+    vectors = torch.randn(fitted.classes.directions.shape[1], 9, 8)
+    assert torch.equal(loaded.scores(vectors), fitted.classes.scores(vectors))
+    again = tmp_path / "again.firstpass"
+    fit = ["fit", *map(str, tiles[:3]), "--classes", "4", "--method", "primaps-em"]
+    assert main([*fit, "--out", str(again)]) == DONE
+    assert again.read_bytes() == written.read_bytes()
+    labels = label(tiles[3], again, tmp_path / "labels.tif")
+    assert agreement(labels, truth[3]) > 0.85
 
 
 def test_labels_and_model_tell_how_they_came_about(

@@ -75,7 +75,11 @@ def test_the_overlay_shows_classes_over_the_image(scene: Path, tmp_path: Path) -
             USAGE,
             "classes in [2, 1000], a whole number, found 1; change classes",
         ),
-        (["--method", "magic"], USAGE, "a method out of kmeans, primaps, found 'magic'"),
+        (
+            ["--method", "magic"],
+            USAGE,
+            "a method out of kmeans, primaps, primaps-em, found 'magic'",
+        ),
         (["--backbone", "magic"], USAGE, "a backbone out of embedded, texture, a name"),
         (["--upsample", "magic"], USAGE, "a way to upsample out of none, bilinear, guided, anyup"),
         (["--upsample", "guided"], USAGE, "cells of 4 pixels, which upsampling cannot make finer"),

@@ -17,6 +17,10 @@ SEGMENTERS: Registry[SegmenterFactory] = Registry(
             "napari_firstpass.segmenters.primaps:PrimapsSegmenter",
             "finds coherent regions first, then groups them into classes",
         ),
+        "primaps-em": Entry(
+            "napari_firstpass.segmenters.primaps_em:PrimapsEMSegmenter",
+            "primaps, its classes trained further on the regions; slower",
+        ),
         "kmeans": Entry(
             "napari_firstpass.segmenters.kmeans:KMeansSegmenter",
             "groups pixels by colour and texture; the plain baseline",

@@ -1,0 +1,329 @@
+"""PriMaPs-EM: classes trained on mask proposals against a slowly moving copy of themselves.
+
+Hahn, Araslanov, Schaub-Meyer and Roth, "Boosting unsupervised semantic segmentation with principal
+mask proposals", TMLR 2024 (arXiv 2404.16818), sections 3.3 and 3.4. The slow classes give each mask
+the majority class of its cells (E-step); the fast ones are trained on that with a focal
+cross-entropy that favours rare classes (M-step), and the slow ones follow them.
+
+Cells stand for pixels throughout: the classes are linear in the features, and such scores may as
+well be interpolated after the fact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from napari_firstpass.clustering import require_distinct
+from napari_firstpass.errors import ComputeError
+from napari_firstpass.linear_model import LinearModel
+from napari_firstpass.mask_groups import group_steps
+from napari_firstpass.normalize import fixed_sign, valid_vectors
+from napari_firstpass.progress import Progress, Span, Steps, relay
+from napari_firstpass.proposals import (
+    DEFAULT_MASKS,
+    UNCLAIMED,
+    MaskConfig,
+    Proposals,
+    propose_steps,
+)
+from napari_firstpass.prototypes import PrototypeModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from napari_firstpass.features import FeatureMap
+
+_MOST_LOGITS = 2**21
+"""Cells times classes of one step: bounds its memory, and its time to about 100 ms."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EMConfig:
+    """How to train.
+
+    Attributes
+    ----------
+    start : str
+        What to start from: ``groups``, the classes of the method ``primaps``, or ``directions``,
+        the principal directions of the sample after some epochs of cosine k-means, as in the paper.
+    epochs : int
+        Of cosine k-means.
+    offsets : bool
+        Train an offset for each class too; the paper's features are not centred and need none.
+    batch : int
+        Windows of one step; fewer where there are many classes.
+    cells : int
+        Of smaller windows, as many more as make about so many cells.
+    rate : float
+        Step size of Adam.
+    focus : float
+        γ: how much a class counts less, the more frequent it is.
+    every : int
+        Steps after which the slow classes follow.
+    momentum : float
+        d: what they keep of themselves then, in the long run.
+    steps : int
+        Largest number of steps.
+    check : int
+        Steps after which the classes of all cells are looked at.
+    settled : float
+        Stop when less than this share of the cells has changed its class since the last look. Masks
+        keep theirs much earlier, while borders still move. A negative share never stops.
+    masks : MaskConfig
+        How to take windows apart.
+    """
+
+    start: Literal["groups", "directions"] = "groups"
+    epochs: int = 2
+    offsets: bool = True
+    batch: int = 2
+    cells: int = 8192
+    rate: float = 2e-2
+    focus: float = 0.5
+    every: int = 10
+    momentum: float = 0.98
+    steps: int = 500
+    check: int = 100
+    settled: float = 2e-3
+    masks: MaskConfig = DEFAULT_MASKS
+
+
+PAPER = EMConfig(
+    start="directions",
+    offsets=False,
+    batch=32,
+    cells=0,
+    rate=5e-3,
+    focus=2.0,
+    steps=7100,
+    settled=-1,
+    masks=MaskConfig(),
+)
+"""The constants of the paper, with the steps that it takes for Potsdam."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrimapsEMSegmenter:
+    """Trains classes on the masks of a sample.
+
+    Attributes
+    ----------
+    classes : int
+        Number of classes.
+    seed : int
+        Drives the start and the order of windows.
+    config : EMConfig
+        How to train.
+    """
+
+    classes: int
+    seed: int
+    config: EMConfig = EMConfig()
+
+    def fit(
+        self, sample: Sequence[FeatureMap], views: Sequence[FeatureMap] | None = None
+    ) -> Steps[LinearModel]:
+        """Return classes that fit ``sample``; see `Segmenter`.
+
+        Parameters
+        ----------
+        sample : sequence of FeatureMap
+            Windows spread over the image.
+        views : sequence of FeatureMap, optional
+            The same windows as the fast classes see them: of the image blurred, or in other
+            colours. By default, ``sample`` itself.
+
+        Raises
+        ------
+        ImageContentError
+            If fewer than ``classes`` vectors are distinct.
+        ComputeError
+            If numbers overflow on the way.
+        """
+        cells = valid_vectors(sample)
+        require_distinct(cells, self.classes)
+        masks = propose_steps(sample, self.config.masks)
+        proposals = yield from relay(masks, Span(0, 20, 100))
+        # Class by class and not cell by cell, all sums run along memory: ten times as fast.
+        columns = cells.T.contiguous()
+        seen = columns if views is None else _same_cells(sample, views)
+        trainer = _Trainer(columns, seen, proposals, self.config, np.random.default_rng(self.seed))
+        start = yield from relay(self._start(cells, trainer), Span(20, 30, 100))
+        model = yield from relay(trainer.train(start), Span(30, 100, 100))
+        return (yield from trainer.ordered(model))
+
+    def _start(self, cells: Tensor, trainer: _Trainer) -> Steps[LinearModel]:
+        if self.config.start == "directions":
+            return (yield from trainer.cosine_kmeans(self.classes))
+        grouping = group_steps(cells, trainer.proposals, self.classes, seed=self.seed)
+        centres = yield from grouping
+        return LinearModel.of_prototypes(PrototypeModel.of(centres, cells))
+
+
+def _same_cells(sample: Sequence[FeatureMap], views: Sequence[FeatureMap]) -> Tensor:
+    """Return the vectors of views where the sample is valid, as (D, n)."""
+    pairs = zip(sample, views, strict=True)
+    return torch.cat([view.vectors[:, window.valid] for window, view in pairs], 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trainer:
+    """The cells of a sample, with what is done to them again and again."""
+
+    cells: Tensor
+    seen: Tensor
+    proposals: Proposals
+    config: EMConfig
+    rng: np.random.Generator
+
+    def train(self, start: LinearModel) -> Steps[LinearModel]:
+        """Return the slow classes after EM from a start."""
+        fast, slow = _trainable(start, offsets=self.config.offsets), start
+        optimiser = _adam(fast, self.config.rate)
+        batches = self._batches(start.count)
+        before = yield from self._classes_of_cells(slow)
+        for step in range(1, self.config.steps + 1):
+            yield Progress(step, self.config.steps, "training classes")
+            part = next(batches)
+            nearest = slow.nearest(self.cells.index_select(1, part))
+            winners = self.proposals.votes(nearest, slow.count, part).argmax(1)
+            targets = self.proposals.spread(winners, part)
+            logits = fast.logits(self.seen.index_select(1, part))
+            loss = focal_loss(logits, targets, self.config.focus)
+            _descend(optimiser, loss, step)
+            if step % self.config.every == 0:
+                keep = momentum(step // self.config.every - 1, self.config.momentum)
+                slow = slow.blend(_fixed(fast), keep)
+            if step % self.config.check == 0:
+                now = yield from self._classes_of_cells(slow)
+                if float((now != before).float().mean()) < self.config.settled:
+                    break
+                before = now
+        return slow
+
+    def cosine_kmeans(self, count: int) -> Steps[LinearModel]:
+        """Return unit directions that many cells are close to, after some epochs of descent."""
+        directions = principal_directions(self.cells, count, self.rng)
+        start = LinearModel(
+            directions, torch.ones_like(directions[:, 0]), directions.new_zeros(count)
+        )
+        moving = start.directions.clone().requires_grad_()
+        optimiser = torch.optim.Adam([moving], lr=self.config.rate)
+        batches = self._batches(count)
+        steps = self.config.epochs * (len(self.proposals.windows) // self._batch(count))
+        for step in range(1, steps + 1):
+            yield Progress(step, steps, "finding directions")
+            unit = functional.normalize(self.cells.index_select(1, next(batches)), dim=0)
+            cosines = functional.normalize(moving, dim=1) @ unit
+            _descend(optimiser, -cosines.amax(0).mean(), step)
+        return LinearModel(functional.normalize(moving.detach(), dim=1), start.gains, start.offsets)
+
+    def ordered(self, model: LinearModel) -> Steps[LinearModel]:
+        """Return the classes, the most frequent first."""
+        classes = yield from self._classes_of_cells(model)
+        size = torch.bincount(classes, minlength=model.count)
+        return model.select(torch.argsort(size, descending=True, stable=True))
+
+    def _classes_of_cells(self, model: LinearModel) -> Steps[Tensor]:
+        parts = []
+        for part in self._parts(model.count):
+            yield Progress(0, 1, "looking at classes")
+            parts.append(model.nearest(self.cells[:, part]))
+        return torch.cat(parts)
+
+    def _parts(self, count: int) -> Iterator[slice]:
+        most = max(1, _MOST_LOGITS // count)
+        return (slice(at, at + most) for at in range(0, self.cells.shape[1], most))
+
+    def _batch(self, count: int) -> int:
+        """Return how many windows one step takes."""
+        windows = self.proposals.windows
+        enough = -(-self.config.cells * len(windows) // self.cells.shape[1])
+        most = max(1, _MOST_LOGITS // (count * max(windows)))
+        return min(max(self.config.batch, enough), most, len(windows))
+
+    def _batches(self, count: int) -> Iterator[Tensor]:
+        """Yield cells of some windows, (m,) int64, without end; each epoch in a new order."""
+        sizes = np.array(self.proposals.windows)
+        ends = sizes.cumsum()
+        batch = self._batch(count)
+        while True:
+            order = self.rng.permutation(len(sizes))
+            for at in range(0, len(order) - batch + 1, batch):
+                chosen = np.sort(order[at : at + batch])
+                spans = [np.arange(ends[i] - sizes[i], ends[i]) for i in chosen]
+                yield torch.from_numpy(np.concatenate(spans)).to(self.cells.device)
+
+
+def principal_directions(cells: Tensor, count: int, rng: np.random.Generator) -> Tensor:
+    """Return (count, D) unit vectors: principal directions, their opposites, then any."""
+    exact = cells.double()
+    own = fixed_sign(torch.linalg.eigh(exact.cov()).eigenvectors.flip(1).T).float()
+    some = torch.from_numpy(rng.normal(size=(count, len(cells)))).to(own)
+    return torch.cat([own, -own, functional.normalize(some, dim=1)])[:count]
+
+
+def focal_loss(logits: Tensor, targets: Tensor, focus: float) -> Tensor:
+    """Return the class-wise focal cross-entropy.
+
+    Parameters
+    ----------
+    logits : (K, n) float tensor
+        What the classes say of cells.
+    targets : (n,) int64 tensor
+        What they should say; `UNCLAIMED` for cells that count in the mean with a loss of 0.
+    focus : float
+        γ: class k weighs (1 − its mean probability)^γ.
+
+    Returns
+    -------
+    () float tensor
+        The mean over all cells.
+    """
+    share = logits.detach().softmax(0).mean(1)
+    weights = (1 - share).clamp_min(0) ** focus
+    total = functional.cross_entropy(
+        logits[None], targets[None], weight=weights, ignore_index=UNCLAIMED, reduction="sum"
+    )
+    return total / max(len(targets), 1)
+
+
+def momentum(update: int, limit: float) -> float:
+    """Return what the slow classes keep at an update: nothing at first, later ever more."""
+    return min(limit, 1 - 1 / (1 + update))
+
+
+def _trainable(model: LinearModel, *, offsets: bool) -> LinearModel:
+    return LinearModel(
+        model.directions.clone().requires_grad_(),
+        model.gains.clone().requires_grad_(),
+        model.offsets.clone().requires_grad_(offsets),
+    )
+
+
+def _fixed(model: LinearModel) -> LinearModel:
+    return LinearModel(model.directions.detach(), model.gains.detach(), model.offsets.detach())
+
+
+def _adam(model: LinearModel, rate: float) -> torch.optim.Adam:
+    numbers = (model.directions, model.gains, model.offsets)
+    return torch.optim.Adam([part for part in numbers if part.requires_grad], lr=rate)
+
+
+def _descend(optimiser: torch.optim.Optimizer, loss: Tensor, step: int) -> None:
+    if not bool(loss.isfinite()):
+        raise ComputeError(
+            expected="a finite loss",
+            found=f"{float(loss.detach())} in step {step} of the training",
+            remedy="use the method primaps, or fewer classes",
+        )
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
