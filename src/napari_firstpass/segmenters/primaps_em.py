@@ -19,7 +19,7 @@ import torch
 from torch.nn import functional
 
 from napari_firstpass.clustering import require_distinct
-from napari_firstpass.errors import ComputeError
+from napari_firstpass.descent import Adam
 from napari_firstpass.linear_model import LinearModel
 from napari_firstpass.mask_groups import group_steps
 from napari_firstpass.normalize import fixed_sign, valid_vectors
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 _MOST_LOGITS = 2**21
 """Cells times classes of one step: bounds its memory, and its time to about 100 ms."""
+
+_CELLS_TO_MEASURE = 100_000
+"""How far apart cells lie is measured on about so many of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +167,8 @@ class PrimapsEMSegmenter:
             return (yield from trainer.cosine_kmeans(self.classes))
         grouping = group_steps(cells, trainer.proposals, self.classes, seed=self.seed)
         centres = yield from grouping
-        return LinearModel.of_prototypes(PrototypeModel.of(centres, cells))
+        some = cells[:: -(-len(cells) // _CELLS_TO_MEASURE)]
+        return LinearModel.of_prototypes(PrototypeModel.of(centres, some))
 
 
 def _same_cells(sample: Sequence[FeatureMap], views: Sequence[FeatureMap]) -> Tensor:
@@ -186,7 +190,7 @@ class _Trainer:
     def train(self, start: LinearModel) -> Steps[LinearModel]:
         """Return the slow classes after EM from a start."""
         fast, slow = _trainable(start, offsets=self.config.offsets), start
-        optimiser = _adam(fast, self.config.rate)
+        adam = _adam(fast, self.config.rate)
         batches = self._batches(start.count)
         before = yield from self._classes_of_cells(slow)
         for step in range(1, self.config.steps + 1):
@@ -197,7 +201,7 @@ class _Trainer:
             targets = self.proposals.spread(winners, part)
             logits = fast.logits(self.seen.index_select(1, part))
             loss = focal_loss(logits, targets, self.config.focus)
-            _descend(optimiser, loss, step)
+            adam.descend(loss)
             if step % self.config.every == 0:
                 keep = momentum(step // self.config.every - 1, self.config.momentum)
                 slow = slow.blend(_fixed(fast), keep)
@@ -215,14 +219,14 @@ class _Trainer:
             directions, torch.ones_like(directions[:, 0]), directions.new_zeros(count)
         )
         moving = start.directions.clone().requires_grad_()
-        optimiser = torch.optim.Adam([moving], lr=self.config.rate)
+        adam = Adam([moving], self.config.rate)
         batches = self._batches(count)
         steps = self.config.epochs * (len(self.proposals.windows) // self._batch(count))
         for step in range(1, steps + 1):
             yield Progress(step, steps, "finding directions")
             unit = functional.normalize(self.cells.index_select(1, next(batches)), dim=0)
             cosines = functional.normalize(moving, dim=1) @ unit
-            _descend(optimiser, -cosines.amax(0).mean(), step)
+            adam.descend(-cosines.amax(0).mean())
         return LinearModel(functional.normalize(moving.detach(), dim=1), start.gains, start.offsets)
 
     def ordered(self, model: LinearModel) -> Steps[LinearModel]:
@@ -312,18 +316,6 @@ def _fixed(model: LinearModel) -> LinearModel:
     return LinearModel(model.directions.detach(), model.gains.detach(), model.offsets.detach())
 
 
-def _adam(model: LinearModel, rate: float) -> torch.optim.Adam:
+def _adam(model: LinearModel, rate: float) -> Adam:
     numbers = (model.directions, model.gains, model.offsets)
-    return torch.optim.Adam([part for part in numbers if part.requires_grad], lr=rate)
-
-
-def _descend(optimiser: torch.optim.Optimizer, loss: Tensor, step: int) -> None:
-    if not bool(loss.isfinite()):
-        raise ComputeError(
-            expected="a finite loss",
-            found=f"{float(loss.detach())} in step {step} of the training",
-            remedy="use the method primaps, or fewer classes",
-        )
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
+    return Adam([part for part in numbers if part.requires_grad], rate)
