@@ -72,7 +72,7 @@ def kmeans(
     ImageContentError
         If fewer than ``count`` vectors are distinct.
     """
-    _require_distinct(vectors, count)
+    require_distinct(vectors, count)
     weights = torch.ones(len(vectors), device=vectors.device) if weights is None else weights
     step = -(-len(vectors) // config.limit)
     vectors, weights = vectors[::step], weights[::step]
@@ -100,8 +100,14 @@ def squared_distances(vectors: Tensor, centres: Tensor) -> Tensor:
     return torch.addmm(lengths, vectors, centres.T, alpha=-2).clamp_min_(0)
 
 
-def _require_distinct(vectors: Tensor, count: int) -> None:
-    """Refuse fewer distinct vectors than centres, looking at all of them only in doubt."""
+def require_distinct(vectors: Tensor, count: int) -> None:
+    """Refuse fewer distinct vectors (n, D) than centres, looking at all of them only in doubt.
+
+    Raises
+    ------
+    ImageContentError
+        If fewer than ``count`` are distinct.
+    """
     for part in (vectors[: 50 * count], vectors):
         found = len(torch.unique(part, dim=0))
         if found >= count:

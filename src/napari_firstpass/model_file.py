@@ -19,6 +19,7 @@ from napari_firstpass.fitting import SetModel, shown_backbone
 from napari_firstpass.imagery import Imagery
 from napari_firstpass.io.files import whole_file
 from napari_firstpass.normalize import BandStats, FeatureScaler
+from napari_firstpass.projection import ProjectedModel
 from napari_firstpass.prototypes import PrototypeModel
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.taxonomy import Taxonomy
@@ -37,7 +38,7 @@ SUFFIX = ".firstpass"
 _FORMAT = "1"
 """To be raised when what is written would be read otherwise."""
 
-_KINDS: dict[str, type[Any]] = {"prototypes": PrototypeModel}
+_KINDS: dict[str, type[Any]] = {"prototypes": PrototypeModel, "projected": ProjectedModel}
 """What tells classes, by its name in the file. Fields are tensors, and numbers."""
 
 _KEPT = ("method", "backbone", "classes", "seed")

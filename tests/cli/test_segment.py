@@ -75,7 +75,7 @@ def test_the_overlay_shows_classes_over_the_image(scene: Path, tmp_path: Path) -
             USAGE,
             "classes in [2, 1000], a whole number, found 1; change classes",
         ),
-        (["--method", "magic"], USAGE, "a method out of kmeans, primaps, found 'magic'"),
+        (["--method", "magic"], USAGE, "a method out of kmeans, primaps, smooseg, found 'magic'"),
         (["--backbone", "magic"], USAGE, "a backbone out of embedded, texture, a name"),
         (["--bands", "r,g,pink"], UNFIT, "found 'pink'"),
         (["--bands", "r,g,b,n"], UNFIT, "at most 3 entries"),
