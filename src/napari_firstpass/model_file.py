@@ -20,6 +20,7 @@ from napari_firstpass.imagery import Imagery
 from napari_firstpass.io.files import whole_file
 from napari_firstpass.linear_model import LinearModel
 from napari_firstpass.normalize import BandStats, FeatureScaler
+from napari_firstpass.projection import ProjectedModel
 from napari_firstpass.prototypes import PrototypeModel
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.taxonomy import Taxonomy
@@ -38,7 +39,11 @@ SUFFIX = ".firstpass"
 _FORMAT = "1"
 """To be raised when what is written would be read otherwise."""
 
-_KINDS: dict[str, type[Any]] = {"linear": LinearModel, "prototypes": PrototypeModel}
+_KINDS: dict[str, type[Any]] = {
+    "linear": LinearModel,
+    "projected": ProjectedModel,
+    "prototypes": PrototypeModel,
+}
 """What tells classes, by its name in the file. Fields are tensors, and numbers."""
 
 _KEPT = ("method", "backbone", "upsample", "classes", "seed")

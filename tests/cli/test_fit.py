@@ -269,3 +269,19 @@ def test_an_interrupted_fit_leaves_nothing_behind(tiles: list[Path], tmp_path: P
     assert child.returncode == 130
     assert "interrupted" in rest
     assert not list(tmp_path.iterdir())
+
+
+def test_what_smooseg_learned_is_kept_and_labels_as_before(
+    tiles: list[Path], truth: list[NDArray[np.int64]], tmp_path: Path
+) -> None:
+    config = SegmentConfig(classes=4, method="smooseg", device="cpu")
+    fitted = napari_firstpass.fit_files(tiles[:3], config)
+    file, again = tmp_path / "smooth.firstpass", tmp_path / "again.firstpass"
+    run = ["fit", *map(str, tiles[:3]), "--classes", "4", "--method", "smooseg"]
+    assert main([*run, "--out", str(file)]) == DONE
+    assert write_model(again, fitted).read_bytes() == file.read_bytes()
+    loaded = read_model(file).classes
+    vectors = torch.randn(len(fitted.scaler.projection), 9, 9)
+    assert torch.equal(loaded.scores(vectors), fitted.classes.scores(vectors))
+    labels = label(tiles[3], file, tmp_path / "labels.tif")
+    assert agreement(labels, truth[3]) > 0.85

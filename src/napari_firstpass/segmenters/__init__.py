@@ -25,5 +25,9 @@ SEGMENTERS: Registry[SegmenterFactory] = Registry(
             "napari_firstpass.segmenters.kmeans:KMeansSegmenter",
             "groups pixels by colour and texture; the plain baseline",
         ),
+        "smooseg": Entry(
+            "napari_firstpass.segmenters.smooseg:SmooSegSegmenter",
+            "learns which places should share a class from how alike they look; slower",
+        ),
     },
 )
