@@ -81,7 +81,7 @@ class SmooSegConfig:
 
     groups: int | None = 32
     width: int = 64
-    steps: int = 60
+    steps: int = 200
     batch: int = 16
     places: int = 128
     waves: int | None = 64
