@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_firstpass.clustering import kmeans, require_distinct, squared_distances
+from napari_firstpass.descent import Adam
 from napari_firstpass.errors import ComputeError
 from napari_firstpass.merging import merged
 from napari_firstpass.normalize import valid_vectors
@@ -81,7 +82,7 @@ class SmooSegConfig:
 
     groups: int | None = 32
     width: int = 64
-    steps: int = 60
+    steps: int = 200
     batch: int = 16
     places: int = 128
     waves: int | None = 64
@@ -356,7 +357,8 @@ class _Training:
     windows: _Windows
     signal: _Signal
     shifts: tuple[float, float]
-    optimiser: torch.optim.Adam
+    turning: Adam
+    naming: Adam
 
     @classmethod
     def of(cls, start: _State, windows: _Windows, signal: _Signal) -> _Training:
@@ -364,13 +366,11 @@ class _Training:
         shifts = _shifts(start, windows, signal)
         projector = Projector(*(t.requires_grad_() for t in start.projector.detached().tensors))
         student = start.student.detach().clone().requires_grad_()
-        parts = [
-            {"params": list(projector.tensors), "lr": config.projector_rate},
-            {"params": [student], "lr": config.prototype_rate},
-        ]
-        temperature, optimiser = start.temperature, torch.optim.Adam(parts)
+        # Each term of the energy moves one of the two, and says nothing of the other.
+        turning = Adam(projector.tensors, config.projector_rate)
+        naming = Adam([student], config.prototype_rate)
         own = projector, student, start.teacher
-        return cls(*own, temperature, windows, signal, shifts, optimiser)
+        return cls(*own, start.temperature, windows, signal, shifts, turning, naming)
 
     def snapshot(self) -> _State:
         """Return what was learned so far; further steps do not change it."""
@@ -380,14 +380,12 @@ class _Training:
     def step(self) -> bool:
         """Look at a batch and learn from it; return False, and learn nothing, if that failed."""
         smooth, data = self.energy(self.windows.batch(self.windows.config.places))
-        loss = smooth + data
-        if not bool(loss.isfinite()):
+        if not bool((smooth + data).isfinite()):
             return False
         # Before the student moves, as in the paper.
         self.teacher = torch.lerp(self.student.detach(), self.teacher, self.windows.config.momentum)
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
+        self.turning.descend(smooth)
+        self.naming.descend(data)
         return True
 
     def energy(self, batch: Tensor) -> tuple[Tensor, Tensor]:
