@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from napari_firstpass.progress import Progress
 
 
-def show(progress: Progress) -> None:
-    """Print a line at each tenth of the way."""
-    if progress.done * 10 % progress.total < 10:
-        print(f"{progress.done / progress.total:4.0%} {progress.message}")
+class Show:
+    """Print a line whenever something else begins."""
+
+    def __init__(self) -> None:
+        self.message = ""
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.message != self.message:
+            print(f"{progress.done / progress.total:4.0%} {progress.message}")
+        self.message = progress.message
 
 
 def main() -> None:
@@ -32,7 +38,7 @@ def main() -> None:
         image = write_raster("town.tif", make_scene(512, 512).raster, overwrite=True)
     config = SegmentConfig(method="primaps", classes=8)
     report = segment_file(
-        image, f"{image.stem}_labels.tif", config, overwrite=True, on_progress=show
+        image, f"{image.stem}_labels.tif", config, overwrite=True, on_progress=Show()
     )
     print(f"{report.labels}: {report.grid.describe()}")
 

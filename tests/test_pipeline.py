@@ -194,7 +194,7 @@ def test_slim_and_tiny_images_are_labelled(shape: tuple[int, int]) -> None:
 
 
 def test_an_unknown_method_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownNameError, match="a method out of kmeans, primaps, smooseg"):
+    with pytest.raises(UnknownNameError, match="a method out of kmeans, primaps, primaps-em, smooseg, found 'magic'"):
         segment(rgb_raster(landscape(64, 64)), SegmentConfig(method="magic"))
 
 
@@ -209,8 +209,8 @@ class _ManyNumbers:
 
 
 def test_of_long_vectors_fewer_windows_are_sampled() -> None:
-    # 256 MB hold two of the nine.
+    # 400 MB hold three of the nine.
     rasters = [rgb_raster(np.full((3, 64, 64), value, np.uint8)) for value in range(9)]
     sample = [(raster, raster.grid.window) for raster in rasters]
-    assert len(run(_sample_features(_ManyNumbers(), sample))) == 2
+    assert len(run(_sample_features(_ManyNumbers(), sample))) == 3
     assert len(run(_sample_features(_ManyNumbers(), sample[:2]))) == 2
