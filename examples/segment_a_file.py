@@ -18,16 +18,18 @@ if TYPE_CHECKING:
     from napari_firstpass.progress import Progress
 
 
-class Show:
-    """Print a line whenever something else begins."""
+class Printer:
+    """Prints a line whenever a further hundredth of the way is done."""
 
     def __init__(self) -> None:
-        self.message = ""
+        self.percent = -1
 
     def __call__(self, progress: Progress) -> None:
-        if progress.message != self.message:
-            print(f"{progress.done / progress.total:4.0%} {progress.message}")
-        self.message = progress.message
+        """Take a report of `napari_firstpass.progress`."""
+        percent = progress.done * 100 // progress.total
+        if percent > self.percent:
+            print(f"{percent:3}% {progress.message}")
+        self.percent = percent
 
 
 def main() -> None:
@@ -38,7 +40,7 @@ def main() -> None:
         image = write_raster("town.tif", make_scene(512, 512).raster, overwrite=True)
     config = SegmentConfig(method="primaps", classes=8)
     report = segment_file(
-        image, f"{image.stem}_labels.tif", config, overwrite=True, on_progress=Show()
+        image, f"{image.stem}_labels.tif", config, overwrite=True, on_progress=Printer()
     )
     print(f"{report.labels}: {report.grid.describe()}")
 
