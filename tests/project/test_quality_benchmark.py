@@ -19,9 +19,8 @@ pytestmark = pytest.mark.timeout(600)
 
 ROOT = Path(__file__).parents[2]
 OURS = {
-    f"firstpass {method} on {backbone}"
-    for method in ("primaps", "kmeans")
-    for backbone in ("embedded", "texture")
+    *(f"firstpass {method} on embedded" for method in ("kmeans", "primaps", "primaps-em", "smooseg")),
+    *(f"firstpass {method} on texture" for method in ("kmeans", "primaps")),
 }
 GROUPING = {"k-means on Lab", "SLIC + k-means on Lab", "DFC network", "blank"}
 REGIONS_ONLY = {"Felzenszwalb 500", "Felzenszwalb 100"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,26 +12,20 @@ import numpy as np
 from napari_firstpass.api import segment_source_steps
 from napari_firstpass.backbones import BACKBONES
 from napari_firstpass.config import SegmentConfig
-from napari_firstpass.normalize import filled, usable
-from napari_firstpass.pipeline import fit_sample_steps, label_steps
+from napari_firstpass.pipeline import fit_set_steps, label_steps
 from napari_firstpass.progress import run
 from napari_firstpass.raster import ArraySource
+from napari_firstpass.segmentation import ArraySink
 from napari_firstpass.segmenters import SEGMENTERS
-from napari_firstpass.tiling import spread_windows
+from napari_firstpass.taxonomy import numbered_taxonomy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
-    from numpy.typing import NDArray
-
-    from napari_firstpass.grid import Window
     from napari_firstpass.pipeline import FittedModel
     from napari_firstpass.raster import Raster
-    from napari_firstpass.segmentation import Labels
     from rulers.pictures import Prediction
-
-_SAMPLE_SIDE = 256
-_WINDOWS_OF_AN_IMAGE = 16
 
 
 class FirstPass:
@@ -52,29 +48,16 @@ class FirstPass:
 
 
 def fit_jointly(rasters: Sequence[Raster], config: SegmentConfig) -> FittedModel:
-    """Find classes on windows of several images."""
-    windows = [
-        filled(usable(raster.crop(window)))
-        for raster in rasters
-        for window in spread_windows(
-            raster.grid, side=_SAMPLE_SIDE, limit=_WINDOWS_OF_AN_IMAGE, seed=config.seed
-        )
-    ]
-    return run(fit_sample_steps([(raster, raster.grid.window) for raster in windows], config))
+    """Find classes that several images share, as ``firstpass fit`` does."""
+    return run(fit_set_steps([partial(_opened, raster) for raster in rasters], config))
+
+
+def _opened(raster: Raster) -> AbstractContextManager[ArraySource]:
+    return nullcontext(ArraySource(raster))
 
 
 def label_one(raster: Raster, model: FittedModel, config: SegmentConfig) -> Prediction:
     """Label an image with fitted classes."""
-    canvas = _Canvas(np.zeros(raster.grid.shape, dtype=np.int32))
-    run(label_steps(ArraySource(raster), model, config, canvas))
-    return canvas.labels
-
-
-@dataclass(frozen=True, slots=True)
-class _Canvas:
-    """A `LabelSink` in memory."""
-
-    labels: Prediction
-
-    def write(self, window: Window, labels: Labels, confidence: NDArray[np.uint8]) -> None:  # noqa: ARG002
-        self.labels[window.slices] = labels
+    sink = ArraySink.of(raster.grid, numbered_taxonomy(config.classes))
+    run(label_steps(ArraySource(raster), model, config, sink))
+    return sink.labels.astype(np.int32)

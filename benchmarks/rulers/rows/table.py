@@ -72,7 +72,8 @@ _OTHERS = (
 ROWS: dict[str, Row] = {
     row.name: row
     for row in (
-        *(_ours(method, backbone) for backbone in BACKBONES.names for method in SEGMENTERS.names),
+        *(_ours(method, "embedded") for method in SEGMENTERS.names),
+        *(_ours(method, "texture") for method in ("kmeans", "primaps")),
         *_OTHERS,
     )
 }
