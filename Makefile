@@ -35,6 +35,8 @@ VENV_PYTHON := .venv/bin/python
 PIP_INSTALL = $(VENV_PYTHON) -m pip install --quiet --constraint .ci/constraints.txt \
 	$${TORCH_INDEX:+--extra-index-url "$$TORCH_INDEX"}
 BASH_CI := bash .ci
+# Each process holds up to 1.5 GB.
+IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 .PHONY: help demo test test-all check docs bench train-backbone screenshot clean
 
@@ -51,10 +53,10 @@ demo: .venv/.base | .cache/tmp  ## segment IMAGE=path, or a made-up town, into O
 	.venv/bin/firstpass segment "$$image" --out "$$OUT/labels.tif" --overlay --overwrite
 
 test: check .cache/screen  ## set up, check, and run every test but the slow ones
-	@$(BASH_CI)/with_screen.sh $(VENV_PYTHON) -m pytest -m "not slow"
+	@$(BASH_CI)/with_screen.sh $(VENV_PYTHON) -m pytest $(IN_PARALLEL) -m "not slow"
 
 test-all: check .cache/screen  ## the same with the slow tests
-	@$(BASH_CI)/with_screen.sh $(VENV_PYTHON) -m pytest
+	@$(BASH_CI)/with_screen.sh $(VENV_PYTHON) -m pytest $(IN_PARALLEL)
 
 check: .venv/.dev | .cache/tmp  ## style, types, import rules, size budgets, documentation
 	@.venv/bin/ruff check --quiet .

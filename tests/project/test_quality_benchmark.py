@@ -19,8 +19,11 @@ pytestmark = pytest.mark.timeout(600)
 
 ROOT = Path(__file__).parents[2]
 OURS = {
-    *(f"firstpass {method} on embedded" for method in ("kmeans", "primaps", "primaps-em", "smooseg")),
-    *(f"firstpass {method} on texture" for method in ("kmeans", "primaps")),
+    f"firstpass {method}"
+    for method in (
+        *("kmeans on embedded", "primaps on embedded", "primaps-em on embedded"),
+        *("smooseg on embedded", "kmeans on texture", "primaps on texture"),
+    )
 }
 GROUPING = {"k-means on Lab", "SLIC + k-means on Lab", "DFC network", "blank"}
 REGIONS_ONLY = {"Felzenszwalb 500", "Felzenszwalb 100"}

@@ -138,7 +138,14 @@ def test_an_interrupted_fetch_says_that_it_can_go_on(
 ) -> None:
     hub.stall_after = 1_000_000
     command = [sys.executable, "-m", "napari_firstpass.cli", "models", "fetch", NAME]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as child:
+    # A shell that starts a job in the background lets it ignore interruptions, and so its children.
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as child:
         assert hub.stalled.wait(50)
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=30)

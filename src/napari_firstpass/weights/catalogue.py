@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from napari_firstpass.errors import UnknownNameError
@@ -208,7 +208,24 @@ _MODELS = (
     ),
 )
 
-KNOWN: dict[str, KnownModel] = {model.name: model for model in _MODELS}
+_MEASURED = {
+    "dino-s16": (2.6, 610),
+    "dino-s8": (14.5, 710),
+    "dino-b16": (7.9, 1100),
+    "dinov2-s": (2.9, 620),
+    "dinov2-b": (9.0, 1110),
+    "dinov3-s16": (3.1, 620),
+    "dinov3-convnext-t": (8.5, 920),
+}
+"""Seconds and MB of networks of the same size: ``benchmarks/networks.py``, torch, float32."""
+
+
+def _with_cost(model: KnownModel) -> KnownModel:
+    seconds, megabytes = _MEASURED.get(model.name, (None, None))
+    return replace(model, seconds_per_megapixel=seconds, memory_mb=megabytes)
+
+
+KNOWN: dict[str, KnownModel] = {model.name: _with_cost(model) for model in _MODELS}
 """All of them by short name, in the order users see them."""
 
 
