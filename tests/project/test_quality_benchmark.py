@@ -19,11 +19,12 @@ pytestmark = pytest.mark.timeout(600)
 
 ROOT = Path(__file__).parents[2]
 OURS = {
-    f"firstpass {method}"
-    for method in (
-        *("kmeans on embedded", "primaps on embedded", "primaps-em on embedded"),
-        *("smooseg on embedded", "kmeans on texture", "primaps on texture"),
-    )
+    "firstpass kmeans on embedded",
+    "firstpass primaps on embedded",
+    "firstpass primaps-em on embedded",
+    "firstpass smooseg on embedded",
+    "firstpass kmeans on texture",
+    "firstpass primaps on texture",
 }
 GROUPING = {"k-means on Lab", "SLIC + k-means on Lab", "DFC network", "blank"}
 REGIONS_ONLY = {"Felzenszwalb 500", "Felzenszwalb 100"}
