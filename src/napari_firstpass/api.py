@@ -13,6 +13,7 @@ from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.digest import sha256_steps
 from napari_firstpass.errors import ImageContentError, ImageReadError, OptionError
+from napari_firstpass.fit_options import DEFAULT_FIT, FitOptions
 from napari_firstpass.fitting import ReadyModel, SetModel, shown_references, weights_of
 from napari_firstpass.grid import IDENTITY, Grid
 from napari_firstpass.imagery import Imagery
@@ -266,22 +267,21 @@ def fit_files(
     --------
     >>> write_model("classes.firstpass", fit_files(["a.tif", "b.tif"]))  # doctest: +SKIP
     """
-    steps = fit_files_steps(images, config, bands=bands, cache=cache)
+    steps = fit_files_steps(images, config, FitOptions(bands=bands, cache=cache))
     return run(guarded(steps), on_progress or ignore)
 
 
 def fit_files_steps(
     images: Sequence[str | os.PathLike[str]],
     config: SegmentConfig = DEFAULT_CONFIG,
-    *,
-    bands: str | None = None,
-    cache: FeatureCache | None = None,
+    options: FitOptions = DEFAULT_FIT,
 ) -> Steps[SetModel]:
     """Do the work of `fit_files` in steps."""
     opened = [
-        NamedSource(Path(image).name, partial(open_raster, image, bands=bands)) for image in images
+        NamedSource(Path(image).name, partial(open_raster, image, bands=options.bands))
+        for image in images
     ]
-    return (yield from fit_sources_steps(opened, config, bands=bands, cache=cache))
+    return (yield from fit_sources_steps(opened, config, options))
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,9 +303,7 @@ class NamedSource:
 def fit_sources_steps(
     images: Sequence[NamedSource],
     config: SegmentConfig = DEFAULT_CONFIG,
-    *,
-    bands: str | None = None,
-    cache: FeatureCache | None = None,
+    options: FitOptions = DEFAULT_FIT,
 ) -> Steps[SetModel]:
     """Find classes that mean the same in images from anywhere; see `fit_files`.
 
@@ -315,10 +313,8 @@ def fit_sources_steps(
         The images, of one kind.
     config : SegmentConfig
         As in `fit_files`.
-    bands : str or None
-        What the user said that the bands are, for the provenance.
-    cache : FeatureCache, optional
-        As in `fit_files`.
+    options : FitOptions
+        What else there is to say.
     """
     if not images:
         raise OptionError(expected="images to fit on", found="none", remedy="name at least one")
@@ -326,7 +322,7 @@ def fit_sources_steps(
     backbone_factory(config.backbone, config.runtime)
     upsampler_of(config.upsample)
     imagery = yield from relay(_common_imagery(images), Span(0, 5, 100))
-    fit = fit_set_steps([image.open for image in images], config, cache=cache)
+    fit = fit_set_steps([image.open for image in images], config, options)
     fitted = yield from relay(fit, Span(5, 100, 100))
     names = [image.name for image in images]
     return SetModel(
@@ -337,7 +333,7 @@ def fit_sources_steps(
         config=config,
         taxonomy=numbered_taxonomy(config.classes),
         imagery=imagery,
-        provenance=_set_record(config, names, bands),
+        provenance=_set_record(config, names, options.bands),
     )
 
 

@@ -15,6 +15,7 @@ from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.bands import visible_bands
 from napari_firstpass.cached_backbone import CachedBackbone
 from napari_firstpass.device import torch_device
+from napari_firstpass.fit_options import DEFAULT_FIT
 from napari_firstpass.grid import Window
 from napari_firstpass.normalize import BandStats, FeatureScaler, filled, usable
 from napari_firstpass.progress import Progress, Span, Steps, relay
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.features import FeatureMap
+    from napari_firstpass.fit_options import FitOptions
     from napari_firstpass.protocols import Backbone, ClassModel, Labeller, LabelSink
     from napari_firstpass.raster import Raster, RasterSource
     from napari_firstpass.sampling import OpenSource
@@ -127,7 +129,7 @@ def fit_steps(
 
 
 def fit_set_steps(
-    images: Sequence[OpenSource], config: SegmentConfig, *, cache: FeatureCache | None = None
+    images: Sequence[OpenSource], config: SegmentConfig, options: FitOptions = DEFAULT_FIT
 ) -> Steps[FittedModel]:
     """Find classes that many images share, on windows spread over all of them.
 
@@ -137,8 +139,8 @@ def fit_set_steps(
         Each opens one; all must have the same bands.
     config : SegmentConfig
         The options.
-    cache : FeatureCache, optional
-        See `fit_sample_steps`.
+    options : FitOptions
+        What else there is to say.
 
     Raises
     ------
@@ -147,7 +149,7 @@ def fit_set_steps(
     """
     _require_known(config)
     sample = yield from relay(set_sample_steps(images, config.seed), Span(0, 10, 100))
-    fit = fit_sample_steps(sample, config, cache=cache)
+    fit = fit_sample_steps(sample, config, cache=options.cache)
     return (yield from relay(fit, Span(10, 100, 100)))
 
 

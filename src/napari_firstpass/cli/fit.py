@@ -52,6 +52,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
 
 def _fit(options: Namespace) -> int:
     from napari_firstpass.api import fit_files_steps
+    from napari_firstpass.fit_options import FitOptions
     from napari_firstpass.io.files import check_output
     from napari_firstpass.model_file import write_model
     from napari_firstpass.progress import guarded
@@ -69,7 +70,7 @@ def _fit(options: Namespace) -> int:
     # What may not be written is refused before the work.
     check_output(options.out, overwrite=options.overwrite, forbid=options.images)
     cache = feature_cache(options, config)
-    steps = fit_files_steps(options.images, config, bands=options.bands, cache=cache)
+    steps = fit_files_steps(options.images, config, FitOptions(bands=options.bands, cache=cache))
     with Reporter(options.out.name) as reporter:
         model = reporter.drive(guarded(steps))
     write_model(options.out, model, overwrite=options.overwrite)

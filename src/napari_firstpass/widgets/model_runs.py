@@ -180,13 +180,14 @@ def fit_model(fit: Fit, config: SegmentConfig, cache_folder: Path | None = None)
     """
     yield Progress(0, 1)
     from napari_firstpass.api import fit_sources_steps
+    from napari_firstpass.fit_options import FitOptions
     from napari_firstpass.model_file import write_model
 
     leave_a_core()
     check_output(fit.out, overwrite=fit.overwrite)  # refused before the work
     sources = [_named(image) for image in _images(fit)]
     cache = feature_cache(config.backbone, cache_folder)
-    steps = fit_sources_steps(sources, config, cache=cache)
+    steps = fit_sources_steps(sources, config, FitOptions(cache=cache))
     model = yield from relay(steps, Span(0, 99, 100))
     yield Progress(99, 100, "writing the model")
     write_model(fit.out, model, overwrite=fit.overwrite)
