@@ -13,7 +13,6 @@ import torch
 from heads import head_module, lightning, nested, probe_of, stego, write_checkpoint
 
 from napari_firstpass.code_heads import head_of
-from napari_firstpass.code_heads.reading import tensors_in
 from napari_firstpass.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -52,10 +51,10 @@ def test_the_same_head_is_found_in_every_format(tmp_path: Path) -> None:
 def test_numbers_become_32_bit_and_need_no_gradient(tmp_path: Path) -> None:
     trained = {"state_dict": dict(MODULE.named_parameters(prefix="net"))}
     for name, content in (("half.ckpt", half()), ("trained.ckpt", trained)):
-        found = tensors_in(write_checkpoint(tmp_path / name, content))
-        assert {part.dtype for part in found.values()} == {torch.float32}
-        assert not any(part.requires_grad for part in found.values())
-        assert head_of(str(tmp_path / name)) is not None
+        found = head_of(str(write_checkpoint(tmp_path / name, content)))
+        assert found is not None
+        assert {part.dtype for part in found.head.tensors.values()} == {torch.float32}
+        assert not any(part.requires_grad for part in found.head.tensors.values())
 
 
 def test_none_is_none_and_a_changed_file_is_read_anew(tmp_path: Path) -> None:

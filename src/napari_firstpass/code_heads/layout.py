@@ -51,7 +51,7 @@ class _Pair:
 
     @property
     def head(self) -> CodeHead:
-        parts = [part for layer in self.layers for part in (layer.weight, layer.bias)]
+        parts = [_own(part) for layer in self.layers for part in (layer.weight, layer.bias)]
         return CodeHead(*parts) if len(self.layers) > 1 else CodeHead.linear(*parts)
 
 
@@ -64,8 +64,8 @@ def head_among(tensors: Mapping[str, Tensor], name: str) -> HeadFile:
 
     Parameters
     ----------
-    tensors : mapping of str to float32 tensor
-        All that it holds, by their paths.
+    tensors : mapping of str to float tensor
+        All that it holds, by their paths. Of what is found, 32-bit copies are made.
     name : str
         What the file is called.
 
@@ -93,6 +93,11 @@ def head_among(tensors: Mapping[str, Tensor], name: str) -> HeadFile:
 def _digest(head: CodeHead, centres: Tensor | None) -> str:
     both = head.tensors | ({} if centres is None else {"centres": centres})
     return sha256(pack({key: part.numpy() for key, part in both.items()}, {})).hexdigest()
+
+
+def _own(part: Tensor) -> Tensor:
+    """Return a copy, so that nothing holds the file."""
+    return part.float().clone()
 
 
 def _blocks(tensors: Mapping[str, Tensor]) -> _Blocks:
@@ -151,7 +156,7 @@ def _centres(
         )
     if not chosen:
         return None
-    centres = found[chosen[0]]
+    centres = _own(found[chosen[0]])
     if len(centres) < 2 or not bool(centres.isfinite().all() and (centres != 0).any(1).all()):
         raise _unclear(
             f"directions of two classes or more in {chosen[0]} of {name}",

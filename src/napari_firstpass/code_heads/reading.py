@@ -59,7 +59,7 @@ class _Table:
 
 
 def tensors_in(file: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of floating-point numbers in a file, as 32-bit ones on the CPU.
+    """Return the tensors of floating-point numbers in a file, as they are, without reading them.
 
     Parameters
     ----------
@@ -69,7 +69,8 @@ def tensors_in(file: Path) -> dict[str, torch.Tensor]:
     Returns
     -------
     dict of str to tensor
-        By their paths, with dots between.
+        By their paths, with dots between, on the CPU. Those of a checkpoint of today lie in the
+        file, which must stay until they are copied.
 
     Raises
     ------
@@ -82,8 +83,7 @@ def tensors_in(file: Path) -> dict[str, torch.Tensor]:
     found = _loaded(file)
     if not isinstance(found, dict):
         raise _unfit(file, f"a {type(found).__name__}", "give another file")
-    # Copied out of the file, which is not read whole; it may vanish now.
-    return {path: tensor.detach().float().clone() for path, tensor in _flat(found)}
+    return {path: tensor.detach() for path, tensor in _flat(found)}
 
 
 def _bytes(file: Path) -> bytes:
