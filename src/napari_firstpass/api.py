@@ -10,11 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.backbones import backbone_factory
+from napari_firstpass.code_heads import head_of
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.digest import sha256_steps
 from napari_firstpass.errors import ImageContentError, ImageReadError, OptionError
 from napari_firstpass.fit_options import DEFAULT_FIT, FitOptions
-from napari_firstpass.fitting import ReadyModel, SetModel, shown_references, weights_of
+from napari_firstpass.fitting import (
+    ReadyModel,
+    SetModel,
+    projection_hash,
+    shown_references,
+    weights_of,
+)
 from napari_firstpass.grid import IDENTITY, Grid
 from napari_firstpass.imagery import Imagery
 from napari_firstpass.io.geotiff import open_raster
@@ -135,6 +142,7 @@ def segment_file_steps(
     # What is missing is said before a large file is read.
     backbone_factory(config.backbone, config.runtime)
     upsampler_of(config.upsample)
+    head_of(config.projection)
     work = _Work(
         numbered_taxonomy(config.classes),
         lambda name, digest: _provenance(config, name, digest, bands),
@@ -245,7 +253,8 @@ def fit_files(
         GeoTIFF, VRT, JPEG 2000, PNG or JPEG, of one kind: the same bands, type of values and size
         of pixels.
     config : SegmentConfig
-        Of this, ``method``, ``backbone``, ``classes``, ``seed`` and ``device`` count.
+        Of this, ``method``, ``backbone``, ``upsample``, ``projection``, ``classes``, ``seed`` and
+        ``device`` count.
     bands : str or None
         What the bands are, such as ``"r,g,b,n"``, where the files do not say it.
     cache : FeatureCache, optional
@@ -321,6 +330,7 @@ def fit_sources_steps(
     # What is missing is said before large files are read.
     backbone_factory(config.backbone, config.runtime)
     upsampler_of(config.upsample)
+    head = head_of(config.projection)
     imagery = yield from relay(_common_imagery(images), Span(0, 5, 100))
     fit = fit_set_steps([image.open for image in images], config, options)
     fitted = yield from relay(fit, Span(5, 100, 100))
@@ -334,6 +344,7 @@ def fit_sources_steps(
         taxonomy=numbered_taxonomy(config.classes),
         imagery=imagery,
         provenance=_set_record(config, names, options.bands),
+        head=None if head is None else head.head,
     )
 
 
@@ -345,6 +356,7 @@ def _set_record(config: SegmentConfig, names: list[str], bands: str | None) -> P
             **chosen,
             **shown_references(config),
             **({"upsample_sha256": finer} if finer else {}),
+            **projection_hash(config),
             "bands": bands,
             "fitted_on": names,
         },
@@ -559,6 +571,7 @@ def _provenance(
     weights, finer = weights_of(config)
     if finer is not None:
         options["upsample_sha256"] = finer
+    options |= projection_hash(config)
     return Provenance(
         config={**options, "bands": bands},
         source=name,

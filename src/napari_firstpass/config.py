@@ -32,6 +32,10 @@ class SegmentConfig:
     upsample : str
         ``bilinear``, ``guided``, ``anyup`` or the path of a folder with the weights of AnyUp make
         the cells of a network, of 8 or 16 pixels, finer; ``none`` leaves them.
+    projection : str
+        The path of a checkpoint of STEGO or HP, whose head makes codes of the features of the
+        network that it was trained on; ``none`` leaves them. The method ``primaps-em`` then starts
+        from the classes of its cluster probe.
     classes : int
         Number of classes wanted, 2 to 1000. Above 255 the labels are uint16.
     window : int
@@ -55,6 +59,7 @@ class SegmentConfig:
     method: str = "primaps"
     backbone: str = "embedded"
     upsample: str = "none"
+    projection: str = "none"
     classes: int = 8
     window: int = 1024
     overlap: int = ENOUGH_OVERLAP

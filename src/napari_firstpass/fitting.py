@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_firstpass.backbones import backbone_factory
+from napari_firstpass.code_heads import head_of
+from napari_firstpass.code_heads.projected import ProjectedBackbone
 from napari_firstpass.errors import WeightsError
 from napari_firstpass.imagery import Imagery
 from napari_firstpass.pipeline import (
@@ -21,6 +23,7 @@ from napari_firstpass.upsampling import upsampler_sha256
 from napari_firstpass.weights.folder import is_path
 
 if TYPE_CHECKING:
+    from napari_firstpass.code_heads.head import CodeHead
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.normalize import BandStats, FeatureScaler
@@ -59,6 +62,8 @@ class SetModel:
         What an image must be like.
     provenance : Provenance
         How it came about; ``weights_sha256`` is that of the backbone.
+    head : CodeHead or None
+        What makes codes of the backbone's features before they are scaled, None for nothing.
     name : str
         What to call it in messages and records.
     sha256 : str or None
@@ -73,6 +78,7 @@ class SetModel:
     taxonomy: Taxonomy
     imagery: Imagery
     provenance: Provenance
+    head: CodeHead | None = None
     name: str = "the model"
     sha256: str | None = None
 
@@ -178,6 +184,8 @@ def ready_steps(
     device, roles = device_of(config), model.imagery.roles
     _require_same_weights(model, used)
     backbone = yield from backbone_steps(used, model.stats, roles, device, cache)
+    if model.head is not None:
+        backbone = ProjectedBackbone(backbone, model.head.to(device))
     scaler = replace(
         model.scaler,
         mean=model.scaler.mean.to(device),
@@ -204,9 +212,22 @@ def _require_same_weights(model: SetModel, used: SegmentConfig) -> None:
 
 
 def shown_references(config: SegmentConfig) -> dict[str, str]:
-    """Return what is told of a backbone and an upsampler: a name, of a folder only its own."""
+    """Return what is told of a backbone and what follows it: a name, of a path only its own."""
     told = {key: getattr(config, key) for key in _FOLDERS}
-    return {key: Path(text).name if is_path(text) else text for key, text in told.items()}
+    shown = {key: Path(text).name if is_path(text) else text for key, text in told.items()}
+    return {**shown, "projection": Path(config.projection).name}
+
+
+def projection_hash(config: SegmentConfig) -> dict[str, str]:
+    """Return the hash of the head in a checkpoint, by its name in a record; nothing for none.
+
+    Raises
+    ------
+    WeightsError
+        See `code_heads.head_of`.
+    """
+    head = head_of(config.projection)
+    return {} if head is None else {"projection_sha256": head.sha256}
 
 
 def weights_of(config: SegmentConfig) -> tuple[str | None, str | None]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_firstpass.code_heads.head import CodeHead
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.errors import FirstPassError, WeightsError
 from napari_firstpass.fitting import SetModel, shown_references
@@ -46,7 +47,8 @@ _KINDS: dict[str, type[Any]] = {
 }
 """What tells classes, by its name in the file. Fields are tensors, and numbers."""
 
-_KEPT = ("method", "backbone", "upsample", "classes", "seed")
+_KEPT = ("method", "backbone", "upsample", "projection", "classes", "seed")
+_HEAD = "head."
 _MOST_BYTES = 2**30
 _ANEW = "get the file again, or fit anew"
 
@@ -151,6 +153,8 @@ def _arrays(model: SetModel) -> dict[str, NDArray[np.float32]]:
     tensors, _ = _parts(model.classes)
     named = {f"classes.{name}": tensor for name, tensor in tensors.items()}
     named |= {"mean": model.scaler.mean, "projection": model.scaler.projection}
+    if model.head is not None:
+        named |= {_HEAD + name: tensor for name, tensor in model.head.tensors.items()}
     return {name: tensor.cpu().float().numpy() for name, tensor in named.items()}
 
 
@@ -186,6 +190,8 @@ def _model(
 ) -> SetModel:
     tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
     scaler = FeatureScaler(tensors.pop("mean"), tensors.pop("projection"))
+    inner = [key for key in tensors if key.startswith(_HEAD)]
+    head = {key.removeprefix(_HEAD): tensors.pop(key) for key in inner}
     own = {key.removeprefix("classes."): tensor for key, tensor in tensors.items()}
     stats = json.loads(notes["stats"])
     return SetModel(
@@ -197,6 +203,7 @@ def _model(
         taxonomy=Taxonomy.from_dict(json.loads(notes["taxonomy"])),
         imagery=Imagery.from_dict(json.loads(notes["imagery"])),
         provenance=Provenance.from_json(notes["provenance"]),
+        head=CodeHead(**head) if head else None,
         name=name,
         sha256=notes["sha256"],
     )

@@ -169,6 +169,11 @@ class FeatureScaler:
         projection = directions * inverse / values.pow(power / 2).unsqueeze(1)
         return cls(mean.float(), projection.float())
 
+    @classmethod
+    def identity(cls, width: int, device: torch.device | None = None) -> FeatureScaler:
+        """Return what leaves vectors of ``width`` numbers as they are."""
+        return cls(torch.zeros(width, device=device), torch.eye(width, device=device))
+
     def apply(self, vectors: Tensor) -> Tensor:
         """Scale vectors (D, h, w) to (E, h, w)."""
         flat = self.projection @ (vectors.flatten(1) - self.mean.unsqueeze(1))

@@ -14,11 +14,14 @@ import torch
 from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.bands import visible_bands
 from napari_firstpass.cached_backbone import CachedBackbone
+from napari_firstpass.code_heads import head_of
+from napari_firstpass.code_heads.projected import ProjectedBackbone
 from napari_firstpass.device import torch_device
 from napari_firstpass.fit_options import DEFAULT_FIT
 from napari_firstpass.grid import Window
 from napari_firstpass.normalize import BandStats, FeatureScaler, filled, usable
 from napari_firstpass.progress import Progress, Span, Steps, relay
+from napari_firstpass.protocols import ProbeSegmenter
 from napari_firstpass.refiners.guided_filter import GuidedFilterConfig, sharpen
 from napari_firstpass.refiners.small_regions import merge_small_regions
 from napari_firstpass.sampling import sample_area, sample_steps, set_sample_steps
@@ -35,11 +38,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.bands import Role
+    from napari_firstpass.code_heads.head import HeadFile
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.features import FeatureMap
     from napari_firstpass.fit_options import FitOptions
-    from napari_firstpass.protocols import Backbone, ClassModel, Labeller, LabelSink
+    from napari_firstpass.protocols import Backbone, ClassModel, Labeller, LabelSink, Segmenter
     from napari_firstpass.raster import Raster, RasterSource
     from napari_firstpass.sampling import OpenSource
     from napari_firstpass.segmentation import Labels
@@ -158,7 +162,16 @@ def _require_known(config: SegmentConfig) -> None:
     device_of(config)
     backbone_factory(config.backbone, config.runtime)
     upsampler_of(config.upsample)
-    SEGMENTERS.load(config.method)
+    _segmenter(config)
+
+
+def _segmenter(config: SegmentConfig) -> tuple[Segmenter, HeadFile | None]:
+    """Return what finds classes, and the head that makes codes for it, if there is one."""
+    segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
+    head = head_of(config.projection)
+    if head is not None and isinstance(segmenter, ProbeSegmenter):
+        head.require_classes(config.classes)
+    return segmenter, head
 
 
 def fit_sample_steps(
@@ -184,25 +197,54 @@ def fit_sample_steps(
     ImageContentError
         As `segment_steps`.
     OptionError
-        If features are to be made finer that are fine already.
+        If features are to be made finer that are fine already, or a cluster probe has another
+        number of classes.
+    WeightsError
+        If a head was trained on other features.
     """
     device = device_of(config)
-    segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
+    segmenter, head = _segmenter(config)
     stats = BandStats.of([raster.crop(inner) for raster, inner in sample])
     roles = sample[0][0].roles
     making = backbone_steps(config, stats, roles, device, cache)
     backbone = yield from relay(making, Span(0, 0, 14))
-    maps = yield from relay(_sample_features(backbone, sample), Span(0, 10, 14))
+    maps = yield from relay(_sample_features(backbone, sample, head), Span(0, 10, 14))
     features = len(maps[0].vectors) / maps[0].stride ** 2
     scaler = FeatureScaler.of(maps)
-    scaled = [replace(window, vectors=scaler.apply(window.vectors), groups=()) for window in maps]
+    scaled = _scaled(maps, scaler)
+    if head is not None:
+        backbone = ProjectedBackbone(backbone, head.head.to(device))
+        coded = _on_codes(maps, scaled, segmenter, head)
+        scaler, scaled, segmenter = yield from relay(coded, Span(10, 10, 14))
     del maps
     classes = yield from relay(segmenter.fit(scaled), Span(10, 14, 14))
     return FittedModel(stats, backbone, scaler, classes, guide_bands(roles), device, features)
 
 
+def _scaled(maps: Sequence[FeatureMap], scaler: FeatureScaler) -> list[FeatureMap]:
+    return [replace(window, vectors=scaler.apply(window.vectors), groups=()) for window in maps]
+
+
+def _on_codes(
+    maps: list[FeatureMap], scaled: list[FeatureMap], segmenter: Segmenter, file: HeadFile
+) -> Steps[tuple[FeatureScaler, list[FeatureMap], Segmenter]]:
+    """Return the codes of a sample, how they are scaled, and what finds classes among them."""
+    head = file.head.to(maps[0].vectors.device)
+    codes = []
+    for done, window in enumerate(maps):
+        codes.append((yield from relay(head.project(window), Span(done, done + 1, len(maps)))))
+    if isinstance(segmenter, ProbeSegmenter) and file.centres is not None:
+        # A probe says what it means by cosines of codes as they are: nothing may be shifted.
+        as_they_are = FeatureScaler.identity(head.width, head.direct.device)
+        return as_they_are, codes, segmenter.with_probe(file.centres, scaled)
+    scaler = FeatureScaler.of(codes)
+    return scaler, _scaled(codes, scaler), segmenter
+
+
 def _sample_features(
-    backbone: Backbone, sample: Sequence[tuple[Raster, Window]]
+    backbone: Backbone,
+    sample: Sequence[tuple[Raster, Window]],
+    head: HeadFile | None = None,
 ) -> Steps[list[FeatureMap]]:
     """Return the features of the windows of a sample; of every n-th if memory asks for it."""
     maps: list[FeatureMap] = []
@@ -212,6 +254,8 @@ def _sample_features(
             continue
         span = Span(done, done + 1, len(sample))
         found = yield from relay(_inner_features(backbone, raster, inner), span)
+        if head is not None:
+            head.require_features(len(found.vectors))
         maps.append(found)
         every = max(every, -(-len(sample) * found.vectors.nbytes // _FEATURE_BYTES))
     return maps

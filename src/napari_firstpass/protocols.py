@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,6 +104,24 @@ class Segmenter(Protocol):
 
     def fit(self, sample: Sequence[FeatureMap]) -> Steps[ClassModel]:
         """Return classes that fit ``sample``, windows spread over the image."""
+        ...
+
+
+@runtime_checkable
+class ProbeSegmenter(Protocol):
+    """A segmenter that can start from classes of a cluster probe instead of its own."""
+
+    def with_probe(self, centres: Tensor, outlines: Sequence[FeatureMap]) -> Segmenter:
+        """Return what starts from a probe, and is to be fitted to codes.
+
+        Parameters
+        ----------
+        centres : (K, W) tensor
+            Directions of the classes, in the space of codes.
+        outlines : sequence of FeatureMap
+            The features, scaled, that the codes of the sample were made of: they show what belongs
+            together.
+        """
         ...
 
 

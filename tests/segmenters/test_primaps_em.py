@@ -10,13 +10,14 @@ import pytest
 import torch
 from features import agreement, feature_map, with_vectors
 
-from napari_firstpass.errors import ComputeError
+from napari_firstpass.errors import ComputeError, OptionError
 from napari_firstpass.linear_model import LinearModel
 from napari_firstpass.progress import run
 from napari_firstpass.proposals import UNCLAIMED, Proposals
 from napari_firstpass.prototypes import PrototypeModel
 from napari_firstpass.segmenters.primaps_em import (
     PAPER,
+    PROBE,
     EMConfig,
     PrimapsEMSegmenter,
     _Trainer,
@@ -211,3 +212,72 @@ def test_many_classes_make_small_steps() -> None:
     model = run(PrimapsEMSegmenter(classes=600, seed=0, config=config).fit([window, window]))
     assert model.count == 600
     assert model.scores(window.vectors).isfinite().all()
+
+
+def as_codes(window: FeatureMap, *, noise: float, seed: int = 0) -> FeatureMap:
+    """Longer vectors around a mean far from 0, as a head may give them."""
+    rng = torch.Generator().manual_seed(seed)
+    around = torch.randn(window.vectors.shape, generator=rng)
+    return replace(window, vectors=5 * (window.vectors + 0.1) + 2 + noise * around)
+
+
+def probe_off(angle: float) -> torch.Tensor:
+    """Centres of the four grounds as codes, each turned towards the next."""
+    centres = torch.stack([as_codes(ground(i), noise=0).vectors[:, 0, 0] for i in range(4)])
+    unit = torch.nn.functional.normalize(centres, dim=1)
+    return unit + angle * unit.roll(1, 0)
+
+
+def ground(number: int) -> FeatureMap:
+    window = feature_map(np.array([[0, 1, 2, 3]]), noise=0.0)
+    return with_vectors(window.vectors[:, :, number : number + 1] - 0.1)
+
+
+def test_without_a_step_the_classes_are_those_of_the_probe() -> None:
+    sample = [as_codes(areas(seed), noise=1.0, seed=seed) for seed in range(4)]
+    centres = torch.randn(4, 6, generator=torch.Generator().manual_seed(5))
+    still = replace(PROBE, steps=0)
+    segmenter = PrimapsEMSegmenter(classes=4, seed=0, probe=still).with_probe(centres, sample)
+    model = run(segmenter.fit(sample))
+    vectors = torch.cat([window.vectors.flatten(1) for window in sample], 1)
+    cosines = torch.nn.functional.cosine_similarity(centres[:, :, None], vectors[None], dim=1)
+    nearest = cosines.argmax(0)
+    size = torch.bincount(nearest, minlength=4)
+    order = torch.argsort(size, descending=True, stable=True)
+    assert len(set(size.tolist())) == 4
+    assert torch.equal(order[model.scores(vectors[:, :, None])[:, :, 0].argmax(0)], nearest)
+
+
+def test_masks_of_the_network_teach_a_probe_that_is_off() -> None:
+    outlines = [areas(seed, noise=0.05) for seed in range(12)]
+    sample = [as_codes(w, noise=0.3, seed=i) for i, w in enumerate(outlines)]
+    segmenter = PrimapsEMSegmenter(classes=4, seed=0)
+    new = as_codes(areas(99), noise=0.3, seed=99)
+
+    def right(config: EMConfig) -> float:
+        chosen = replace(segmenter, probe=config).with_probe(probe_off(0.8), outlines)
+        return agreement(run(chosen.fit(sample)).scores(new.vectors).argmax(0).numpy(), truth(99))
+
+    assert right(replace(PROBE, steps=0)) < 0.8
+    assert right(PROBE) > 0.95
+
+
+def test_masks_are_those_of_the_outlines_and_not_of_the_codes() -> None:
+    outlines = [areas(seed, noise=0.05) for seed in range(6)]
+    sample = [as_codes(w, noise=2.0, seed=i) for i, w in enumerate(outlines)]
+    segmenter = PrimapsEMSegmenter(classes=4, seed=0, config=replace(FEW, start="probe"))
+    own = run(segmenter.fit(sample, centres=probe_off(0)))
+    theirs = run(segmenter.fit(sample, centres=probe_off(0), outlines=outlines))
+    assert not torch.equal(own.directions, theirs.directions)
+    blank = [replace(w, vectors=torch.zeros_like(w.vectors)) for w in outlines]
+    untaught = run(segmenter.fit(sample, centres=probe_off(0), outlines=blank))
+    unit = torch.nn.functional.normalize(probe_off(0), dim=1)
+    # No mask, no lesson: only the order of the classes may differ.
+    assert float((untaught.directions @ unit.T).amax(1).min()) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("centres", [None, torch.ones(3, 6), torch.ones(4, 5)])
+def test_the_start_of_a_probe_needs_its_centres(centres: torch.Tensor | None) -> None:
+    segmenter = PrimapsEMSegmenter(classes=4, seed=0, config=PROBE)
+    with pytest.raises(OptionError, match=r"expected centres of shape \(4, 6\)"):
+        run(segmenter.fit([areas(1), areas(2)], centres=centres))

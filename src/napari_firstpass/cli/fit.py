@@ -13,6 +13,7 @@ from napari_firstpass.cli.options import (
     RUNTIMES,
     feature_cache,
     finer_help,
+    projection_help,
     table,
     tell_trouble,
 )
@@ -40,6 +41,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     networks = f"{table(BACKBONES)}; {NETWORKS}"
     add("--backbone", default=default.backbone, help=f"{networks} [%(default)s]")
     add("--upsample", default=default.upsample, help=f"{finer_help()} [%(default)s]")
+    add("--projection", metavar="FILE", default=default.projection, help=projection_help())
     add("--classes", type=int, default=default.classes, help=f"2 to {MAX_CLASSES} [%(default)s]")
     add("--bands", metavar="r,g,b,n", help="what the files' bands are, in order; - leaves one out")
     add("--seed", type=int, default=default.seed, help="of all random choices [%(default)s]")
@@ -62,13 +64,16 @@ def _fit(options: Namespace) -> int:
         method=options.method,
         backbone=options.backbone,
         upsample=options.upsample,
+        projection=options.projection,
         classes=options.classes,
         seed=options.seed,
         device=options.device,
         runtime=options.runtime,
     )
     # What may not be written is refused before the work.
-    check_output(options.out, overwrite=options.overwrite, forbid=options.images)
+    check_output(
+        options.out, overwrite=options.overwrite, forbid=[*options.images, Path(options.projection)]
+    )
     cache = feature_cache(options, config)
     steps = fit_files_steps(options.images, config, FitOptions(bands=options.bands, cache=cache))
     with Reporter(options.out.name) as reporter:
@@ -90,6 +95,7 @@ def _result(model: SetModel, options: Namespace, seconds: float) -> dict[str, An
         "images": len(options.images),
         "method": model.config.method,
         "backbone": model.config.backbone,
+        "projection": Path(model.config.projection).name,
         "classes": len(model.taxonomy),
         "bands": [role or "unnamed" for role in model.imagery.roles],
         "metres_per_pixel": model.imagery.metres,
@@ -104,10 +110,11 @@ def _summary(result: dict[str, Any]) -> list[str]:
     metres = result["metres_per_pixel"]
     size = "pixels of unknown size" if metres is None else f"pixels of {metres:.3g} m"
     memory = f", {result['peak_memory_mb']} MB at most" if result["peak_memory_mb"] else ""
+    codes = "" if result["projection"] == "none" else f", projected by {result['projection']}"
     return [
         f"{result['model']}: {result['classes']} classes from {result['images']} images",
         f"  images      {', '.join(result['bands'])}; {size}",
-        f"  found by    {result['method']} on {result['backbone']}",
+        f"  found by    {result['method']} on {result['backbone']}{codes}",
         f"  took        {result['seconds']:.1f} s{memory}",
         f"  next        firstpass segment IMAGE --model {result['model']} --out LABELS.tif",
     ]

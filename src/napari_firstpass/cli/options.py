@@ -30,6 +30,11 @@ def finer_help() -> str:
     return f"finer features of networks; none: as they are; {table(UPSAMPLERS)}; {learned}"
 
 
+def projection_help() -> str:
+    """Return what ``--projection`` does, in one line."""
+    return "a checkpoint of STEGO or HP: its codes instead of the network's features"
+
+
 def feature_cache(options: Namespace, config: SegmentConfig) -> FeatureCache | None:
     """Return where features are kept, None for nowhere."""
     from napari_firstpass.backbones import keeps_features

@@ -16,6 +16,7 @@ from napari_firstpass.cli.options import (
     RUNTIMES,
     feature_cache,
     finer_help,
+    projection_help,
     table,
     tell_trouble,
 )
@@ -51,6 +52,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--method", help=f"{table(SEGMENTERS)} [{default.method}]")
     add("--backbone", help=f"{table(BACKBONES)}; {NETWORKS} [{default.backbone}]")
     add("--upsample", help=f"{finer_help()} [{default.upsample}]")
+    add("--projection", metavar="FILE", help=projection_help())
     add("--classes", type=int, help=f"2 to {MAX_CLASSES} [{default.classes}]")
     own = 'a file of "firstpass fit", or a network that knows classes, such as segformer-b0-ade'
     add("--model", help=f"classes that are there already: {own}, or its folder")
@@ -103,7 +105,7 @@ def _own_classes(options: Namespace) -> dict[str, Any]:
     """Return what was said of how to find classes; a model brings its own."""
     said = {
         key: getattr(options, key)
-        for key in ("method", "backbone", "upsample", "classes", "runtime")
+        for key in ("method", "backbone", "upsample", "projection", "classes", "runtime")
     }
     given = {key: value for key, value in said.items() if value is not None}
     if options.model is None:
@@ -113,7 +115,7 @@ def _own_classes(options: Namespace) -> dict[str, Any]:
     # A file does not know where the folders of its networks are, nor on what they shall run.
     if is_model_file(options.model):
         del said["runtime"]
-        said = {key: value for key, value in said.items() if not is_path(str(value or ""))}
+        said = {k: v for k, v in said.items() if k == "projection" or not is_path(str(v or ""))}
     unwanted = [key for key, value in said.items() if value is not None]
     if unwanted:
         raise OptionError(

@@ -11,7 +11,7 @@ well be interpolated after the fact.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from napari_firstpass.clustering import require_distinct
 from napari_firstpass.descent import Adam
+from napari_firstpass.errors import OptionError
 from napari_firstpass.linear_model import LinearModel
 from napari_firstpass.mask_groups import group_steps
 from napari_firstpass.normalize import fixed_sign, valid_vectors
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_firstpass.features import FeatureMap
+    from napari_firstpass.protocols import Segmenter
 
 _MOST_LOGITS = 2**21
 """Cells times classes of one step: bounds its memory, and its time to about 100 ms."""
@@ -54,8 +56,9 @@ class EMConfig:
     Attributes
     ----------
     start : str
-        What to start from: ``groups``, the classes of the method ``primaps``, or ``directions``,
-        the principal directions of the sample after some epochs of cosine k-means, as in the paper.
+        What to start from: ``groups``, the classes of the method ``primaps``; ``directions``, the
+        principal directions of the sample after some epochs of cosine k-means, as in the paper; or
+        ``probe``, directions that are given, with gains of 1.
     epochs : int
         Of cosine k-means.
     offsets : bool
@@ -83,7 +86,7 @@ class EMConfig:
         How to take windows apart.
     """
 
-    start: Literal["groups", "directions"] = "groups"
+    start: Literal["groups", "directions", "probe"] = "groups"
     epochs: int = 2
     offsets: bool = True
     batch: int = 2
@@ -111,6 +114,9 @@ PAPER = EMConfig(
 )
 """The constants of the paper, with the steps that it takes for Potsdam."""
 
+PROBE = EMConfig(start="probe", offsets=False, rate=PAPER.rate, focus=PAPER.focus)
+"""On codes of STEGO or HP, which are those of the paper: only batches and the stop are ours."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrimapsEMSegmenter:
@@ -124,14 +130,26 @@ class PrimapsEMSegmenter:
         Drives the start and the order of windows.
     config : EMConfig
         How to train.
+    probe : EMConfig
+        How to train from the classes of a cluster probe; see `with_probe`.
     """
 
     classes: int
     seed: int
     config: EMConfig = EMConfig()
+    probe: EMConfig = PROBE
+
+    def with_probe(self, centres: Tensor, outlines: Sequence[FeatureMap]) -> Segmenter:
+        """Return what trains the classes of a probe on codes; see `ProbeSegmenter`."""
+        return _FromProbe(replace(self, config=self.probe), centres, outlines)
 
     def fit(
-        self, sample: Sequence[FeatureMap], views: Sequence[FeatureMap] | None = None
+        self,
+        sample: Sequence[FeatureMap],
+        views: Sequence[FeatureMap] | None = None,
+        *,
+        outlines: Sequence[FeatureMap] | None = None,
+        centres: Tensor | None = None,
     ) -> Steps[LinearModel]:
         """Return classes that fit ``sample``; see `Segmenter`.
 
@@ -142,9 +160,15 @@ class PrimapsEMSegmenter:
         views : sequence of FeatureMap, optional
             The same windows as the fast classes see them: of the image blurred, or in other
             colours. By default, ``sample`` itself.
+        outlines : sequence of FeatureMap, optional
+            The same windows, described by what masks are to be made of. By default, ``sample``.
+        centres : (classes, D) tensor, optional
+            Directions that the start ``probe`` needs.
 
         Raises
         ------
+        OptionError
+            If the start is ``probe`` and there are no such directions.
         ImageContentError
             If fewer than ``classes`` vectors are distinct.
         ComputeError
@@ -152,23 +176,51 @@ class PrimapsEMSegmenter:
         """
         cells = valid_vectors(sample)
         require_distinct(cells, self.classes)
-        masks = propose_steps(sample, self.config.masks)
+        masks = propose_steps(outlines or sample, self.config.masks)
         proposals = yield from relay(masks, Span(0, 20, 100))
         # Class by class and not cell by cell, all sums run along memory: ten times as fast.
         columns = cells.T.contiguous()
         seen = columns if views is None else _same_cells(sample, views)
         trainer = _Trainer(columns, seen, proposals, self.config, np.random.default_rng(self.seed))
-        start = yield from relay(self._start(cells, trainer), Span(20, 30, 100))
+        start = yield from relay(self._start(cells, trainer, centres), Span(20, 30, 100))
         model = yield from relay(trainer.train(start), Span(30, 100, 100))
         return (yield from trainer.ordered(model))
 
-    def _start(self, cells: Tensor, trainer: _Trainer) -> Steps[LinearModel]:
+    def _start(self, cells: Tensor, trainer: _Trainer, given: Tensor | None) -> Steps[LinearModel]:
+        if self.config.start == "probe":
+            return _as_given(given, self.classes, cells)
         if self.config.start == "directions":
             return (yield from trainer.cosine_kmeans(self.classes))
         grouping = group_steps(cells, trainer.proposals, self.classes, seed=self.seed)
         centres = yield from grouping
         some = cells[:: -(-len(cells) // _CELLS_TO_MEASURE)]
         return LinearModel.of_prototypes(PrototypeModel.of(centres, some))
+
+
+def _as_given(centres: Tensor | None, count: int, cells: Tensor) -> LinearModel:
+    """Return classes that win where the cosine to their centre is largest."""
+    wanted = (count, cells.shape[1])
+    if centres is None or tuple(centres.shape) != wanted:
+        raise OptionError(
+            expected=f"centres of shape {wanted} for the start probe",
+            found="none" if centres is None else str(tuple(centres.shape)),
+            remedy="give the centres of a cluster probe, or choose another start",
+        )
+    directions = functional.normalize(centres.to(cells), dim=1)
+    return LinearModel(directions, torch.ones_like(directions[:, 0]), cells.new_zeros(count))
+
+
+@dataclass(frozen=True, slots=True)
+class _FromProbe:
+    """Trains the classes of a cluster probe on codes, with masks of what these were made of."""
+
+    segmenter: PrimapsEMSegmenter
+    centres: Tensor
+    outlines: Sequence[FeatureMap]
+
+    def fit(self, sample: Sequence[FeatureMap]) -> Steps[LinearModel]:
+        """Return classes that fit ``sample``; see `Segmenter`."""
+        return (yield from self.segmenter.fit(sample, outlines=self.outlines, centres=self.centres))
 
 
 def _same_cells(sample: Sequence[FeatureMap], views: Sequence[FeatureMap]) -> Tensor:
