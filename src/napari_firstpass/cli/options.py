@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.feature_cache import FeatureCache, default_folder
+from napari_firstpass.imagery import AUTO
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -28,6 +30,17 @@ def finer_help() -> str:
 
     learned = f"{ANYUP}, or a folder: learned weights of AnyUp"
     return f"finer features of networks; none: as they are; {table(UPSAMPLERS)}; {learned}"
+
+
+def pixel_size(text: str) -> float | str:
+    """Read what follows ``--resample``: metres, or `AUTO`."""
+    if text == AUTO:
+        return AUTO
+    try:
+        return float(text)
+    except ValueError:
+        told = f"expected metres, found {text!r}; write --resample after the images"
+        raise ArgumentTypeError(told) from None
 
 
 def feature_cache(options: Namespace, config: SegmentConfig) -> FeatureCache | None:
