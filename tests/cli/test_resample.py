@@ -15,11 +15,15 @@ from grounds import SHAPE, areas, write_tile
 from rasters import NORTH_UP, write_raster
 
 import napari_firstpass
+from napari_firstpass.api import label_source_steps
 from napari_firstpass.cli import main
 from napari_firstpass.cli.codes import DONE, UNFIT, USAGE
 from napari_firstpass.config import SegmentConfig
+from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.label_file import read_segmentation
 from napari_firstpass.model_file import read_model
+from napari_firstpass.own_classes import load_model_steps
+from napari_firstpass.progress import run as drive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,6 +150,10 @@ def test_python_does_the_same(tiles: list[Path], model: Path, tmp_path: Path) ->
     )
     other = label(tiles[1], tmp_path / "shell.tif", "--model", str(model), "--resample")
     assert np.array_equal(read_segmentation(report.labels).labels, other)
+    ready = drive(load_model_steps(str(model), config))
+    with open_raster(tiles[1]) as source:
+        steps = label_source_steps(source, ready, config, name="a layer", metres="auto")
+        assert np.array_equal(drive(steps).labels, other)
 
 
 def test_an_image_is_segmented_in_larger_pixels_and_labelled_in_its_own(
