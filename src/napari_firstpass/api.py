@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -12,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.code_heads import head_of
 from napari_firstpass.config import SegmentConfig
-from napari_firstpass.digest import sha256_steps
-from napari_firstpass.errors import ImageContentError, ImageReadError, OptionError
+from napari_firstpass.errors import ImageContentError, OptionError
 from napari_firstpass.fit_options import DEFAULT_FIT, FitOptions
 from napari_firstpass.fitting import (
     ReadyModel,
@@ -23,19 +21,19 @@ from napari_firstpass.fitting import (
     weights_of,
 )
 from napari_firstpass.grid import IDENTITY, Grid
-from napari_firstpass.imagery import Imagery
+from napari_firstpass.image_work import Files, SegmentReport, Work
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.ground import metres_per_pixel
-from napari_firstpass.io.label_file import LabelFile
 from napari_firstpass.networks.semantic import SemanticModel
 from napari_firstpass.own_classes import OwnClasses, load_model_steps
 from napari_firstpass.pipeline import fit_set_steps, segment_steps
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
+from napari_firstpass.resolution import common_imagery_steps, labelling_metres, opened_at
 from napari_firstpass.segmentation import ArraySink, Segmentation
 from napari_firstpass.semantic_labels import record_of, write_steps
-from napari_firstpass.taxonomy import Taxonomy, numbered_taxonomy
+from napari_firstpass.taxonomy import numbered_taxonomy
 from napari_firstpass.upsampling import upsampler_of
 
 if TYPE_CHECKING:
@@ -47,37 +45,11 @@ if TYPE_CHECKING:
 
     from napari_firstpass.bands import Role
     from napari_firstpass.feature_cache import FeatureCache
-    from napari_firstpass.protocols import LabelSink
+    from napari_firstpass.imagery import Metres
     from napari_firstpass.raster import RasterSource
     from napari_firstpass.sampling import OpenSource
 
 DEFAULT_CONFIG = SegmentConfig()
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentReport:
-    """What was written for one image.
-
-    Attributes
-    ----------
-    image, labels : Path
-        The image, and its label file.
-    confidence : Path or None
-        The confidence file, if one was asked for.
-    grid : Grid
-        Size and place of both.
-    taxonomy : Taxonomy
-        The classes.
-    counts : dict of int to int
-        Pixels of each id that occurs; 0 is no data.
-    """
-
-    image: Path
-    labels: Path
-    confidence: Path | None
-    grid: Grid
-    taxonomy: Taxonomy
-    counts: dict[int, int]
 
 
 def segment_file(
@@ -89,6 +61,7 @@ def segment_file(
     confidence: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     cache: FeatureCache | None = None,
+    metres: Metres = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SegmentReport:
     """Segment an image file of any size into a georeferenced label file.
@@ -109,6 +82,9 @@ def segment_file(
         Whether existing output may be replaced. The image itself never is.
     cache : FeatureCache, optional
         Where the features of networks are kept between runs; the labels are the same without.
+    metres : float, "auto" or None
+        Side of pixels on the ground that the image is read with, a quarter to 32 times its own;
+        the label file has the image's own pixels. ``"auto"`` for that of a model. None for its own.
     on_progress : callable or None
         Called with a `Progress` about every 100 ms of work.
 
@@ -123,7 +99,14 @@ def segment_file(
     >>> report = segment_file("scene.tif", "labels.tif")  # doctest: +SKIP
     """
     steps = segment_file_steps(
-        image, out, config, bands=bands, confidence=confidence, overwrite=overwrite, cache=cache
+        image,
+        out,
+        config,
+        bands=bands,
+        confidence=confidence,
+        overwrite=overwrite,
+        cache=cache,
+        metres=metres,
     )
     return run(guarded(steps), on_progress or ignore)
 
@@ -137,18 +120,20 @@ def segment_file_steps(
     confidence: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     cache: FeatureCache | None = None,
+    metres: Metres = None,
 ) -> Steps[SegmentReport]:
     """Do the work of `segment_file` in steps; closing the generator leaves nothing behind."""
     # What is missing is said before a large file is read.
     backbone_factory(config.backbone, config.runtime)
     upsampler_of(config.upsample)
     head_of(config.projection)
-    work = _Work(
+    work = Work(
         numbered_taxonomy(config.classes),
         lambda name, digest: _provenance(config, name, digest, bands),
         lambda source, sink: segment_steps(source, config, sink, cache=cache),
     )
-    return (yield from _Files(image, out, bands, confidence, overwrite).written(work))
+    work = work.at(labelling_metres(metres))
+    return (yield from Files(image, out, bands, confidence, overwrite).written(work))
 
 
 def label_file(
@@ -161,13 +146,14 @@ def label_file(
     confidence: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     cache: FeatureCache | None = None,
+    metres: Metres = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SegmentReport:
     """Label an image file of any size with classes that are there already.
 
     Parameters
     ----------
-    image, out, bands, confidence, overwrite, cache, on_progress
+    image, out, bands, confidence, overwrite, cache, metres, on_progress
         See `segment_file`.
     model : str, path or loaded model
         A file of ``firstpass fit``, ``"classes.firstpass"``: then classes mean the same in all
@@ -197,6 +183,7 @@ def label_file(
         confidence=confidence,
         overwrite=overwrite,
         cache=cache,
+        metres=metres,
     )
     return run(guarded(steps), on_progress or ignore)
 
@@ -211,6 +198,7 @@ def label_file_steps(
     confidence: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     cache: FeatureCache | None = None,
+    metres: Metres = None,
 ) -> Steps[SegmentReport]:
     """Do the work of `label_file` in steps; closing the generator leaves nothing behind."""
     start = 0
@@ -218,23 +206,27 @@ def label_file_steps(
         start = 10
         loading = load_model_steps(os.fspath(model), config, cache=cache)
         model = yield from relay(loading, Span(0, start, 100))
-    work = _labelling(model, config, bands)
-    files = _Files(image, out, bands, confidence, overwrite)
+    work = _labelling(model, config, bands, metres)
+    files = Files(image, out, bands, confidence, overwrite)
     return (yield from relay(files.written(work), Span(start, 100, 100)))
 
 
-def _labelling(model: OwnClasses, config: SegmentConfig, bands: str | None) -> _Work:
+def _labelling(
+    model: OwnClasses, config: SegmentConfig, bands: str | None, metres: Metres = None
+) -> Work:
     if isinstance(model, SemanticModel):
-        return _Work(
+        work = Work(
             model.classes,
             lambda name, digest: record_of(model, config, name=name, digest=digest, bands=bands),
             lambda source, sink: write_steps(source, model, sink, config),
         )
-    return _Work(
+        return work.at(labelling_metres(metres))
+    work = Work(
         model.model.taxonomy,
         lambda name, digest: model.record(config, name=name, digest=digest, bands=bands),
         lambda source, sink: model.write_steps(source, metres_per_pixel(source.grid), sink, config),
     )
+    return work.at(labelling_metres(metres, model.model.imagery.metres))
 
 
 def fit_files(
@@ -243,6 +235,7 @@ def fit_files(
     *,
     bands: str | None = None,
     cache: FeatureCache | None = None,
+    metres: Metres = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SetModel:
     """Find classes that mean the same in many images, on windows spread over all of them.
@@ -250,8 +243,8 @@ def fit_files(
     Parameters
     ----------
     images : sequence of path
-        GeoTIFF, VRT, JPEG 2000, PNG or JPEG, of one kind: the same bands, type of values and size
-        of pixels.
+        GeoTIFF, VRT, JPEG 2000, PNG or JPEG, of one kind: the same bands, type of values and,
+        without ``metres``, size of pixels.
     config : SegmentConfig
         Of this, ``method``, ``backbone``, ``upsample``, ``projection``, ``classes``, ``seed`` and
         ``device`` count.
@@ -259,6 +252,9 @@ def fit_files(
         What the bands are, such as ``"r,g,b,n"``, where the files do not say it.
     cache : FeatureCache, optional
         Where the features of networks are kept between runs.
+    metres : float, "auto" or None
+        Side of pixels on the ground that all images are read with; ``"auto"`` for that of the
+        coarsest. None for their own.
     on_progress : callable or None
         Called with a `Progress` about every 100 ms of work.
 
@@ -276,7 +272,7 @@ def fit_files(
     --------
     >>> write_model("classes.firstpass", fit_files(["a.tif", "b.tif"]))  # doctest: +SKIP
     """
-    steps = fit_files_steps(images, config, FitOptions(bands=bands, cache=cache))
+    steps = fit_files_steps(images, config, FitOptions(bands=bands, cache=cache, metres=metres))
     return run(guarded(steps), on_progress or ignore)
 
 
@@ -331,8 +327,12 @@ def fit_sources_steps(
     backbone_factory(config.backbone, config.runtime)
     upsampler_of(config.upsample)
     head = head_of(config.projection)
-    imagery = yield from relay(_common_imagery(images), Span(0, 5, 100))
-    fit = fit_set_steps([image.open for image in images], config, options)
+    named = [(image.name, image.open) for image in images]
+    looking = common_imagery_steps(named, options.metres)
+    imagery = yield from relay(looking, Span(0, 5, 100))
+    at = None if options.metres is None else imagery.metres
+    opened = [open_ if at is None else opened_at(open_, at, name) for name, open_ in named]
+    fit = fit_set_steps(opened, config, options)
     fitted = yield from relay(fit, Span(5, 100, 100))
     names = [image.name for image in images]
     return SetModel(
@@ -343,12 +343,14 @@ def fit_sources_steps(
         config=config,
         taxonomy=numbered_taxonomy(config.classes),
         imagery=imagery,
-        provenance=_set_record(config, names, options.bands),
+        provenance=_set_record(config, names, options.bands, at),
         head=None if head is None else head.head,
     )
 
 
-def _set_record(config: SegmentConfig, names: list[str], bands: str | None) -> Provenance:
+def _set_record(
+    config: SegmentConfig, names: list[str], bands: str | None, metres: float | None
+) -> Provenance:
     chosen = {key: getattr(config, key) for key in ("method", "classes", "seed")}
     weights, finer = weights_of(config)
     return Provenance(
@@ -358,25 +360,12 @@ def _set_record(config: SegmentConfig, names: list[str], bands: str | None) -> P
             **({"upsample_sha256": finer} if finer else {}),
             **projection_hash(config),
             "bands": bands,
+            **({} if metres is None else {"fitted_at_m": metres}),
             "fitted_on": names,
         },
         source=f"{len(names)} images",
         weights_sha256=weights,
     )
-
-
-def _common_imagery(images: Sequence[NamedSource]) -> Steps[Imagery]:
-    """Return what kind the images are of, and refuse the first that is of another."""
-    common = _imagery(images[0])
-    for done, image in enumerate(images):
-        yield Progress(done, len(images), "looking at the images")
-        common.require(_imagery(image), name=image.name, like=images[0].name)
-    return common
-
-
-def _imagery(image: NamedSource) -> Imagery:
-    with image.open() as source:
-        return Imagery.of(source, metres_per_pixel(source.grid))
 
 
 def segment_array(
@@ -465,6 +454,7 @@ def label_source_steps(
     *,
     name: str,
     digest: str | None = None,
+    metres: Metres = None,
 ) -> Steps[Segmentation]:
     """Label anything that hands out windows; the labels are collected in memory.
 
@@ -478,13 +468,15 @@ def label_source_steps(
         As in `label_file`.
     name, digest
         As in `segment_source_steps`.
+    metres
+        As in `label_file`.
 
     Raises
     ------
     ImageryError
         If the image is not like those of the fit.
     """
-    work = _labelling(model, config, bands=None)
+    work = _labelling(model, config, None, metres)
     sink = ArraySink.of(source.grid, work.taxonomy)
     yield from work.labels(source, sink)
     return Segmentation(
@@ -494,72 +486,6 @@ def label_source_steps(
         confidence=sink.confidence,
         provenance=work.record(name, digest),
     )
-
-
-def file_sha256(path: str | os.PathLike[str]) -> Steps[str | None]:
-    """Return the SHA-256 of a file as hexadecimal digits, None for what is no ordinary file.
-
-    Raises
-    ------
-    ImageReadError
-        If the file cannot be read.
-    """
-    place = Path(path)
-    if not place.is_file():
-        return None
-    try:
-        return (yield from sha256_steps(place))
-    except OSError as error:
-        raise ImageReadError(
-            expected=f"to read {place}", found=str(error.strerror), remedy="check the file"
-        ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What is done with an image: the classes, the record of it by name and hash, the labels."""
-
-    taxonomy: Taxonomy
-    record: Callable[[str, str | None], Provenance]
-    labels: Callable[[RasterSource, LabelSink], Steps[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Files:
-    """An image and what is written for it; see `segment_file`."""
-
-    image: str | os.PathLike[str]
-    out: str | os.PathLike[str]
-    bands: str | None
-    confidence: str | os.PathLike[str] | None
-    overwrite: bool
-
-    def written(self, work: _Work) -> Steps[SegmentReport]:
-        """Write the files, whole or not at all."""
-        with ExitStack() as stack:
-            source = stack.enter_context(open_raster(self.image, bands=self.bands))
-            digest = yield from relay(file_sha256(source.path), Span(0, 2, 100), "reading the file")
-            file = stack.enter_context(
-                LabelFile(
-                    self.out,
-                    grid=source.grid,
-                    taxonomy=work.taxonomy,
-                    provenance=work.record(Path(source.path).name, digest),
-                    confidence_path=self.confidence,
-                    overwrite=self.overwrite,
-                    forbid=source.files,
-                )
-            )
-            yield from relay(work.labels(source, file), Span(2, 92, 100))
-            yield from relay(file.finish(), Span(92, 100, 100), "writing the file")
-        return SegmentReport(
-            image=Path(self.image),
-            labels=Path(self.out),
-            confidence=None if self.confidence is None else Path(self.confidence),
-            grid=source.grid,
-            taxonomy=work.taxonomy,
-            counts=file.counts,
-        )
 
 
 def _provenance(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_firstpass.feature_cache import FeatureCache
+    from napari_firstpass.imagery import Metres
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +20,14 @@ class FitOptions:
         What the user said that the bands are, such as ``"r,g,b,n"``.
     cache : FeatureCache or None
         Where features that are expensive are kept between runs.
+    metres : float, "auto" or None
+        Side of pixels on the ground that all images are read with; ``"auto"`` for that of the
+        coarsest. None for their own, which must then be about the same.
     """
 
     bands: str | None = None
     cache: FeatureCache | None = None
+    metres: Metres = None
 
 
 DEFAULT_FIT = FitOptions()

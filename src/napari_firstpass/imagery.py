@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from napari_firstpass.bands import ROLES
 from napari_firstpass.errors import ImageryError
@@ -11,6 +11,12 @@ from napari_firstpass.errors import ImageryError
 if TYPE_CHECKING:
     from napari_firstpass.bands import Role
     from napari_firstpass.raster import RasterSource
+
+AUTO: Final = "auto"
+"""The pixel size of the coarsest of several images, or of the images of a model."""
+
+Metres: TypeAlias = float | Literal["auto"] | None
+"""Which pixel size to read images with; None for their own."""
 
 _SAME_SIZE = 1.1
 """Up to this factor, pixels count as equally large: resampling and map projections stretch so."""
@@ -73,7 +79,7 @@ class Imagery:
             remedy = "convert the image, or leave it out"
         elif not self._as_large(other):
             expected, found = f"pixels of {self.metres:.3g} m", f"{other.metres:.3g} m"
-            remedy = "resample the image (gdalwarp -tr), or leave it out"
+            remedy = "resample it (--resample, in Python metres=), or leave it out"
         else:
             return
         raise ImageryError(
@@ -83,7 +89,7 @@ class Imagery:
     def _as_large(self, other: Imagery) -> bool:
         if self.metres is None or other.metres is None:
             return True
-        return 1 / _SAME_SIZE <= self.metres / other.metres <= _SAME_SIZE
+        return as_large(self.metres, other.metres)
 
     @staticmethod
     def _bands(roles: tuple[Role | None, ...]) -> str:
@@ -104,3 +110,8 @@ class Imagery:
             If it is anything else.
         """
         return cls(tuple(data["roles"]), str(data["dtype"]), data["metres"])
+
+
+def as_large(one: float, other: float) -> bool:
+    """Tell whether two sizes of pixels count as the same."""
+    return 1 / _SAME_SIZE <= one / other <= _SAME_SIZE

@@ -13,12 +13,14 @@ from napari_firstpass.cli.options import (
     RUNTIMES,
     feature_cache,
     finer_help,
+    pixel_size,
     projection_help,
     table,
     tell_trouble,
 )
 from napari_firstpass.cli_progress import Reporter, peak_memory
 from napari_firstpass.config import MAX_CLASSES, SegmentConfig
+from napari_firstpass.imagery import AUTO
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -44,6 +46,10 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--projection", metavar="FILE", default=default.projection, help=projection_help())
     add("--classes", type=int, default=default.classes, help=f"2 to {MAX_CLASSES} [%(default)s]")
     add("--bands", metavar="r,g,b,n", help="what the files' bands are, in order; - leaves one out")
+    whole = (
+        "read all images with pixels of one size on the ground: the coarsest's, if none is given"
+    )
+    add("--resample", nargs="?", const=AUTO, type=pixel_size, metavar="METRES", help=whole)
     add("--seed", type=int, default=default.seed, help="of all random choices [%(default)s]")
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
     add("--runtime", choices=("torch", "openvino"), default=default.runtime, help=RUNTIMES)
@@ -75,7 +81,8 @@ def _fit(options: Namespace) -> int:
         options.out, overwrite=options.overwrite, forbid=[*options.images, Path(options.projection)]
     )
     cache = feature_cache(options, config)
-    steps = fit_files_steps(options.images, config, FitOptions(bands=options.bands, cache=cache))
+    more = FitOptions(bands=options.bands, cache=cache, metres=options.resample)
+    steps = fit_files_steps(options.images, config, more)
     with Reporter(options.out.name) as reporter:
         model = reporter.drive(guarded(steps))
     write_model(options.out, model, overwrite=options.overwrite)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.feature_cache import FeatureCache, default_folder
+from napari_firstpass.imagery import AUTO
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -33,6 +35,17 @@ def finer_help() -> str:
 def projection_help() -> str:
     """Return what ``--projection`` does, in one line."""
     return "a checkpoint of STEGO or HP: its codes instead of the network's features"
+
+
+def pixel_size(text: str) -> float | str:
+    """Read what follows ``--resample``: metres, or `AUTO`."""
+    if text == AUTO:
+        return AUTO
+    try:
+        return float(text)
+    except ValueError:
+        told = f"expected metres, found {text!r}; write --resample after the images"
+        raise ArgumentTypeError(told) from None
 
 
 def feature_cache(options: Namespace, config: SegmentConfig) -> FeatureCache | None:

@@ -16,6 +16,7 @@ from napari_firstpass.cli.options import (
     RUNTIMES,
     feature_cache,
     finer_help,
+    pixel_size,
     projection_help,
     table,
     tell_trouble,
@@ -23,6 +24,7 @@ from napari_firstpass.cli.options import (
 from napari_firstpass.cli_progress import Reporter, peak_memory
 from napari_firstpass.config import MAX_CLASSES, SegmentConfig
 from napari_firstpass.errors import FirstPassError, OptionError, OutputError
+from napari_firstpass.imagery import AUTO
 from napari_firstpass.pairing import DEFAULT_SUFFIX, EXTRAS
 from napari_firstpass.weights.folder import is_path
 
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
     from collections.abc import Iterator, Sequence
 
-    from napari_firstpass.api import SegmentReport
     from napari_firstpass.feature_cache import FeatureCache
+    from napari_firstpass.image_work import SegmentReport
     from napari_firstpass.own_classes import OwnClasses
     from napari_firstpass.progress import Steps
 
@@ -57,6 +59,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     own = 'a file of "firstpass fit", or a network that knows classes, such as segformer-b0-ade'
     add("--model", help=f"classes that are there already: {own}, or its folder")
     add("--bands", metavar="r,g,b,n", help="what the file's bands are, in order; - leaves one out")
+    size = "read images with pixels of this size on the ground; without METRES, of the model's"
+    add("--resample", nargs="?", const=AUTO, type=pixel_size, metavar="METRES", help=size)
     add("--window", type=int, default=default.window, help="pixels computed at once [%(default)s]")
     add("--overlap", type=int, default=default.overlap, help="context in pixels [%(default)s]")
     add("--min-region", type=int, default=default.min_region, help="in pixels [%(default)s]")
@@ -228,6 +232,7 @@ def _one_steps(image: Path, out: Path, how: _How, options: Namespace) -> Steps[d
         "bands": options.bands,
         "confidence": confidence if options.confidence else None,
         "overwrite": options.overwrite,
+        "metres": options.resample,
     }
     if how.model is None:
         steps = segment_file_steps(image, out, how.config, cache=how.cache, **given)

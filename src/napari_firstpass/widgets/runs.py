@@ -127,7 +127,7 @@ def feature_cache(backbone: str, folder: Path | None) -> FeatureCache | None:
 
 def _opened(subject: Subject, work: Callable[..., Steps[Segmentation]]) -> Steps[Segmentation]:
     """Work on a file, which is opened here, in the thread that reads it, or on an open source."""
-    from napari_firstpass.api import file_sha256
+    from napari_firstpass.image_work import file_sha256
 
     path = subject.source
     if not isinstance(path, Path):

@@ -1,0 +1,137 @@
+"""One image and what is done with it: its labels, their record, the files."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_firstpass.digest import sha256_steps
+from napari_firstpass.errors import ImageReadError
+from napari_firstpass.io.geotiff import open_raster
+from napari_firstpass.io.label_file import LabelFile
+from napari_firstpass.progress import Span, Steps, relay
+from napari_firstpass.resolution import label_at_steps, resampling_noted
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from napari_firstpass.grid import Grid
+    from napari_firstpass.provenance import Provenance
+    from napari_firstpass.resolution import Labelling
+    from napari_firstpass.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentReport:
+    """What was written for one image.
+
+    Attributes
+    ----------
+    image, labels : Path
+        The image, and its label file.
+    confidence : Path or None
+        The confidence file, if one was asked for.
+    grid : Grid
+        Size and place of both.
+    taxonomy : Taxonomy
+        The classes.
+    counts : dict of int to int
+        Pixels of each id that occurs; 0 is no data.
+    """
+
+    image: Path
+    labels: Path
+    confidence: Path | None
+    grid: Grid
+    taxonomy: Taxonomy
+    counts: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is done with an image.
+
+    Attributes
+    ----------
+    taxonomy : Taxonomy
+        The classes.
+    record : callable
+        Tells how labels come about, of the name and the SHA-256 of the image.
+    labels : callable
+        Writes them.
+    """
+
+    taxonomy: Taxonomy
+    record: Callable[[str, str | None], Provenance]
+    labels: Labelling
+
+    def at(self, metres: float | None) -> Work:
+        """Return the same with an image that is read with pixels of a size; None for its own."""
+        if metres is None:
+            return self
+        return replace(
+            self,
+            record=lambda name, digest: resampling_noted(self.record(name, digest), metres),
+            labels=partial(label_at_steps, self.labels, metres),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """An image and what is written for it; see `api.segment_file`."""
+
+    image: str | os.PathLike[str]
+    out: str | os.PathLike[str]
+    bands: str | None
+    confidence: str | os.PathLike[str] | None
+    overwrite: bool
+
+    def written(self, work: Work) -> Steps[SegmentReport]:
+        """Write the files, whole or not at all."""
+        with ExitStack() as stack:
+            source = stack.enter_context(open_raster(self.image, bands=self.bands))
+            digest = yield from relay(file_sha256(source.path), Span(0, 2, 100), "reading the file")
+            file = stack.enter_context(
+                LabelFile(
+                    self.out,
+                    grid=source.grid,
+                    taxonomy=work.taxonomy,
+                    provenance=work.record(Path(source.path).name, digest),
+                    confidence_path=self.confidence,
+                    overwrite=self.overwrite,
+                    forbid=source.files,
+                )
+            )
+            yield from relay(work.labels(source, file), Span(2, 92, 100))
+            yield from relay(file.finish(), Span(92, 100, 100), "writing the file")
+        return SegmentReport(
+            image=Path(self.image),
+            labels=Path(self.out),
+            confidence=None if self.confidence is None else Path(self.confidence),
+            grid=source.grid,
+            taxonomy=work.taxonomy,
+            counts=file.counts,
+        )
+
+
+def file_sha256(path: str | os.PathLike[str]) -> Steps[str | None]:
+    """Return the SHA-256 of a file as hexadecimal digits, None for what is no ordinary file.
+
+    Raises
+    ------
+    ImageReadError
+        If the file cannot be read.
+    """
+    place = Path(path)
+    if not place.is_file():
+        return None
+    try:
+        return (yield from sha256_steps(place))
+    except OSError as error:
+        raise ImageReadError(
+            expected=f"to read {place}", found=str(error.strerror), remedy="check the file"
+        ) from error
