@@ -25,7 +25,7 @@ class MeanColours(Module):
         return SimpleNamespace(last_hidden_state=torch.cat([means, means[:, :1] * 0 + 0.2], 1))
 
 
-def mean_colours() -> WholeBackbone:
-    """Return it as a backbone for pictures centred around grey."""
-    centred = PixelScaling((0.5,) * 3, (1.0,) * 3)
+def mean_colours(middle: float = 0.5, spread: float = 1.0) -> WholeBackbone:
+    """Return it as a backbone for pictures around a grey."""
+    centred = PixelScaling((middle,) * 3, (spread,) * 3)
     return WholeBackbone(VisionModel(MeanColours(), 8, None, centred), torch.device("cpu"))

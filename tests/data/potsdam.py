@@ -26,8 +26,9 @@ _LOOKS = np.array([(120, 120, 125), (170, 90, 70), (110, 140, 80), (40, 80, 40),
 def fine_ids(side: int = 200, seed: int = 0) -> NDArray[np.uint8]:
     """Return ids 0 … 5 in smooth areas, with a strip of 255."""
     rng = np.random.default_rng(seed)
-    fields = ndimage.gaussian_filter(rng.normal(size=(6, side, side)), (0, side / 16, side / 16))
-    ids = fields.argmax(0).astype(np.uint8)
+    fields = ndimage.gaussian_filter(rng.normal(size=(6, 25, 25)), (0, 1.5, 1.5))
+    at = np.arange(side) * 25 // side
+    ids = fields.argmax(0).astype(np.uint8)[at[:, None], at]
     ids[: side // 50] = 255
     return ids
 
