@@ -111,11 +111,14 @@ def test_that_labels_chose_the_step_is_said_and_kept(
 
 
 def test_primaps_em_runs_too(
-    patches: Path, network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "m.firstpass"
+    patches, out = tmp_path / "two", tmp_path / "m.firstpass"
+    for number in range(2):
+        write_mat(patches, number)
     preset = ("--preset", "potsdam3-primaps-em", "--no-flip", "--no-crf")
-    assert fit(patches, network, out, *preset, *QUICK) == DONE
+    quick = (*QUICK, "--steps", "2")
+    assert fit(patches, network, out, *preset, *quick) == DONE
     found = json.loads(capsys.readouterr().out)
     assert (found["train_side"], found["test_side"], found["crf"]) == (320, 64, None)
     assert found["published"] == {"accuracy": 0.805, "mIoU": 0.67}

@@ -45,8 +45,8 @@ def test_jitter_changes_colours_by_a_tenth_or_so() -> None:
 def test_students_see_colours_changed_as_often_as_published() -> None:
     rng = np.random.default_rng(0)
     plain = torch.tensor([0.6, 0.4, 0.2])[:, None, None].expand(3, 12, 12)
-    seen = [student_view(plain, rng)[:, 0, 0] for _ in range(600)]
+    seen = [student_view(plain, rng)[:, 0, 0] for _ in range(400)]
     greys = sum(float(one.max() - one.min()) < 1e-6 for one in seen)
     same = sum(bool(torch.allclose(one, plain[:, 0, 0], atol=1e-5)) for one in seen)
-    assert greys / 600 == pytest.approx(0.05, abs=0.025)
-    assert same / 600 == pytest.approx(0.8, abs=0.05)
+    assert greys / 400 == pytest.approx(0.05, abs=0.03)
+    assert same / 400 == pytest.approx(0.8, abs=0.05)
