@@ -268,7 +268,7 @@ class SmooSegSegmenter:
         return replace(state, student=prototypes, teacher=prototypes, temperature=temperature)
 
     def _train(
-        self, training: _Training, vectors: Tensor, probe: Tensor, look: Look | None
+        self, training: _Training, vectors: Tensor, probe: Tensor, look: Look | None = None
     ) -> Steps[_State]:
         good = training.snapshot()
         before = yield from relay(self._labels(good, probe), Span(0, 0, 1))
