@@ -9,6 +9,7 @@ import torch
 from features import agreement, stripes
 from torch.nn import functional
 
+from napari_firstpass.feature_cache import FeatureCache
 from napari_firstpass.linear_model import LinearModel
 from napari_firstpass.progress import run
 from napari_firstpass.recipes.em_training import EMTraining
@@ -18,6 +19,8 @@ from napari_firstpass.segmenters.smooseg import Look
 from networks import mean_colours
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from napari_firstpass.progress import Steps
@@ -35,8 +38,10 @@ def picture(index: int) -> NDArray[np.uint8]:
     return np.clip(np.moveaxis(COLOURS[ids_of(index)], -1, 0) + grain, 0, 255).astype(np.uint8)
 
 
-def training(config: EMConfig, look: Look | None = None) -> EMTraining:
-    keeping = Keeping("colours", None, Room(10**6), Room(0))
+def training(
+    config: EMConfig, look: Look | None = None, cache: FeatureCache | None = None
+) -> EMTraining:
+    keeping = Keeping("colours", cache, Room(10**6), Room(10**6 if cache else 0))
     rest = ("red", "green", "blue"), mean_colours(), keeping
     plain = FeatureStore(4, picture, *rest)
     mirrored = FeatureStore(4, lambda i: np.ascontiguousarray(picture(i)[:, :, ::-1]), *rest)
@@ -96,6 +101,20 @@ def test_the_start_is_the_principal_directions_of_all_cells() -> None:
     cells = torch.cat([of.plain[i].flatten(1) for i in range(4)], 1).double()
     wanted = torch.cov(cells, correction=0)
     torch.testing.assert_close(run(of._covariance(chosen)), wanted)
+
+
+def test_masks_are_kept_for_the_next_run(tmp_path: Path) -> None:
+    config = replace(PAPER, batch=2, steps=1)
+    fresh = run(training(config).steps())
+    runs = [training(config, cache=FeatureCache(tmp_path)) for _ in range(2)]
+    models = [run(of.steps()) for of in runs]
+    entries = FeatureCache(tmp_path).contents().entries
+    assert entries > 4  # features, and the masks of four pictures
+    assert runs[0]._ids == runs[1]._ids
+    assert all(torch.equal(model.directions, fresh.directions) for model in models)
+    changed = replace(config, masks=replace(config.masks, similarity=0.9))
+    run(training(changed, cache=FeatureCache(tmp_path)).steps())
+    assert FeatureCache(tmp_path).contents().entries == entries + 4
 
 
 def test_looks_come_in_turn_and_change_nothing() -> None:
