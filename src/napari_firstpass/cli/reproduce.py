@@ -124,7 +124,7 @@ def _content(found: Reproduction, options: Namespace, seconds: float) -> dict[st
         "seed": options.seed,
         **said_of(found.statement),
         "figures": scores.figures,
-        "published": {"accuracy": found.recipe.accuracy, "mIoU": found.recipe.miou},
+        "published": dict(zip(("accuracy", "mIoU"), found.published or (), strict=False)),
         "classes": [class_content(one, names) for one in scores.classes],
         "confusion": scores.confusion.tolist(),
         "names_of_clusters": {str(key): value for key, value in scores.names.items()},

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from napari_firstpass.errors import UnknownNameError
 from napari_firstpass.segmenters.primaps_em import PAPER, EMConfig
 from napari_firstpass.segmenters.smooseg import POTSDAM3, SmooSegConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CLASSES = 3
 """Of Potsdam-3."""
@@ -31,10 +34,9 @@ class Recipe:
         How, for training and test alike.
     look_every : int
         Steps between two looks at the labels, where these may choose the step.
-    patch, features : int
-        The network that the figures were published for: pixels of a patch, numbers of a vector.
-    accuracy, miou : float
-        Published for that network, with the step chosen by labels.
+    published : mapping of (int, int) to (float, float)
+        Accuracy and mIoU by network: pixels of a patch and numbers of a vector. With the step
+        chosen by labels.
     """
 
     name: str
@@ -44,10 +46,7 @@ class Recipe:
     test_side: int = 320
     resize: Literal["nearest", "bilinear"]
     look_every: int
-    patch: int = 8
-    features: int = 768
-    accuracy: float
-    miou: float
+    published: Mapping[tuple[int, int], tuple[float, float]]
 
     @property
     def method(self) -> str:
@@ -85,8 +84,7 @@ SMOOSEG = Recipe(
     train_side=224,
     resize="nearest",
     look_every=400,
-    accuracy=0.827,
-    miou=0.703,
+    published={(8, 768): (0.827, 0.703)},
 )
 PRIMAPS_EM = Recipe(
     name="potsdam3-primaps-em",
@@ -95,8 +93,12 @@ PRIMAPS_EM = Recipe(
     train_side=320,
     resize="bilinear",
     look_every=142,
-    accuracy=0.805,
-    miou=0.670,
+    published={
+        (8, 384): (0.625, 0.389),
+        (8, 768): (0.805, 0.670),
+        (14, 384): (0.785, 0.643),
+        (14, 768): (0.832, 0.711),
+    },
 )
 RECIPES = {recipe.name: recipe for recipe in (SMOOSEG, PRIMAPS_EM)}
 

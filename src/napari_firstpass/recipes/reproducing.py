@@ -115,6 +115,8 @@ class Reproduction:
         The figures.
     statement : Statement
         What must be known to read them.
+    published : tuple of 2 float, or None
+        Accuracy and mIoU of the paper for such a network, if it tells them.
     facts : mapping of str to value
         The same and more for a program: resolutions, switches, the step that was taken.
     """
@@ -123,6 +125,7 @@ class Reproduction:
     model: SetModel
     judged: Judged
     statement: Statement
+    published: tuple[float, float] | None
     facts: Mapping[str, object]
 
 
@@ -168,7 +171,9 @@ def reproduce_steps(
     classes = yield from relay(run.train(), Span(4, 80, 100))
     judged = yield from relay(run.judge.steps(classes, crf=options.crf), Span(80, 100, 100))
     facts, statement = run.facts(judged), run.statement(judged, _width(classes))
-    return Reproduction(recipe, run.set_model(classes, config, facts), judged, statement, facts)
+    published = recipe.published.get((network.model.patch, _width(classes)))
+    model = run.set_model(classes, config, facts)
+    return Reproduction(recipe, model, judged, statement, published, facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +292,9 @@ class _Run:
         crf = "dense CRF (permutohedral lattice, our own)" if self.options.crf else "no CRF"
         model, recipe = self.network.model, self.recipe
         network = f"network with patches of {model.patch} pixels and {features} numbers"
-        if (model.patch, features) != (recipe.patch, recipe.features):
-            network += f"; the figures were published for {recipe.patch} and {recipe.features}"
+        if (model.patch, features) not in recipe.published:
+            others = ", ".join(f"{p} and {n}" for p, n in recipe.published)
+            network += f"; figures were published for {others}"
         trained, side = self._train_side, self.judge.side
         sides = f"trained at {trained} x {trained}, judged at {side} x {side}, both resized "
         sides += f"({recipe.resize})"
