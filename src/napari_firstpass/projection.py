@@ -86,7 +86,11 @@ class Projector:
         return Projector(*(tensor.detach().clone() for tensor in self.tensors))
 
     def codes(self, vectors: Tensor, bent: Tensor | None = None) -> Tensor:
-        """Return z / ‖z‖ (…, W, n) of vectors (…, D, n).
+        """Return z / ‖z‖ (…, W, n) of vectors (…, D, n); ``bent`` as in `project`."""
+        return functional.normalize(self.project(vectors, bent), dim=-2, eps=1e-6)
+
+    def project(self, vectors: Tensor, bent: Tensor | None = None) -> Tensor:
+        """Return z (…, W, n) of vectors (…, D, n).
 
         Parameters
         ----------
@@ -97,8 +101,7 @@ class Projector:
         """
         hidden = self.inner @ (vectors if bent is None else bent) + self.inner_bias[:, None]
         straight = self.direct @ vectors + self.direct_bias[:, None]
-        whole = straight + self.outer @ functional.silu(hidden) + self.outer_bias[:, None]
-        return functional.normalize(whole, dim=-2, eps=1e-6)
+        return straight + self.outer @ functional.silu(hidden) + self.outer_bias[:, None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,11 +161,27 @@ def mask_ids(masks: Tensor, config: MaskConfig) -> Tensor:
     """
     if len(masks) == 0:
         return torch.zeros(masks.shape[1:], dtype=torch.int64, device=masks.device)
+    return competing(masks, config).argmax(0)
+
+
+def competing(masks: Tensor, config: MaskConfig) -> Tensor:
+    """Return how strongly background and masks claim cells.
+
+    Parameters
+    ----------
+    masks : (M, h, w) float tensor
+        From `soft_masks`; M > 0.
+
+    Returns
+    -------
+    (M + 1, h, w) float tensor
+        In [0, 1]; the background first.
+    """
     cleaned = (median3(masks) * config.gain).clamp(0, 1)
     present = cleaned[cleaned > 0]
     level = present.mean() if len(present) else cleaned.new_zeros(())
     background = (level - cleaned.sum(0)).clamp(0, 1)
-    return torch.cat([background[None], cleaned]).argmax(0)
+    return torch.cat([background[None], cleaned])
 
 
 def median3(maps: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -10,12 +11,14 @@ from features import agreement, feature_map, stripes, with_vectors
 from torch.nn import functional
 
 from napari_firstpass.errors import ComputeError
+from napari_firstpass.normalize import valid_vectors
 from napari_firstpass.progress import run
 from napari_firstpass.projection import Projector
 from napari_firstpass.segmenters.smooseg import (
     DEFAULT,
     POTSDAM3,
     DivergedError,
+    Look,
     SmooSegConfig,
     SmooSegSegmenter,
     _changed,
@@ -25,6 +28,10 @@ from napari_firstpass.segmenters.smooseg import (
     _Training,
     _Windows,
 )
+
+if TYPE_CHECKING:
+    from napari_firstpass.progress import Steps
+    from napari_firstpass.projection import ProjectedModel
 
 QUICK = replace(DEFAULT, steps=30)
 SMALL = replace(QUICK, batch=2)
@@ -110,6 +117,56 @@ def test_a_window_never_meets_itself() -> None:
     drawn = _Windows(windows(), QUICK, torch.Generator().manual_seed(0))
     turns = {drawn.turn(torch.zeros(3, 1, 1)) for _ in range(50)}
     assert turns == {1, 2}
+
+
+def test_in_turn_no_window_comes_again_before_all_have_come() -> None:
+    config = replace(POTSDAM3, batch=3)
+    drawn = _Windows([torch.full((1, 4), n) for n in range(10)], config, torch.Generator())
+    for _ in range(4):
+        turn = [int(window[0, 0]) for _ in range(3) for window in drawn.batch(4)]
+        assert len(set(turn)) == 9
+
+
+def test_all_places_are_looked_at_where_there_are_just_so_many() -> None:
+    cells = windows()
+    drawn = _Windows(cells, POTSDAM3, torch.Generator().manual_seed(0))
+    found = drawn.batch(576)
+    assert all(any(torch.equal(window, own) for own in cells) for window in found)
+    assert all(len(window[0].unique()) < 576 for window in drawn.batch(575))
+
+
+def test_windows_may_be_read_when_they_are_looked_at() -> None:
+    maps = [feature_map(stripes(24, 24, n), noise=0.2) for n in (3, 4, 3)]
+    segmenter = SmooSegSegmenter(classes=3, seed=0, config=QUICK)
+    held = run(segmenter.fit(maps))
+
+    class Reading:
+        def __len__(self) -> int:
+            return len(maps)
+
+        def __getitem__(self, index: int) -> torch.Tensor:
+            return maps[index].vectors.flatten(1).clone()
+
+    read = run(segmenter.fit_cells(Reading(), valid_vectors(maps)))
+    assert torch.equal(read.prototypes, held.prototypes)
+    assert all(map(torch.equal, read.projector.tensors, held.projector.tensors))
+
+
+def test_looks_come_in_turn_and_change_nothing() -> None:
+    cells = windows()
+    some = torch.cat(cells, 1).T
+    segmenter = SmooSegSegmenter(classes=3, seed=0, config=replace(POTSDAM3, steps=6, places=64))
+    looked: list[tuple[int, torch.Tensor]] = []
+
+    def at(step: int, classes: ProjectedModel) -> Steps[None]:
+        looked.append((step, classes.direct))
+        yield from ()
+
+    model = run(segmenter.fit_cells(cells, some, Look(2, at)))
+    assert [step for step, _ in looked] == [2, 4, 6]
+    assert torch.equal(looked[-1][1], model.direct)
+    assert not torch.equal(looked[0][1], model.direct)
+    assert torch.equal(run(segmenter.fit_cells(cells, some)).direct, model.direct)
 
 
 def test_labels_cut_off_only_what_is_nothing() -> None:

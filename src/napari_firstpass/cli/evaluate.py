@@ -159,25 +159,27 @@ def _content(evaluation: Evaluation, savings: Savings | None) -> dict[str, Any]:
     }
     if savings:
         saved = {name: asdict(saving) for name, saving in savings.savings.items()}
-        content["annotator"] = {**_said(savings.statement), "savings": saved}
+        content["annotator"] = {**said_of(savings.statement), "savings": saved}
     return content
 
 
 def _result(result: Result, names: Mapping[int, str]) -> dict[str, Any]:
-    content: dict[str, Any] = {**_said(result.statement), "figures": dict(result.figures)}
+    content: dict[str, Any] = {**said_of(result.statement), "figures": dict(result.figures)}
     if result.scores:
-        content["classes"] = [_class(one, names) for one in result.scores.classes]
+        content["classes"] = [class_content(one, names) for one in result.scores.classes]
         content["confusion"] = result.scores.confusion.tolist()
         content["names_of_clusters"] = {str(k): v for k, v in result.scores.names.items()}
     return content
 
 
-def _said(statement: Statement) -> dict[str, Any]:
+def said_of(statement: Statement) -> dict[str, Any]:
+    """Return a statement for a program."""
     said = asdict(statement)
     return {"protocol": said.pop("title"), **said}
 
 
-def _class(score: ClassScore, names: Mapping[int, str]) -> dict[str, Any]:
+def class_content(score: ClassScore, names: Mapping[int, str]) -> dict[str, Any]:
+    """Return what is known of a class for a program."""
     return {
         "id": score.id,
         "name": names.get(score.id),
@@ -195,26 +197,27 @@ def _lines(evaluation: Evaluation, wanted: int) -> list[str]:
     judged = max((one.statement.images for one in evaluation.results), default=0)
     lines = [f"{judged} of {wanted} pairs compared"]
     for result in evaluation.results:
-        lines += ["", *_wrapped(result.statement)]
-        lines += [f"  {name:<20} {_number(value)}" for name, value in result.figures.items()]
+        lines += ["", *wrapped(result.statement)]
+        lines += [f"  {name:<20} {number(value)}" for name, value in result.figures.items()]
         if result.scores:
-            lines += ["", *_class_lines(result.scores, evaluation.names)]
+            lines += ["", *class_lines(result.scores, evaluation.names)]
     return lines
 
 
-def _wrapped(statement: Statement) -> list[str]:
+def wrapped(statement: Statement) -> list[str]:
     """Return a statement, a line for each part."""
     first, *rest = statement.parts
     return [*wrap(first, 98, subsequent_indent="  "), *(f"  {part}" for part in rest)]
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return a figure as a person reads it."""
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
-def _class_lines(scores: ClassScores, names: Mapping[int, str]) -> list[str]:
+def class_lines(scores: ClassScores, names: Mapping[int, str]) -> list[str]:
     """Return a table of the classes."""
     lines = [f"  {'class':<24} {'share':>7} {'IoU':>7} {'precision':>9} {'recall':>7} {'F1':>7}"]
     for one in scores.classes:
@@ -227,7 +230,7 @@ def _class_lines(scores: ClassScores, names: Mapping[int, str]) -> list[str]:
 
 def _saving_lines(savings: Savings) -> list[str]:
     """Return a table of the work, and of what is saved of it."""
-    lines = ["", *_wrapped(savings.statement), ""]
+    lines = ["", *wrapped(savings.statement), ""]
     lines.append(
         f"  {'start from':<14} {'saved':>6} {'95 % interval':>16} {'costs more':>10}"
         f" {'clicks':>7} {'strokes':>8} {'path px':>9} {'hours':>7}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from napari_firstpass.cli import reproduce
 from napari_firstpass.cli.codes import DONE
 from napari_firstpass.cli.options import (
     NETWORKS,
@@ -37,7 +38,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     default = SegmentConfig()
     parser.set_defaults(command=_fit)
     add = parser.add_argument
-    add("images", nargs="+", type=Path, metavar="IMAGE", help="GeoTIFF, VRT, JP2, PNG or JPEG")
+    images = "GeoTIFF, VRT, JP2, PNG or JPEG; with --preset, a folder"
+    add("images", nargs="+", type=Path, metavar="IMAGE", help=images)
     add("--out", required=True, type=Path, metavar="MODEL.firstpass", help="the model file")
     add("--method", default=default.method, help=f"{table(SEGMENTERS)} [%(default)s]")
     networks = f"{table(BACKBONES)}; {NETWORKS}"
@@ -56,6 +58,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--no-cache", action="store_true", help="compute all features of networks anew")
     add("--overwrite", action="store_true", help="replace an existing file")
     add("--json", action="store_true", help="print the result as JSON")
+    reproduce.add_to(parser)
 
 
 def _fit(options: Namespace) -> int:
@@ -65,6 +68,9 @@ def _fit(options: Namespace) -> int:
     from napari_firstpass.model_file import write_model
     from napari_firstpass.progress import guarded
 
+    if options.preset is not None:
+        return reproduce.reproduce(options)
+    reproduce.refuse_without_preset(options)
     start = perf_counter()
     config = SegmentConfig(
         method=options.method,

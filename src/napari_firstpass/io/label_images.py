@@ -27,6 +27,7 @@ from napari_firstpass.io.gdal import (
     reason,
 )
 from napari_firstpass.io.label_tags import TAXONOMY_TAG, taxonomy_in
+from napari_firstpass.io.mat_file import whole_numbers
 from napari_firstpass.io.sidecar import read_class_names
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def _drawings(content: object, name: str) -> list[NDArray[Any]]:
     """Return each annotator's map (H, W); one annotator is no list."""
     cells = content if isinstance(content, (list, np.ndarray)) else [content]
     maps = [cell.get("Segmentation") if isinstance(cell, dict) else None for cell in cells]
-    drawn = [_whole(np.atleast_2d(one)) for one in maps if isinstance(one, np.ndarray)]
+    drawn = [whole_numbers(np.atleast_2d(one)) for one in maps if isinstance(one, np.ndarray)]
     if not drawn or len(drawn) < len(maps) or any(one.dtype.kind not in "iu" for one in drawn):
         raise ImageReadError(
             expected="a variable groundTruth of cells with a Segmentation of whole numbers",
@@ -209,13 +210,6 @@ def _drawings(content: object, name: str) -> list[NDArray[Any]]:
             remedy="give a ground truth file of BSDS500",
         )
     return drawn
-
-
-def _whole(values: NDArray[Any]) -> NDArray[Any]:
-    """Return whole numbers as such: MATLAB keeps them as fractions."""
-    if values.dtype.kind == "f" and np.isfinite(values).all() and not (values % 1).any():
-        return values.astype(np.int64)
-    return values
 
 
 def _elsewhere(truth: Grid, pred: Grid) -> bool:

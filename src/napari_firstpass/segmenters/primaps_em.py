@@ -320,9 +320,13 @@ class _Trainer:
 
 def principal_directions(cells: Tensor, count: int, rng: np.random.Generator) -> Tensor:
     """Return (count, D) unit vectors: principal directions, their opposites, then any."""
-    exact = cells.double()
-    own = fixed_sign(torch.linalg.eigh(exact.cov()).eigenvectors.flip(1).T).float()
-    some = torch.from_numpy(rng.normal(size=(count, len(cells)))).to(own)
+    return directions_of(cells.double().cov(), count, rng)
+
+
+def directions_of(covariance: Tensor, count: int, rng: np.random.Generator) -> Tensor:
+    """Return what `principal_directions` does, for a covariance (D, D) in double precision."""
+    own = fixed_sign(torch.linalg.eigh(covariance).eigenvectors.flip(1).T).float()
+    some = torch.from_numpy(rng.normal(size=(count, len(covariance)))).to(own)
     return torch.cat([own, -own, functional.normalize(some, dim=1)])[:count]
 
 

@@ -15,8 +15,8 @@ affinity at the end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ from napari_firstpass.projection import ProjectedModel, Projector
 from napari_firstpass.smoothness import gaussian_waves, on_waves, shift_for, smoothness
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari_firstpass.features import FeatureMap
 
@@ -54,7 +54,10 @@ class SmooSegConfig:
     batch : int
         Windows of a step; of fewer windows, all.
     places : int
-        Places of each window that are looked at in a step.
+        Places of each window that are looked at in a step: drawn, unless it has just so many.
+    in_turn : bool
+        Whether no window comes again before all have come; a last batch that is not full is left
+        out.
     waves : int or None
         Closeness is Gaussian, by so many waves (`on_waves`), and fades over the median squared
         distance of the sample. None: the cosine of features, as in the paper.
@@ -85,6 +88,7 @@ class SmooSegConfig:
     steps: int = 200
     batch: int = 16
     places: int = 128
+    in_turn: bool = False
     waves: int | None = 64
     intra_shift: float | None = None
     inter_shift: float | None = None
@@ -108,6 +112,7 @@ POTSDAM3 = SmooSegConfig(
     steps=3000,
     batch=32,
     places=784,
+    in_turn=True,
     waves=None,
     intra_shift=0.1,
     inter_shift=0.5,
@@ -158,6 +163,34 @@ class DivergedError(ComputeError):
         )
 
 
+class Cells(Protocol):
+    """The cells (D, n) of each window of a sample; n > 0."""
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Tensor:
+        """Return the cells of a window."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Something to do now and then in a training.
+
+    Attributes
+    ----------
+    every : int
+        After how many steps.
+    at : callable
+        Does it, with the number of the step and the classes that are learned so far.
+    """
+
+    every: int
+    at: Callable[[int, Any], Steps[None]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmooSegSegmenter:
     """Trains a projector and prototypes on the cells of a sample.
@@ -186,15 +219,35 @@ class SmooSegSegmenter:
         DivergedError
             If the loss becomes NaN or infinite.
         """
-        rng = torch.Generator().manual_seed(self.seed)
-        vectors = valid_vectors(sample)
-        start = yield from relay(self._start(vectors, rng), Span(0, 20, 100))
         cells = [window.vectors[:, window.valid] for window in sample if bool(window.valid.any())]
+        return (yield from self.fit_cells(cells, valid_vectors(sample)))
+
+    def fit_cells(
+        self, cells: Cells, vectors: Tensor, look: Look | None = None
+    ) -> Steps[ProjectedModel]:
+        """Return classes that fit windows, which may be too many to be held at once.
+
+        Parameters
+        ----------
+        cells : Cells
+            The windows; one is asked for when a step looks at it.
+        vectors : (m, D) tensor
+            Some of all cells, or all.
+        look : Look, optional
+            What to do with the classes that are learned so far.
+
+        Raises
+        ------
+        ImageContentError, DivergedError
+            As `fit`.
+        """
+        rng = torch.Generator().manual_seed(self.seed)
+        start = yield from relay(self._start(vectors, rng), Span(0, 20, 100))
         windows = _Windows(cells, self.config, rng)
         probe = vectors[torch.randperm(len(vectors), generator=rng)[:_PROBE].to(vectors.device)]
         signal = _Signal.of(probe, self.config, rng)
         training = _Training.of(start, windows, signal)
-        state = yield from relay(self._train(training, vectors, probe), Span(20, 98, 100))
+        state = yield from relay(self._train(training, vectors, probe, look), Span(20, 98, 100))
         return (yield from relay(self._classes(state, vectors, probe), Span(98, 100, 100)))
 
     def _start(self, vectors: Tensor, rng: torch.Generator) -> Steps[_State]:
@@ -214,7 +267,9 @@ class SmooSegSegmenter:
         temperature = config.temperature or _spread(state.projector, prototypes, vectors)
         return replace(state, student=prototypes, teacher=prototypes, temperature=temperature)
 
-    def _train(self, training: _Training, vectors: Tensor, probe: Tensor) -> Steps[_State]:
+    def _train(
+        self, training: _Training, vectors: Tensor, probe: Tensor, look: Look | None = None
+    ) -> Steps[_State]:
         good = training.snapshot()
         before = yield from relay(self._labels(good, probe), Span(0, 0, 1))
         for step in range(1, self.config.steps + 1):
@@ -223,6 +278,10 @@ class SmooSegSegmenter:
             if not (used.finite and training.step()):
                 raise DivergedError(step, (yield from self._classes(good, vectors, probe)))
             good = used
+            if look is not None and step % look.every == 0:
+                classes = yield from self._classes(training.snapshot(), vectors, probe)
+                span = Span(step, step, self.config.steps)
+                yield from relay(look.at(step, classes), span)
             if step % _LOOK_EVERY == 0:
                 looking = self._labels(training.snapshot(), probe)
                 now = yield from relay(looking, Span(step, step, self.config.steps))
@@ -300,18 +359,30 @@ class _State:
 class _Windows:
     """Cells (D, n) of each window, n > 0, of which steps look at some."""
 
-    cells: Sequence[Tensor]
+    cells: Cells
     config: SmooSegConfig
     rng: torch.Generator
+    waiting: list[int] = field(default_factory=list)
+    """Windows that still come in this turn."""
 
     def batch(self, places: int) -> Tensor:
         """Draw (B, D, places), places with replacement; of a single window, twice."""
-        chosen = torch.randperm(len(self.cells), generator=self.rng)[: self.config.batch].tolist()
+        chosen = self._chosen()
         twice = chosen * 2 if len(chosen) == 1 else chosen
         return torch.stack([self._drawn(index, places) for index in twice])
 
+    def _chosen(self) -> list[int]:
+        batch = min(self.config.batch, len(self.cells))
+        if not self.config.in_turn or len(self.waiting) < batch:
+            self.waiting[:] = torch.randperm(len(self.cells), generator=self.rng).tolist()
+        chosen = self.waiting[:batch]
+        del self.waiting[:batch]
+        return chosen
+
     def _drawn(self, index: int, places: int) -> Tensor:
         cells = self.cells[index]
+        if cells.shape[1] == places:
+            return cells
         at = torch.randint(cells.shape[1], (places,), generator=self.rng)
         return cells[:, at.to(cells.device)]
 

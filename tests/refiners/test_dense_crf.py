@@ -1,0 +1,60 @@
+"""The dense CRF against its equations, written out over all pairs of pixels."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from features import stripes
+
+from napari_firstpass.progress import run
+from napari_firstpass.refiners.dense_crf import PUBLISHED, DenseCRFConfig, dense_crf_steps
+
+
+def scene(
+    classes: int, grain: float, seed: int, side: int = 48
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Soft and wrong-in-places probabilities of stripes, and a picture of them with grain."""
+    rng = torch.Generator().manual_seed(seed)
+    ids = torch.from_numpy(stripes(side, side, classes)).roll(3, 1)
+    colours = torch.randint(40, 215, (classes, 3), generator=rng).float()
+    image = colours[ids].movedim(-1, 0)
+    image = image + grain * torch.randn(image.shape, generator=rng)
+    logits = 1.5 * torch.nn.functional.one_hot(ids, classes).movedim(-1, 0)
+    logits = logits + 1.5 * torch.randn(logits.shape, generator=rng)
+    return logits.softmax(0), image.round().clamp(0, 255)
+
+
+def exact(p: torch.Tensor, image: torch.Tensor, config: DenseCRFConfig) -> torch.Tensor:
+    """The mean-field equations with n x n matrices."""
+    sides = (torch.arange(side) for side in image.shape[1:])
+    rows, cols = torch.meshgrid(*sides, indexing="ij")
+    places = torch.stack([rows, cols], -1).reshape(-1, 2).double()
+    colours = image.flatten(1).T.double()
+    apart, other = (torch.cdist(x, x).square() for x in (places, colours))
+    near = torch.exp(-apart / (2 * config.near_spread**2))
+    like = torch.exp(-apart / (2 * config.like_spread**2) - other / (2 * config.colour_spread**2))
+    near, like = ((k / torch.outer(k.sum(1), k.sum(1)).sqrt()).float() for k in (near, like))
+    pull = config.near_weight * near + config.like_weight * like
+    energy = -torch.log(p.clamp(config.least, 1)).flatten(1).T
+    q = torch.softmax(-energy, 1)
+    for _ in range(config.iterations):
+        q = torch.softmax(-energy + pull @ q, 1)
+    return q.T.reshape(p.shape)
+
+
+@pytest.mark.parametrize(("classes", "grain"), [(3, 12.0), (8, 4.0)])
+def test_labels_are_those_of_the_exact_equations(classes: int, grain: float) -> None:
+    p, image = scene(classes, grain, seed=classes)
+    found, wanted = run(dense_crf_steps(p, image)), exact(p, image, PUBLISHED)
+    same = float((found.argmax(0) == wanted.argmax(0)).float().mean())
+    assert same >= 0.97
+    assert same > float((p.argmax(0) == wanted.argmax(0)).float().mean()) + 0.02
+    assert float((found - wanted).abs().mean()) < 0.02
+    torch.testing.assert_close(found.sum(0), torch.ones(48, 48))
+
+
+def test_position_alone_is_summed_exactly() -> None:
+    p, image = scene(3, 4.0, seed=1, side=20)
+    config = DenseCRFConfig(like_weight=0.0)
+    found = run(dense_crf_steps(p, image, config))
+    torch.testing.assert_close(found, exact(p, image, config), atol=1e-5, rtol=0)
