@@ -28,6 +28,7 @@ from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.segmentation import ArraySink, Segmentation
 from napari_firstpass.semantic_labels import record_of, write_steps
+from napari_firstpass.state_file import StateFile
 from napari_firstpass.taxonomy import Taxonomy, numbered_taxonomy
 from napari_firstpass.upsampling import upsampler_of
 
@@ -235,6 +236,7 @@ def fit_files(
     *,
     bands: str | None = None,
     cache: FeatureCache | None = None,
+    state: str | os.PathLike[str] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SetModel:
     """Find classes that mean the same in many images, on windows spread over all of them.
@@ -250,8 +252,11 @@ def fit_files(
         What the bands are, such as ``"r,g,b,n"``, where the files do not say it.
     cache : FeatureCache, optional
         Where the features of networks are kept between runs.
+    state : path or None
+        A file to go on from if it holds the state of an earlier run of the same fit, and to keep
+        that of this run in; removed at the end.
     on_progress : callable or None
-        Called with a `Progress` about every 100 ms of work.
+        Called with a `Progress` about every 100 ms of work; also to tell of an earlier state.
 
     Returns
     -------
@@ -267,8 +272,13 @@ def fit_files(
     --------
     >>> write_model("classes.firstpass", fit_files(["a.tif", "b.tif"]))  # doctest: +SKIP
     """
-    steps = fit_files_steps(images, config, FitOptions(bands=bands, cache=cache))
-    return run(guarded(steps), on_progress or ignore)
+    told = on_progress or ignore
+    kept = state if state is None else StateFile(state, tell=lambda s: told(Progress(0, 1, s)))
+    options = FitOptions(bands=bands, cache=cache, state=kept)
+    model = run(guarded(fit_files_steps(images, config, options)), told)
+    if kept is not None:
+        kept.remove()
+    return model
 
 
 def fit_files_steps(

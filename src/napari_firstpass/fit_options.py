@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_firstpass.feature_cache import FeatureCache
+    from napari_firstpass.training_state import StateStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +20,13 @@ class FitOptions:
         What the user said that the bands are, such as ``"r,g,b,n"``.
     cache : FeatureCache or None
         Where features that are expensive are kept between runs.
+    state : StateStore or None
+        Where it is kept how far a fit has come, for another run to go on from.
     """
 
     bands: str | None = None
     cache: FeatureCache | None = None
+    state: StateStore | None = None
 
 
 DEFAULT_FIT = FitOptions()
