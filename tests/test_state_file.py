@@ -61,6 +61,17 @@ def test_another_fit_finds_nothing_and_replaces_it(file: Path) -> None:
     assert again.done == 5
 
 
+def test_a_run_of_several_fits_keeps_the_state_of_the_last_without_a_word(tmp_path: Path) -> None:
+    told: list[str] = []
+    several = always(tmp_path / "m.state", told)
+    for fit in ("one", "two"):
+        keeper = several.begin(fit)
+        assert keeper.restore() is None
+        keeper.keep(state)
+    assert told == []
+    assert always(tmp_path / "m.state").begin("two").restore() is not None
+
+
 def test_nothing_is_told_where_nothing_was_kept(tmp_path: Path) -> None:
     told: list[str] = []
     assert always(tmp_path / "none.state", told).begin("one").restore() is None

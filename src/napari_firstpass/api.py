@@ -17,6 +17,7 @@ from napari_firstpass.fit_options import DEFAULT_FIT, FitOptions
 from napari_firstpass.fitting import ReadyModel, SetModel, shown_references, weights_of
 from napari_firstpass.grid import IDENTITY, Grid
 from napari_firstpass.imagery import Imagery
+from napari_firstpass.io.files import check_output
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.ground import metres_per_pixel
 from napari_firstpass.io.label_file import LabelFile
@@ -273,7 +274,10 @@ def fit_files(
     >>> write_model("classes.firstpass", fit_files(["a.tif", "b.tif"]))  # doctest: +SKIP
     """
     told = on_progress or ignore
-    kept = state if state is None else StateFile(state, tell=lambda s: told(Progress(0, 1, s)))
+    kept = None
+    if state is not None:
+        check_output(Path(state), overwrite=True, forbid=map(Path, images))
+        kept = StateFile(state, tell=lambda text: told(Progress(0, 1, text)))
     options = FitOptions(bands=bands, cache=cache, state=kept)
     model = run(guarded(fit_files_steps(images, config, options)), told)
     if kept is not None:

@@ -86,8 +86,9 @@ class StateFile:
 
     def begin(self, fit: str) -> StateFile:
         """Return this, as the keeper of a fit; an earlier state of it is read and told."""
+        own = self._fit is not None  # what lies there is of the fit before, in the same run
         self._fit, self._due = fit, monotonic() + self._pause_s
-        self._found = None if self._restart else self._read(fit)
+        self._found = None if self._restart else self._read(fit, quiet=own)
         if self._found is not None:
             self.kept = self._found.place
             self._tell(f"going on from {self.kept}")
@@ -121,7 +122,7 @@ class StateFile:
             self.path.unlink(missing_ok=True)
             self.kept = None
 
-    def _read(self, fit: str) -> State | None:
+    def _read(self, fit: str, *, quiet: bool) -> State | None:
         try:
             content = _content(self.path)
             if content is None:
@@ -130,13 +131,14 @@ class StateFile:
         except (OSError, WeightsError, LookupError, TypeError, ValueError):
             self._tell(f"{self.path.name} is damaged, or no state of a fit; starting anew")
             return None
-        if found != fit:
+        if found == fit:
+            return state
+        if not quiet:
             self._tell(
                 f"{self.path.name} is of another fit (other images, options or version); starting "
                 "anew, it will be replaced"
             )
-            return None
-        return state
+        return None
 
 
 def _content(path: Path) -> bytes | None:

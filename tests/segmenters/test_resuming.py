@@ -41,7 +41,7 @@ every_training = pytest.mark.parametrize("segmenter", TRAINED.values(), ids=TRAI
 
 
 def windows(size: float = 1.0) -> list[FeatureMap]:
-    drawn = [feature_map(stripes(18, 18, n), noise=0.3) for n in (3, 4, 3, 4, 4)]
+    drawn = [feature_map(stripes(12, 12, n), noise=0.3) for n in (3, 4, 3, 4, 4)]
     return [replace(window, vectors=size * (window.vectors - 0.1)) for window in drawn]
 
 
@@ -87,9 +87,9 @@ def message(segmenter: Resumable) -> str:
 
 
 @every_training
-def test_it_is_the_same_after_one_step_some_steps_or_nearly_all(segmenter: Resumable) -> None:
+def test_it_is_the_same_after_one_step_and_after_some(segmenter: Resumable) -> None:
     whole = numbers(run(segmenter.fit(windows())))
-    for steps in (1, 20, 29):
+    for steps in (1, 20):
         keeper = Kept()
         stop(segmenter, windows(), keeper, (message(segmenter), steps + 1))
         assert keeper.place == f"step {steps} of 30"
