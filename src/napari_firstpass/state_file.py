@@ -169,7 +169,8 @@ def _unpacked(content: bytes, name: str) -> tuple[str, State]:
     if notes["sha256"] != _digest(arrays, told) or notes["firstpass-state"] != _FORMAT:
         raise ValueError("changed, or of another format")
     # Whoever can compute the digest has written what follows, so it needs no check of its own.
-    tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
+    # In memory of torch: matrix products may hang on where it begins.
+    tensors = {key: torch.from_numpy(array).clone() for key, array in arrays.items()}
     return notes["fit"], State(tensors=tensors, **json.loads(notes["state"]))
 
 

@@ -36,8 +36,9 @@ class State:
     done, total : int
         How many were done, of how many at most.
     tensors : mapping of str to float tensor
-        Finite numbers. Whole numbers are exact up to 2²⁴; they come back as 32-bit floats on the
-        CPU.
+        Finite numbers. Whole numbers are exact up to 2²⁴. They come back as 32-bit floats on the
+        CPU, row by row: where a tensor was laid out otherwise, copy them into one that is, or
+        products of matrices end in other last digits.
     notes : mapping of str
         What else there is, such as the state of random numbers; goes to JSON and back.
     """

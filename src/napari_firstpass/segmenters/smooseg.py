@@ -403,7 +403,8 @@ class _Training:
         """Go on from a state; return the labels of the last look."""
         self.turning.restore("projector", state.tensors, state.done)
         self.naming.restore("student", state.tensors, state.done)
-        self.teacher = state.tensors["teacher"].to(self.teacher)
+        # Laid out in memory as it was: sums run in that order, and their last digits hang on it.
+        self.teacher = torch.empty_like(self.teacher).copy_(state.tensors["teacher"])
         draws = bytearray.fromhex(state.notes["draws"])
         self.windows.rng.set_state(torch.frombuffer(draws, dtype=torch.uint8))
         return state.tensors["labels"].long().to(self.teacher.device)
