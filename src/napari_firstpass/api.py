@@ -22,6 +22,7 @@ from napari_firstpass.fitting import (
 )
 from napari_firstpass.grid import IDENTITY, Grid
 from napari_firstpass.image_work import Files, SegmentReport, Work
+from napari_firstpass.io.files import check_output
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.ground import metres_per_pixel
 from napari_firstpass.networks.semantic import SemanticModel
@@ -33,6 +34,7 @@ from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.resolution import common_imagery_steps, labelling_metres, opened_at
 from napari_firstpass.segmentation import ArraySink, Segmentation
 from napari_firstpass.semantic_labels import record_of, write_steps
+from napari_firstpass.state_file import StateFile
 from napari_firstpass.taxonomy import numbered_taxonomy
 from napari_firstpass.upsampling import upsampler_of
 
@@ -236,6 +238,7 @@ def fit_files(
     bands: str | None = None,
     cache: FeatureCache | None = None,
     metres: Metres = None,
+    state: str | os.PathLike[str] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SetModel:
     """Find classes that mean the same in many images, on windows spread over all of them.
@@ -255,8 +258,11 @@ def fit_files(
     metres : float, "auto" or None
         Side of pixels on the ground that all images are read with; ``"auto"`` for that of the
         coarsest. None for their own.
+    state : path or None
+        A file to go on from if it holds the state of an earlier run of the same fit, and to keep
+        that of this run in; removed at the end.
     on_progress : callable or None
-        Called with a `Progress` about every 100 ms of work.
+        Called with a `Progress` about every 100 ms of work; also to tell of an earlier state.
 
     Returns
     -------
@@ -272,8 +278,16 @@ def fit_files(
     --------
     >>> write_model("classes.firstpass", fit_files(["a.tif", "b.tif"]))  # doctest: +SKIP
     """
-    steps = fit_files_steps(images, config, FitOptions(bands=bands, cache=cache, metres=metres))
-    return run(guarded(steps), on_progress or ignore)
+    told = on_progress or ignore
+    kept = None
+    if state is not None:
+        check_output(Path(state), overwrite=True, forbid=map(Path, images))
+        kept = StateFile(state, tell=lambda text: told(Progress(0, 1, text)))
+    options = FitOptions(bands=bands, cache=cache, metres=metres, state=kept)
+    model = run(guarded(fit_files_steps(images, config, options)), told)
+    if kept is not None:
+        kept.remove()
+    return model
 
 
 def fit_files_steps(

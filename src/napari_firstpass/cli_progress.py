@@ -38,6 +38,10 @@ class Reporter:
         """Run ``steps`` to the end, showing how far they are."""
         return run(steps, self._show)
 
+    def note(self, text: str) -> None:
+        """Write a line of its own, whatever is shown at the moment."""
+        tqdm.write(f"{self._title}: {text}", file=sys.stderr)
+
     def _show(self, progress: Progress) -> None:
         share = progress.done / max(progress.total, 1)
         if not self._bar.disable:

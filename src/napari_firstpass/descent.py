@@ -13,12 +13,35 @@ import torch
 from napari_firstpass.errors import ComputeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
 _KEEP = (0.9, 0.999)
 _FLOOR = 1e-8
+
+
+class DivergedError(ComputeError):
+    """A training whose numbers are not finite any more.
+
+    Parameters
+    ----------
+    method : str
+        What was trained.
+    step : int
+        The step in which that was found, from 1; kept as attribute.
+    found : str
+        What was found instead of a finite number.
+    """
+
+    def __init__(self, method: str, step: int, found: str) -> None:
+        self.step = step
+        super().__init__(
+            expected="a finite loss",
+            found=f"{found} in step {step} of the training of {method}",
+            remedy="try another seed, fewer classes, or a method that trains nothing, such as "
+            "primaps: the same again would come to the same",
+        )
 
 
 @dataclass(slots=True)
@@ -31,12 +54,15 @@ class Adam:
         What to move, in place; they require gradients.
     rate : float
         Step size.
+    method : str
+        What is trained, for errors.
     steps : int
         How many were made.
     """
 
     numbers: Sequence[Tensor]
     rate: float
+    method: str = "a method"
     steps: int = 0
     _means: list[Tensor] = field(init=False)
     _squares: list[Tensor] = field(init=False)
@@ -45,21 +71,37 @@ class Adam:
         self._means = [torch.zeros_like(part) for part in self.numbers]
         self._squares = [torch.zeros_like(part) for part in self.numbers]
 
+    @property
+    def finite(self) -> bool:
+        """Whether all numbers are finite, and what is remembered of their slopes."""
+        return all(bool(part.isfinite().all()) for part in (*self.numbers, *self._squares))
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """Return all tensors that a later run goes on from, by names that begin with ``name``."""
+        parts = {"number": self.numbers, "mean": self._means, "square": self._squares}
+        return {
+            f"{name}.{kind}.{index}": part.detach()
+            for kind, some in parts.items()
+            for index, part in enumerate(some)
+        }
+
+    def restore(self, name: str, tensors: Mapping[str, Tensor], steps: int) -> None:
+        """Go on after ``steps`` steps, from what `tensors` returned then."""
+        self.steps = steps
+        for key, part in self.tensors(name).items():
+            part.copy_(tensors[key])
+
     def descend(self, loss: Tensor) -> None:
         """Take one step down a loss, () float tensor.
 
         Raises
         ------
-        ComputeError
+        DivergedError
             If the loss is not finite.
         """
         self.steps += 1
         if not bool(loss.isfinite()):
-            raise ComputeError(
-                expected="a finite loss",
-                found=f"{float(loss.detach())} in step {self.steps} of the training",
-                remedy="use a method that trains nothing, such as primaps, or fewer classes",
-            )
+            raise DivergedError(self.method, self.steps, str(float(loss.detach())))
         slopes = torch.autograd.grad(loss, list(self.numbers))
         lag, lag_of_squares = (1 - keep**self.steps for keep in _KEEP)
         with torch.no_grad():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.imagery import Metres
+    from napari_firstpass.training_state import StateStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +24,14 @@ class FitOptions:
     metres : float, "auto" or None
         Side of pixels on the ground that all images are read with; ``"auto"`` for that of the
         coarsest. None for their own, which must then be about the same.
+    state : StateStore or None
+        Where it is kept how far a fit has come, for another run to go on from.
     """
 
     bands: str | None = None
     cache: FeatureCache | None = None
     metres: Metres = None
+    state: StateStore | None = None
 
 
 DEFAULT_FIT = FitOptions()

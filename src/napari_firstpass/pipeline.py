@@ -21,7 +21,7 @@ from napari_firstpass.fit_options import DEFAULT_FIT
 from napari_firstpass.grid import Window
 from napari_firstpass.normalize import BandStats, FeatureScaler, filled, usable
 from napari_firstpass.progress import Progress, Span, Steps, relay
-from napari_firstpass.protocols import ProbeSegmenter
+from napari_firstpass.protocols import ProbeSegmenter, Resumable
 from napari_firstpass.refiners.guided_filter import GuidedFilterConfig, sharpen
 from napari_firstpass.refiners.small_regions import merge_small_regions
 from napari_firstpass.sampling import sample_area, sample_steps, set_sample_steps
@@ -29,6 +29,7 @@ from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.segmenters import SEGMENTERS
 from napari_firstpass.taxonomy import UNLABELLED
 from napari_firstpass.tiling import Tile, affordable, tiles
+from napari_firstpass.training_state import identity_steps
 from napari_firstpass.upsampling import upsampler_of
 from napari_firstpass.upsampling.upsampled import UpsampledBackbone
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from napari_firstpass.raster import Raster, RasterSource
     from napari_firstpass.sampling import OpenSource
     from napari_firstpass.segmentation import Labels
+    from napari_firstpass.training_state import StateStore
 
 _FEATURE_BYTES = 400 * 2**20
 """Of the sample: 1024 numbers for 4 x 4 pixels of 32 windows would be 512 MiB."""
@@ -153,7 +155,7 @@ def fit_set_steps(
     """
     _require_known(config)
     sample = yield from relay(set_sample_steps(images, config.seed), Span(0, 10, 100))
-    fit = fit_sample_steps(sample, config, cache=options.cache)
+    fit = fit_sample_steps(sample, config, cache=options.cache, state=options.state)
     return (yield from relay(fit, Span(10, 100, 100)))
 
 
@@ -179,6 +181,7 @@ def fit_sample_steps(
     config: SegmentConfig,
     *,
     cache: FeatureCache | None = None,
+    state: StateStore | None = None,
 ) -> Steps[FittedModel]:
     """Find classes on windows of one image, or of several that are to share them.
 
@@ -191,6 +194,8 @@ def fit_sample_steps(
         The options.
     cache : FeatureCache, optional
         Where features that are expensive are kept, now and when the model labels.
+    state : StateStore, optional
+        Where it is kept how far the fit has come.
 
     Raises
     ------
@@ -217,7 +222,7 @@ def fit_sample_steps(
         coded = _on_codes(maps, scaled, segmenter, head)
         scaler, scaled, segmenter = yield from relay(coded, Span(10, 10, 14))
     del maps
-    classes = yield from relay(segmenter.fit(scaled), Span(10, 14, 14))
+    classes = yield from relay(_classes_of(segmenter, scaled, state), Span(10, 14, 14))
     return FittedModel(stats, backbone, scaler, classes, guide_bands(roles), device, features)
 
 
@@ -239,6 +244,16 @@ def _on_codes(
         return as_they_are, codes, segmenter.with_probe(file.centres, scaled)
     scaler = FeatureScaler.of(codes)
     return scaler, _scaled(codes, scaler), segmenter
+
+
+def _classes_of(
+    segmenter: Segmenter, sample: Sequence[FeatureMap], state: StateStore | None
+) -> Steps[ClassModel]:
+    """Fit classes, from where an earlier run stood if the method can."""
+    if state is None or not isinstance(segmenter, Resumable):
+        return (yield from segmenter.fit(sample))
+    identity = yield from relay(identity_steps(segmenter, sample), Span(0, 0, 1))
+    return (yield from segmenter.fit(sample, keeper=state.begin(identity)))
 
 
 def _sample_features(

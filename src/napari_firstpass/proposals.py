@@ -7,6 +7,7 @@ mask proposals", TMLR 2024 (arXiv 2404.16818), section 3.2.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,17 +15,22 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_firstpass.progress import Progress, Steps
+from napari_firstpass.training_state import FORGETFUL, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_firstpass.features import FeatureMap
+    from napari_firstpass.training_state import Keeper
 
 BACKGROUND = 0
 """Id of cells that no mask claims: left-overs that would only blur the classes."""
 
 UNCLAIMED = -1
 """In place of the number of a mask, for such cells."""
+
+WINDOW = "window"
+"""What is counted while masks are proposed."""
 
 _ALL = slice(None)
 
@@ -222,6 +228,19 @@ class Proposals:
     count: int
     windows: tuple[int, ...]
 
+    @classmethod
+    def restored(cls, state: State | None, device: torch.device) -> Proposals:
+        """Return those in a state, of the windows that were taken apart by then; none of None."""
+        if state is None:
+            return cls(torch.empty(0, dtype=torch.int64, device=device), 0, ())
+        mask_of = state.tensors["mask_of"].long().to(device)
+        return cls(mask_of, state.notes["masks"], tuple(state.notes["windows"]))
+
+    def state(self, total: int) -> State:
+        """Return the state of a fit on ``total`` windows that has come so far, and no further."""
+        notes = {"masks": self.count, "windows": list(self.windows)}
+        return State(WINDOW, len(self.windows), total, {"mask_of": self.mask_of}, notes)
+
     def votes(self, classes: Tensor, count: int, part: slice | Tensor = _ALL) -> Tensor:
         """Return how many cells of each mask are of each class, (M, K) int64.
 
@@ -252,16 +271,24 @@ class Proposals:
         return torch.cat([without, classes])[self.mask_of[part] + 1]
 
 
-def propose_steps(sample: Sequence[FeatureMap], config: MaskConfig) -> Steps[Proposals]:
-    """Take all windows of a sample apart."""
-    numbers: list[Tensor] = []
-    count = 0
-    for done, window in enumerate(sample):
-        yield Progress(done, len(sample), "proposing masks")
+def propose_steps(
+    sample: Sequence[FeatureMap], config: MaskConfig, keeper: Keeper = FORGETFUL
+) -> Steps[Proposals]:
+    """Take all windows of a sample apart, but those that an earlier run did."""
+    found = Proposals.restored(keeper.restore(), sample[0].vectors.device)
+    numbers, windows, count = [found.mask_of], list(found.windows), found.count
+    for window in sample[len(windows) :]:
+        yield Progress(len(windows), len(sample), "proposing masks")
         ids = mask_ids(soft_masks(window.vectors, window.valid, config), config)[window.valid]
         used = ids != BACKGROUND
         kept, compact = torch.unique(ids[used], return_inverse=True)
         numbers.append(torch.full_like(ids, UNCLAIMED))
         numbers[-1][used] = compact + count
+        windows.append(len(ids))
         count += len(kept)
-    return Proposals(torch.cat(numbers), count, tuple(len(part) for part in numbers))
+        keeper.keep(partial(_state, numbers, count, windows, len(sample)))
+    return Proposals(torch.cat(numbers), count, tuple(windows))
+
+
+def _state(numbers: list[Tensor], count: int, windows: list[int], total: int) -> State:
+    return Proposals(torch.cat(numbers), count, tuple(windows)).state(total)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_firstpass.progress import Steps
     from napari_firstpass.raster import Raster
     from napari_firstpass.segmentation import Labels
+    from napari_firstpass.training_state import Keeper
 
 
 class Backbone(Protocol):
@@ -104,6 +105,27 @@ class Segmenter(Protocol):
 
     def fit(self, sample: Sequence[FeatureMap]) -> Steps[ClassModel]:
         """Return classes that fit ``sample``, windows spread over the image."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Segmenter, Protocol):
+    """A segmenter that works long, and can go on from where an earlier run of it stood."""
+
+    resumes: ClassVar[bool]
+    """True. What tells it from other segmenters."""
+
+    def fit(self, sample: Sequence[FeatureMap], *, keeper: Keeper = ...) -> Steps[ClassModel]:
+        """Return classes that fit ``sample``: the same, wherever it went on from.
+
+        Parameters
+        ----------
+        sample : sequence of FeatureMap
+            As in `Segmenter`.
+        keeper : Keeper
+            Asked for the state of an earlier run, and told the state of this one again and again.
+            By default, nothing is kept.
+        """
         ...
 
 

@@ -136,7 +136,7 @@ def test_training_moves_a_border_to_where_the_masks_have_theirs() -> None:
     masks = Proposals(torch.arange(1800) // 100, 18, (900, 900))
     start = LinearModel.of_prototypes(PrototypeModel(torch.tensor([[0.0], [4.0]]), 2.0))
     trainer = _Trainer(cells, cells, masks, EMConfig(), np.random.default_rng(0))
-    trained = run(trainer.train(start))
+    trained = run(trainer.train(trainer.begun(start)))
     assert float((start.nearest(cells) == known).float().mean()) < 0.97
     assert float((trained.nearest(cells) == known).float().mean()) > 0.98
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
 
     from napari_firstpass.fitting import SetModel
+    from napari_firstpass.progress import Steps
+    from napari_firstpass.state_file import StateFile
 
 
 def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
@@ -56,6 +58,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
     add("--runtime", choices=("torch", "openvino"), default=default.runtime, help=RUNTIMES)
     add("--no-cache", action="store_true", help="compute all features of networks anew")
+    add("--restart", action="store_true", help="do not go on from where an interrupted fit stood")
     add("--overwrite", action="store_true", help="replace an existing file")
     add("--json", action="store_true", help="print the result as JSON")
     reproduce.add_to(parser)
@@ -66,7 +69,7 @@ def _fit(options: Namespace) -> int:
     from napari_firstpass.fit_options import FitOptions
     from napari_firstpass.io.files import check_output
     from napari_firstpass.model_file import write_model
-    from napari_firstpass.progress import guarded
+    from napari_firstpass.state_file import StateFile, state_path
 
     if options.preset is not None:
         return reproduce.reproduce(options)
@@ -83,15 +86,16 @@ def _fit(options: Namespace) -> int:
         runtime=options.runtime,
     )
     # What may not be written is refused before the work.
-    check_output(
-        options.out, overwrite=options.overwrite, forbid=[*options.images, Path(options.projection)]
-    )
+    inputs = [*options.images, Path(options.projection)]
+    check_output(options.out, overwrite=options.overwrite, forbid=inputs)
+    check_output(state_path(options.out), overwrite=True, forbid=inputs)
     cache = feature_cache(options, config)
-    more = FitOptions(bands=options.bands, cache=cache, metres=options.resample)
-    steps = fit_files_steps(options.images, config, more)
     with Reporter(options.out.name) as reporter:
-        model = reporter.drive(guarded(steps))
+        state = StateFile(state_path(options.out), restart=options.restart, tell=reporter.note)
+        more = FitOptions(bands=options.bands, cache=cache, metres=options.resample, state=state)
+        model = _driven(reporter, fit_files_steps(options.images, config, more), state)
     write_model(options.out, model, overwrite=options.overwrite)
+    state.remove()
     tell_trouble(cache)
     result = _result(model, options, perf_counter() - start)
     if options.json:
@@ -99,6 +103,17 @@ def _fit(options: Namespace) -> int:
     else:
         print("\n".join(_summary(result)))
     return DONE
+
+
+def _driven(reporter: Reporter, steps: Steps[SetModel], state: StateFile) -> SetModel:
+    from napari_firstpass.progress import guarded
+
+    try:
+        return reporter.drive(guarded(steps))
+    except KeyboardInterrupt:
+        if state.kept is not None:
+            reporter.note(f"the same command goes on from {state.kept}")
+        raise
 
 
 def _result(model: SetModel, options: Namespace, seconds: float) -> dict[str, Any]:

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
     from napari_firstpass.recipes.reproducing import ReproduceOptions, Reproduction
 
-_DECIDED = ("method", "classes", "upsample", "bands", "runtime")
+_DECIDED = (
+    "method",
+    "classes",
+    "upsample",
+    "projection",
+    "bands",
+    "resample",
+    "runtime",
+    "restart",
+)
 """Options that a preset decides."""
 
 _OWN = ("steps", "oracle_selection", "crf", "flip", "test_side")
@@ -77,7 +86,7 @@ def reproduce(options: Namespace) -> int:
 def _folder(options: Namespace) -> Path:
     plain = SegmentConfig()
     usual = {key: getattr(plain, key, None) for key in _DECIDED}
-    said = [key for key, value in usual.items() if getattr(options, key) != value]
+    said = [key for key, value in usual.items() if getattr(options, key) not in (value, False)]
     _refuse(options, said, "without --preset, which decides it")
     folders: list[Path] = options.images
     if len(folders) != 1:

@@ -12,18 +12,20 @@ by gradient descent against a momentum copy; see `mask_groups` for what happens 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from napari_firstpass.mask_groups import ROUNDS, group_steps
 from napari_firstpass.normalize import valid_vectors
 from napari_firstpass.progress import Span, Steps, relay
 from napari_firstpass.proposals import DEFAULT_MASKS, MaskConfig, propose_steps
 from napari_firstpass.prototypes import PrototypeModel
+from napari_firstpass.training_state import FORGETFUL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_firstpass.features import FeatureMap
+    from napari_firstpass.training_state import Keeper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +48,15 @@ class PrimapsSegmenter:
     seed: int
     rounds: int = ROUNDS
     masks: MaskConfig = DEFAULT_MASKS
+    resumes: ClassVar[bool] = True
 
-    def fit(self, sample: Sequence[FeatureMap]) -> Steps[PrototypeModel]:
-        """Return classes that fit ``sample``; see `Segmenter`."""
+    def fit(
+        self, sample: Sequence[FeatureMap], *, keeper: Keeper = FORGETFUL
+    ) -> Steps[PrototypeModel]:
+        """Return classes that fit ``sample``; see `Resumable`. The masks are what is kept."""
         cells = valid_vectors(sample)
-        proposals = yield from relay(propose_steps(sample, self.masks), Span(0, 60, 100))
+        proposing = propose_steps(sample, self.masks, keeper)
+        proposals = yield from relay(proposing, Span(0, 60, 100))
         grouping = group_steps(cells, proposals, self.classes, seed=self.seed, rounds=self.rounds)
         centres = yield from relay(grouping, Span(60, 100, 100))
         return PrototypeModel.of(centres, cells)

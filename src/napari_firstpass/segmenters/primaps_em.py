@@ -12,14 +12,15 @@ well be interpolated after the fact.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from napari_firstpass.clustering import require_distinct
-from napari_firstpass.descent import Adam
+from napari_firstpass.descent import Adam, DivergedError
 from napari_firstpass.errors import OptionError
 from napari_firstpass.linear_model import LinearModel
 from napari_firstpass.mask_groups import group_steps
@@ -33,6 +34,7 @@ from napari_firstpass.proposals import (
     propose_steps,
 )
 from napari_firstpass.prototypes import PrototypeModel
+from napari_firstpass.training_state import FORGETFUL, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,12 +43,20 @@ if TYPE_CHECKING:
 
     from napari_firstpass.features import FeatureMap
     from napari_firstpass.protocols import Segmenter
+    from napari_firstpass.training_state import Keeper
 
 _MOST_LOGITS = 2**21
 """Cells times classes of one step: bounds its memory, and its time to about 100 ms."""
 
 _CELLS_TO_MEASURE = 100_000
 """How far apart cells lie is measured on about so many of them."""
+
+_METHOD = "primaps-em"
+
+_STEP = "step"
+"""What is counted while classes are trained."""
+
+_PARTS = ("directions", "gains", "offsets")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +148,7 @@ class PrimapsEMSegmenter:
     seed: int
     config: EMConfig = EMConfig()
     probe: EMConfig = PROBE
+    resumes: ClassVar[bool] = True
 
     def with_probe(self, centres: Tensor, outlines: Sequence[FeatureMap]) -> Segmenter:
         """Return what trains the classes of a probe on codes; see `ProbeSegmenter`."""
@@ -150,8 +161,9 @@ class PrimapsEMSegmenter:
         *,
         outlines: Sequence[FeatureMap] | None = None,
         centres: Tensor | None = None,
+        keeper: Keeper = FORGETFUL,
     ) -> Steps[LinearModel]:
-        """Return classes that fit ``sample``; see `Segmenter`.
+        """Return classes that fit ``sample``; see `Resumable`.
 
         Parameters
         ----------
@@ -164,6 +176,8 @@ class PrimapsEMSegmenter:
             The same windows, described by what masks are to be made of. By default, ``sample``.
         centres : (classes, D) tensor, optional
             Directions that the start ``probe`` needs.
+        keeper : Keeper
+            Keeps how far this has come: the masks, and later the training too.
 
         Raises
         ------
@@ -171,19 +185,24 @@ class PrimapsEMSegmenter:
             If the start is ``probe`` and there are no such directions.
         ImageContentError
             If fewer than ``classes`` vectors are distinct.
-        ComputeError
+        DivergedError
             If numbers overflow on the way.
         """
         cells = valid_vectors(sample)
         require_distinct(cells, self.classes)
-        masks = propose_steps(outlines or sample, self.config.masks)
+        masks = propose_steps(outlines or sample, self.config.masks, keeper)
         proposals = yield from relay(masks, Span(0, 20, 100))
         # Class by class and not cell by cell, all sums run along memory: ten times as fast.
         columns = cells.T.contiguous()
         seen = columns if views is None else _same_cells(sample, views)
         trainer = _Trainer(columns, seen, proposals, self.config, np.random.default_rng(self.seed))
-        start = yield from relay(self._start(cells, trainer, centres), Span(20, 30, 100))
-        model = yield from relay(trainer.train(start), Span(30, 100, 100))
+        state = keeper.restore()
+        if state is not None and state.counting == _STEP:
+            training = trainer.restored(state)
+        else:
+            beginning = self._start(cells, trainer, centres)
+            training = trainer.begun((yield from relay(beginning, Span(20, 30, 100))))
+        model = yield from relay(trainer.train(training, keeper), Span(30, 100, 100))
         return (yield from trainer.ordered(model))
 
     def _start(self, cells: Tensor, trainer: _Trainer, given: Tensor | None) -> Steps[LinearModel]:
@@ -229,6 +248,31 @@ def _same_cells(sample: Sequence[FeatureMap], views: Sequence[FeatureMap]) -> Te
     return torch.cat([view.vectors[:, window.valid] for window, view in pairs], 1)
 
 
+@dataclass(slots=True)
+class _Training:
+    """A training under way.
+
+    ``looked`` is what the slow classes were when all cells were last looked at, and ``draws`` the
+    state of random numbers before the first step.
+    """
+
+    fast: LinearModel
+    slow: LinearModel
+    looked: LinearModel
+    adam: Adam
+    draws: dict[str, Any]
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors that a later run goes on from; offsets that are not trained are the same."""
+        models = {"slow": self.slow, "looked": self.looked}
+        return self.adam.tensors("fast") | {
+            f"{name}.{part}": getattr(model, part)
+            for name, model in models.items()
+            for part in _PARTS
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class _Trainer:
     """The cells of a sample, with what is done to them again and again."""
@@ -239,30 +283,70 @@ class _Trainer:
     config: EMConfig
     rng: np.random.Generator
 
-    def train(self, start: LinearModel) -> Steps[LinearModel]:
-        """Return the slow classes after EM from a start."""
-        fast, slow = _trainable(start, offsets=self.config.offsets), start
+    def begun(self, start: LinearModel) -> _Training:
+        """Return a training before its first step."""
+        fast = _trainable(start, offsets=self.config.offsets)
         adam = _adam(fast, self.config.rate)
-        batches = self._batches(start.count)
-        before = yield from self._classes_of_cells(slow)
-        for step in range(1, self.config.steps + 1):
+        return _Training(fast, start, start, adam, dict(self.rng.bit_generator.state))
+
+    def restored(self, state: State) -> _Training:
+        """Return a training as it was after some steps."""
+        tensors = {name: tensor.to(self.cells.device) for name, tensor in state.tensors.items()}
+        slow, looked = (
+            LinearModel(*(tensors[f"{name}.{part}"] for part in _PARTS))
+            for name in ("slow", "looked")
+        )
+        self.rng.bit_generator.state = state.notes["draws"]
+        training = replace(self.begun(slow), looked=looked)
+        training.adam.restore("fast", tensors, state.done)
+        return training
+
+    def train(self, training: _Training, keeper: Keeper = FORGETFUL) -> Steps[LinearModel]:
+        """Return the slow classes after EM, or what is left of it.
+
+        Raises
+        ------
+        DivergedError
+            If numbers overflow.
+        """
+        batches = self._batches(training.slow.count)
+        for _ in range(training.adam.steps):
+            next(batches)
+        before = yield from self._classes_of_cells(training.looked)
+        for step in range(training.adam.steps + 1, self.config.steps + 1):
             yield Progress(step, self.config.steps, "training classes")
-            part = next(batches)
-            nearest = slow.nearest(self.cells.index_select(1, part))
-            winners = self.proposals.votes(nearest, slow.count, part).argmax(1)
-            targets = self.proposals.spread(winners, part)
-            logits = fast.logits(self.seen.index_select(1, part))
-            loss = focal_loss(logits, targets, self.config.focus)
-            adam.descend(loss)
-            if step % self.config.every == 0:
-                keep = momentum(step // self.config.every - 1, self.config.momentum)
-                slow = slow.blend(_fixed(fast), keep)
+            self._step(training, next(batches))
             if step % self.config.check == 0:
-                now = yield from self._classes_of_cells(slow)
+                now = yield from self._classes_of_cells(training.slow)
                 if float((now != before).float().mean()) < self.config.settled:
                     break
-                before = now
-        return slow
+                before, training.looked = now, training.slow
+            keeper.keep(partial(self._state, training))
+        return training.slow
+
+    def _step(self, training: _Training, part: Tensor) -> None:
+        """Train the fast classes on some cells, and let the slow ones follow if it is time."""
+        fast, slow, adam = training.fast, training.slow, training.adam
+        nearest = slow.nearest(self.cells.index_select(1, part))
+        winners = self.proposals.votes(nearest, slow.count, part).argmax(1)
+        targets = self.proposals.spread(winners, part)
+        logits = fast.logits(self.seen.index_select(1, part))
+        adam.descend(focal_loss(logits, targets, self.config.focus))
+        if not adam.finite:
+            raise DivergedError(_METHOD, adam.steps, "numbers that overflow")
+        if adam.steps % self.config.every == 0:
+            keep = momentum(adam.steps // self.config.every - 1, self.config.momentum)
+            training.slow = slow.blend(_fixed(fast), keep)
+
+    def _state(self, training: _Training) -> State:
+        masks = self.proposals.state(len(self.proposals.windows))
+        return State(
+            _STEP,
+            training.adam.steps,
+            self.config.steps,
+            {**masks.tensors, **training.tensors},
+            {**masks.notes, "draws": training.draws},
+        )
 
     def cosine_kmeans(self, count: int) -> Steps[LinearModel]:
         """Return unit directions that many cells are close to, after some epochs of descent."""
@@ -271,7 +355,7 @@ class _Trainer:
             directions, torch.ones_like(directions[:, 0]), directions.new_zeros(count)
         )
         moving = start.directions.clone().requires_grad_()
-        adam = Adam([moving], self.config.rate)
+        adam = Adam([moving], self.config.rate, _METHOD)
         batches = self._batches(count)
         steps = self.config.epochs * (len(self.proposals.windows) // self._batch(count))
         for step in range(1, steps + 1):
@@ -374,4 +458,4 @@ def _fixed(model: LinearModel) -> LinearModel:
 
 def _adam(model: LinearModel, rate: float) -> Adam:
     numbers = (model.directions, model.gains, model.offsets)
-    return Adam([part for part in numbers if part.requires_grad], rate)
+    return Adam([part for part in numbers if part.requires_grad], rate, _METHOD)

@@ -16,7 +16,8 @@ affinity at the end.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -24,17 +25,19 @@ from torch.nn import functional
 
 from napari_firstpass.clustering import kmeans, require_distinct, squared_distances
 from napari_firstpass.descent import Adam
-from napari_firstpass.errors import ComputeError
+from napari_firstpass.descent import DivergedError as Diverged
 from napari_firstpass.merging import merged
 from napari_firstpass.normalize import valid_vectors
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.projection import ProjectedModel, Projector
 from napari_firstpass.smoothness import gaussian_waves, on_waves, shift_for, smoothness
+from napari_firstpass.training_state import FORGETFUL, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari_firstpass.features import FeatureMap
+    from napari_firstpass.training_state import Keeper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,24 +146,23 @@ _LEAST_LOGIT = -20.0
 with which processors compute many times slower. At the published τ = 0.1 none is less."""
 
 
-class DivergedError(ComputeError):
-    """The loss is not a finite number any more.
+_METHOD = "smooseg"
+
+
+class DivergedError(Diverged):
+    """The loss, or what is learned, is not finite any more.
 
     Attributes
     ----------
     step : int
         The step in which that was found, from 1.
     last_good : ProjectedModel
-        The classes of the last step whose loss was finite.
+        The classes of the step before.
     """
 
     def __init__(self, step: int, last_good: ProjectedModel) -> None:
-        self.step, self.last_good = step, last_good
-        super().__init__(
-            expected="a loss that is a number",
-            found=f"none in step {step} of training",
-            remedy="try another seed or the method primaps, and report this if it stays",
-        )
+        self.last_good = last_good
+        super().__init__(_METHOD, step, "none")
 
 
 class Cells(Protocol):
@@ -208,9 +210,12 @@ class SmooSegSegmenter:
     classes: int
     seed: int
     config: SmooSegConfig = DEFAULT
+    resumes: ClassVar[bool] = True
 
-    def fit(self, sample: Sequence[FeatureMap]) -> Steps[ProjectedModel]:
-        """Return classes that fit ``sample``; see `Segmenter`.
+    def fit(
+        self, sample: Sequence[FeatureMap], *, keeper: Keeper = FORGETFUL
+    ) -> Steps[ProjectedModel]:
+        """Return classes that fit ``sample``; see `Resumable`. The training is what is kept.
 
         Raises
         ------
@@ -220,10 +225,15 @@ class SmooSegSegmenter:
             If the loss becomes NaN or infinite.
         """
         cells = [window.vectors[:, window.valid] for window in sample if bool(window.valid.any())]
-        return (yield from self.fit_cells(cells, valid_vectors(sample)))
+        return (yield from self.fit_cells(cells, valid_vectors(sample), keeper=keeper))
 
     def fit_cells(
-        self, cells: Cells, vectors: Tensor, look: Look | None = None
+        self,
+        cells: Cells,
+        vectors: Tensor,
+        look: Look | None = None,
+        *,
+        keeper: Keeper = FORGETFUL,
     ) -> Steps[ProjectedModel]:
         """Return classes that fit windows, which may be too many to be held at once.
 
@@ -235,6 +245,8 @@ class SmooSegSegmenter:
             Some of all cells, or all.
         look : Look, optional
             What to do with the classes that are learned so far.
+        keeper : Keeper
+            As in `fit`.
 
         Raises
         ------
@@ -247,7 +259,8 @@ class SmooSegSegmenter:
         probe = vectors[torch.randperm(len(vectors), generator=rng)[:_PROBE].to(vectors.device)]
         signal = _Signal.of(probe, self.config, rng)
         training = _Training.of(start, windows, signal)
-        state = yield from relay(self._train(training, vectors, probe, look), Span(20, 98, 100))
+        learning = self._train(training, vectors, probe, look, keeper)
+        state = yield from relay(learning, Span(20, 98, 100))
         return (yield from relay(self._classes(state, vectors, probe), Span(98, 100, 100)))
 
     def _start(self, vectors: Tensor, rng: torch.Generator) -> Steps[_State]:
@@ -268,28 +281,35 @@ class SmooSegSegmenter:
         return replace(state, student=prototypes, teacher=prototypes, temperature=temperature)
 
     def _train(
-        self, training: _Training, vectors: Tensor, probe: Tensor, look: Look | None = None
+        self,
+        training: _Training,
+        vectors: Tensor,
+        probe: Tensor,
+        look: Look | None = None,
+        keeper: Keeper = FORGETFUL,
     ) -> Steps[_State]:
+        begun = keeper.restore()
+        before = None if begun is None else training.restore(begun)
         good = training.snapshot()
-        before = yield from relay(self._labels(good, probe), Span(0, 0, 1))
-        for step in range(1, self.config.steps + 1):
+        if before is None:
+            before = yield from relay(self._labels(good, probe), Span(0, 0, 1))
+        for step in range(training.steps + 1, self.config.steps + 1):
             yield Progress(step - 1, self.config.steps, "learning classes")
-            used = training.snapshot()
-            if not (used.finite and training.step()):
+            if not (training.step() and training.finite):
                 raise DivergedError(step, (yield from self._classes(good, vectors, probe)))
-            good = used
+            good = training.snapshot()
             if look is not None and step % look.every == 0:
-                classes = yield from self._classes(training.snapshot(), vectors, probe)
+                classes = yield from self._classes(good, vectors, probe)
                 span = Span(step, step, self.config.steps)
                 yield from relay(look.at(step, classes), span)
             if step % _LOOK_EVERY == 0:
-                looking = self._labels(training.snapshot(), probe)
+                looking = self._labels(good, probe)
                 now = yield from relay(looking, Span(step, step, self.config.steps))
                 if _changed(before, now, self.classes) < self.config.settled:
                     break
                 before = now
-        last = training.snapshot()
-        return last if last.finite else good
+            keeper.keep(partial(training.state, before))
+        return good
 
     def _classes(self, state: _State, vectors: Tensor, probe: Tensor) -> Steps[ProjectedModel]:
         """Join prototypes to classes, the most frequent first."""
@@ -343,11 +363,6 @@ class _State:
     ) -> _State:
         moved = Projector(*(tensor.to(device) for tensor in projector.tensors))
         return cls(moved, prototypes.to(device), prototypes.to(device), temperature)
-
-    @property
-    def finite(self) -> bool:
-        tensors = (*self.projector.tensors, self.student, self.teacher)
-        return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
     def groups(self, vectors: Tensor) -> Tensor:
         """Return the prototype (n,) that the teacher gives vectors (n, D)."""
@@ -438,10 +453,43 @@ class _Training:
         projector = Projector(*(t.requires_grad_() for t in start.projector.detached().tensors))
         student = start.student.detach().clone().requires_grad_()
         # Each term of the energy moves one of the two, and says nothing of the other.
-        turning = Adam(projector.tensors, config.projector_rate)
-        naming = Adam([student], config.prototype_rate)
+        turning = Adam(projector.tensors, config.projector_rate, _METHOD)
+        naming = Adam([student], config.prototype_rate, _METHOD)
         own = projector, student, start.teacher
         return cls(*own, start.temperature, windows, signal, shifts, turning, naming)
+
+    @property
+    def steps(self) -> int:
+        """How many were made."""
+        return self.turning.steps
+
+    @property
+    def finite(self) -> bool:
+        """Whether all that was learned is; the teacher was a student before."""
+        return self.turning.finite and self.naming.finite
+
+    def state(self, labels: Tensor) -> State:
+        """Return what a later run goes on from; ``labels`` are those of the last look."""
+        own = {"teacher": self.teacher, "labels": labels}
+        draws = self.windows.rng.get_state().numpy().tobytes().hex()
+        return State(
+            "step",
+            self.steps,
+            self.windows.config.steps,
+            {**own, **self.turning.tensors("projector"), **self.naming.tensors("student")},
+            {"draws": draws, "waiting": self.windows.waiting},
+        )
+
+    def restore(self, state: State) -> Tensor:
+        """Go on from a state; return the labels of the last look."""
+        self.turning.restore("projector", state.tensors, state.done)
+        self.naming.restore("student", state.tensors, state.done)
+        # Laid out in memory as it was: sums run in that order, and their last digits hang on it.
+        self.teacher = torch.empty_like(self.teacher).copy_(state.tensors["teacher"])
+        draws = bytearray.fromhex(state.notes["draws"])
+        self.windows.rng.set_state(torch.frombuffer(draws, dtype=torch.uint8))
+        self.windows.waiting[:] = state.notes["waiting"]
+        return state.tensors["labels"].long().to(self.teacher.device)
 
     def snapshot(self) -> _State:
         """Return what was learned so far; further steps do not change it."""
