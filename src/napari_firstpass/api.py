@@ -16,9 +16,11 @@ from napari_firstpass.errors import ImageContentError, ImageReadError, OptionErr
 from napari_firstpass.fit_options import DEFAULT_FIT, FitOptions
 from napari_firstpass.fitting import ReadyModel, SetModel, shown_references, weights_of
 from napari_firstpass.grid import IDENTITY, Grid
+from napari_firstpass.hint_pairing import paired_hints_steps
 from napari_firstpass.imagery import Imagery
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.ground import metres_per_pixel
+from napari_firstpass.io.hint_file import hint_files
 from napari_firstpass.io.label_file import LabelFile
 from napari_firstpass.networks.semantic import SemanticModel
 from napari_firstpass.own_classes import OwnClasses, load_model_steps
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from napari_firstpass.bands import Role
     from napari_firstpass.feature_cache import FeatureCache
+    from napari_firstpass.hints import HintSet
     from napari_firstpass.protocols import LabelSink
     from napari_firstpass.raster import RasterSource
     from napari_firstpass.sampling import OpenSource
@@ -235,6 +238,7 @@ def fit_files(
     *,
     bands: str | None = None,
     cache: FeatureCache | None = None,
+    hints: Sequence[str | os.PathLike[str]] = (),
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SetModel:
     """Find classes that mean the same in many images, on windows spread over all of them.
@@ -250,6 +254,9 @@ def fit_files(
         What the bands are, such as ``"r,g,b,n"``, where the files do not say it.
     cache : FeatureCache, optional
         Where the features of networks are kept between runs.
+    hints : sequence of path
+        Label files that say of some places of some images what is there, and nothing (0) of all
+        others. The classes that they name come first, under their names.
     on_progress : callable or None
         Called with a `Progress` about every 100 ms of work.
 
@@ -261,13 +268,15 @@ def fit_files(
     Raises
     ------
     FirstPassError
-        See `segment_file`; and `ImageryError` if the images are not of one kind.
+        See `segment_file`; `ImageryError` if the images are not of one kind; and
+        `GridMismatchError` or `TaxonomyError` if hints fit no image, or each other.
 
     Examples
     --------
     >>> write_model("classes.firstpass", fit_files(["a.tif", "b.tif"]))  # doctest: +SKIP
     """
-    steps = fit_files_steps(images, config, FitOptions(bands=bands, cache=cache))
+    options = FitOptions(bands=bands, cache=cache, hints=hint_files(hints))
+    steps = fit_files_steps(images, config, options)
     return run(guarded(steps), on_progress or ignore)
 
 
@@ -322,22 +331,26 @@ def fit_sources_steps(
     backbone_factory(config.backbone, config.runtime)
     upsampler_of(config.upsample)
     imagery = yield from relay(_common_imagery(images), Span(0, 5, 100))
-    fit = fit_set_steps([image.open for image in images], config, options)
+    names, opens = [image.name for image in images], [image.open for image in images]
+    pairing = paired_hints_steps(names, opens, options.hints, config.classes)
+    hints = yield from relay(pairing, Span(5, 5, 100))
+    fit = fit_set_steps(opens, config, options, hints)
     fitted = yield from relay(fit, Span(5, 100, 100))
-    names = [image.name for image in images]
     return SetModel(
         stats=fitted.stats,
         scaler=fitted.scaler,
         classes=fitted.classes,
         features=fitted.features,
         config=config,
-        taxonomy=numbered_taxonomy(config.classes),
+        taxonomy=(hints.taxonomy if hints else numbered_taxonomy)(config.classes),
         imagery=imagery,
-        provenance=_set_record(config, names, options.bands),
+        provenance=_set_record(config, names, options.bands, hints),
     )
 
 
-def _set_record(config: SegmentConfig, names: list[str], bands: str | None) -> Provenance:
+def _set_record(
+    config: SegmentConfig, names: list[str], bands: str | None, hints: HintSet | None
+) -> Provenance:
     chosen = {key: getattr(config, key) for key in ("method", "classes", "seed")}
     weights, finer = weights_of(config)
     return Provenance(
@@ -347,6 +360,7 @@ def _set_record(config: SegmentConfig, names: list[str], bands: str | None) -> P
             **({"upsample_sha256": finer} if finer else {}),
             "bands": bands,
             "fitted_on": names,
+            **({} if hints is None else hints.record),
         },
         source=f"{len(names)} images",
         weights_sha256=weights,

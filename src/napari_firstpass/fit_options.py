@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_firstpass.feature_cache import FeatureCache
+    from napari_firstpass.hints import NamedHints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +20,13 @@ class FitOptions:
         What the user said that the bands are, such as ``"r,g,b,n"``.
     cache : FeatureCache or None
         Where features that are expensive are kept between runs.
+    hints : tuple of NamedHints
+        Places of which somebody says what is there, on some of the images.
     """
 
     bands: str | None = None
     cache: FeatureCache | None = None
+    hints: tuple[NamedHints, ...] = ()
 
 
 DEFAULT_FIT = FitOptions()

@@ -41,6 +41,14 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--backbone", default=default.backbone, help=f"{networks} [%(default)s]")
     add("--upsample", default=default.upsample, help=f"{finer_help()} [%(default)s]")
     add("--classes", type=int, default=default.classes, help=f"2 to {MAX_CLASSES} [%(default)s]")
+    add(
+        "--hints",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="LABELS.tif",
+        help="label files of some of the images, sparse: their classes come first, by name",
+    )
     add("--bands", metavar="r,g,b,n", help="what the files' bands are, in order; - leaves one out")
     add("--seed", type=int, default=default.seed, help="of all random choices [%(default)s]")
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
@@ -54,6 +62,7 @@ def _fit(options: Namespace) -> int:
     from napari_firstpass.api import fit_files_steps
     from napari_firstpass.fit_options import FitOptions
     from napari_firstpass.io.files import check_output
+    from napari_firstpass.io.hint_file import hint_files
     from napari_firstpass.model_file import write_model
     from napari_firstpass.progress import guarded
 
@@ -68,9 +77,11 @@ def _fit(options: Namespace) -> int:
         runtime=options.runtime,
     )
     # What may not be written is refused before the work.
-    check_output(options.out, overwrite=options.overwrite, forbid=options.images)
+    inputs = [*options.images, *options.hints]
+    check_output(options.out, overwrite=options.overwrite, forbid=inputs)
     cache = feature_cache(options, config)
-    steps = fit_files_steps(options.images, config, FitOptions(bands=options.bands, cache=cache))
+    more = FitOptions(bands=options.bands, cache=cache, hints=hint_files(options.hints))
+    steps = fit_files_steps(options.images, config, more)
     with Reporter(options.out.name) as reporter:
         model = reporter.drive(guarded(steps))
     write_model(options.out, model, overwrite=options.overwrite)
@@ -91,6 +102,7 @@ def _result(model: SetModel, options: Namespace, seconds: float) -> dict[str, An
         "method": model.config.method,
         "backbone": model.config.backbone,
         "classes": len(model.taxonomy),
+        "hinted": model.provenance.config.get("hinted", []),
         "bands": [role or "unnamed" for role in model.imagery.roles],
         "metres_per_pixel": model.imagery.metres,
         "seconds": round(seconds, 2),
@@ -104,8 +116,10 @@ def _summary(result: dict[str, Any]) -> list[str]:
     metres = result["metres_per_pixel"]
     size = "pixels of unknown size" if metres is None else f"pixels of {metres:.3g} m"
     memory = f", {result['peak_memory_mb']} MB at most" if result["peak_memory_mb"] else ""
+    hinted = result["hinted"]
     return [
         f"{result['model']}: {result['classes']} classes from {result['images']} images",
+        *([f"  by hints    {', '.join(hinted)}"] if hinted else []),
         f"  images      {', '.join(result['bands'])}; {size}",
         f"  found by    {result['method']} on {result['backbone']}",
         f"  took        {result['seconds']:.1f} s{memory}",
