@@ -39,7 +39,7 @@ _RARE = 0.05
 """No part is taken to be rarer than this share of an even one."""
 _LOOKS = 3
 _LEAST_EXAMPLES = 4
-_RECOGNISED = 0.5
+_RECOGNISED = 0.65
 """Classes of which less of the examples is recognised at the start have several looks."""
 _THIN = 1e-3
 """Least variance of examples, of that of the sample."""
