@@ -111,8 +111,8 @@ def pinned_steps(
     examples : Examples
         Of C classes.
     segmenter : Segmenter
-        Finds ``count`` classes without examples. The ``count`` − C of these that hold least of the
-        examples are what the others start from; where all have examples, it is not asked.
+        Finds ``count`` classes without examples. The ``count`` − C of these that are least like any
+        example are what the others start from; where all have examples, it is not asked.
     count : int
         At least C.
 
@@ -123,18 +123,20 @@ def pinned_steps(
         differ.
     """
     named = len(examples.names)
-    start = examples.vectors[:0]
-    if count > named:
-        found = yield from relay(segmenter.fit(sample), Span(0, 80, 100))
-        start = yield from relay(_unlike(sample, examples, found, count - named), Span(80, 85, 100))
     cells = valid_vectors(sample)
     cells = cells[:: -(-len(cells) // _CELLS)]
     parts = _Parts.of(examples)
     for _ in range(_LOOKS - 1):
         model = _Mixture.of(examples, parts, cells).model(parts, named)
-        parts = yield from parts.split(examples, _poor(model, examples))
-    parts = parts.beside(start, named)
+        parts = yield from relay(parts.split(examples, _poor(model, examples)), Span(0, 0, 100))
     mixture = _Mixture.of(examples, parts, cells)
+    if count > named:
+        found = yield from relay(segmenter.fit(sample), Span(0, 80, 100))
+        means = yield from relay(_means(sample, found), Span(80, 85, 100))
+        apart = mixture.distances(means)
+        chosen = torch.argsort(apart, descending=True, stable=True)[: count - named]
+        parts = parts.beside(means[chosen], named)
+        mixture = _Mixture.of(examples, parts, cells)
     for done in range(_ROUNDS):
         yield Progress(85 + 15 * done // _ROUNDS, 100, "fitting classes to the hints")
         mixture = mixture.moved(examples, parts, cells)
@@ -156,24 +158,17 @@ def _poor(model: ClassModel, examples: Examples) -> list[int]:
     return (sums < _RECOGNISED * sizes).nonzero()[:, 0].tolist()
 
 
-def _unlike(
-    sample: Sequence[FeatureMap], examples: Examples, found: ClassModel, wanted: int
-) -> Steps[Tensor]:
-    """Return the means (wanted, D) of those classes found that hold least of the examples."""
-    size = examples.mass.new_zeros(found.count)
-    sums = examples.vectors.new_zeros(found.count, examples.vectors.shape[1])
+def _means(sample: Sequence[FeatureMap], found: ClassModel) -> Steps[Tensor]:
+    """Return the mean vectors (K, D) of classes that were found; 0 for those without a cell."""
+    size = sample[0].vectors.new_zeros(found.count)
+    sums = size.new_zeros(found.count, len(sample[0].vectors))
     for done, window in enumerate(sample):
         yield Progress(done, len(sample), "looking at classes")
         cells = window.vectors[:, window.valid].T
         own = functional.one_hot(_classes_of(found, cells), found.count).to(cells)
         size += own.sum(0)
         sums += own.T @ cells
-    said = functional.one_hot(_classes_of(found, examples.vectors), found.count)
-    held = examples.mass @ said.to(examples.mass)
-    # What won no cell of the sample is nothing to start from, if there is anything else.
-    held[size == 0] = 2
-    chosen = torch.argsort(held, stable=True)[:wanted]
-    return sums[chosen] / size[chosen, None].clamp_min(1)
+    return sums / size[:, None].clamp_min(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,13 +244,21 @@ class _Mixture:
         between = _second_moment(means, mass)
         return _Mixture(means, second - between, shares / shares.sum())
 
+    def over_covariance(self, vectors: Tensor) -> Tensor:
+        """Return vectors (n, D) times the inverse of the covariance, which is drawn to a ball."""
+        even = self.covariance.diagonal().mean().clamp_min(1e-6)
+        ball = even * torch.eye(len(self.covariance)).to(self.covariance)
+        drawn = torch.lerp(self.covariance, ball, _ROUND)
+        return torch.linalg.solve(drawn.double(), vectors.T.double()).T.to(vectors)
+
+    def distances(self, vectors: Tensor) -> Tensor:
+        """Return how far (n,) vectors (n, D) are from the nearest part, by its covariance."""
+        apart = [(vectors - mean) * self.over_covariance(vectors - mean) for mean in self.means]
+        return torch.stack(apart).sum(2).amin(0)
+
     def linear(self) -> tuple[Tensor, Tensor]:
         """Return weights (M, D) and offsets (M,) of the logits."""
-        size = len(self.covariance)
-        even = self.covariance.diagonal().mean().clamp_min(1e-6)
-        round_one = even * torch.eye(size).to(self.covariance)
-        drawn = torch.lerp(self.covariance, round_one, _ROUND)
-        weights = torch.linalg.solve(drawn.double(), self.means.T.double()).T.to(self.means)
+        weights = self.over_covariance(self.means)
         return weights, self.shares.log() - (weights * self.means).sum(1) / 2
 
     def model(self, parts: _Parts, named: int) -> MixtureModel:
