@@ -249,7 +249,8 @@ class _Mixture:
         even = self.covariance.diagonal().mean().clamp_min(1e-6)
         ball = even * torch.eye(len(self.covariance)).to(self.covariance)
         drawn = torch.lerp(self.covariance, ball, _ROUND)
-        return torch.linalg.solve(drawn.double(), vectors.T.double()).T.to(vectors)
+        solved: Tensor = torch.linalg.solve(drawn.double(), vectors.T.double())
+        return solved.T.to(vectors)
 
     def distances(self, vectors: Tensor) -> Tensor:
         """Return how far (n,) vectors (n, D) are from the nearest part, by its covariance."""
