@@ -21,10 +21,12 @@ from napari_firstpass.fitting import (
     weights_of,
 )
 from napari_firstpass.grid import IDENTITY, Grid
+from napari_firstpass.hint_pairing import paired_hints_steps
 from napari_firstpass.image_work import Files, SegmentReport, Work
 from napari_firstpass.io.files import check_output
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.ground import metres_per_pixel
+from napari_firstpass.io.hint_file import hint_files
 from napari_firstpass.networks.semantic import SemanticModel
 from napari_firstpass.own_classes import OwnClasses, load_model_steps
 from napari_firstpass.pipeline import fit_set_steps, segment_steps
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
     from napari_firstpass.bands import Role
     from napari_firstpass.feature_cache import FeatureCache
+    from napari_firstpass.hints import HintSet
     from napari_firstpass.imagery import Metres
     from napari_firstpass.raster import RasterSource
     from napari_firstpass.sampling import OpenSource
@@ -239,6 +242,7 @@ def fit_files(
     cache: FeatureCache | None = None,
     metres: Metres = None,
     state: str | os.PathLike[str] | None = None,
+    hints: Sequence[str | os.PathLike[str]] = (),
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SetModel:
     """Find classes that mean the same in many images, on windows spread over all of them.
@@ -261,6 +265,9 @@ def fit_files(
     state : path or None
         A file to go on from if it holds the state of an earlier run of the same fit, and to keep
         that of this run in; removed at the end.
+    hints : sequence of path
+        Label files that say of some places of some images what is there, and nothing (0) of all
+        others. The classes that they name come first, under their names.
     on_progress : callable or None
         Called with a `Progress` about every 100 ms of work; also to tell of an earlier state.
 
@@ -272,7 +279,8 @@ def fit_files(
     Raises
     ------
     FirstPassError
-        See `segment_file`; and `ImageryError` if the images are not of one kind.
+        See `segment_file`; `ImageryError` if the images are not of one kind; and
+        `GridMismatchError` or `TaxonomyError` if hints fit no image, or each other.
 
     Examples
     --------
@@ -281,9 +289,11 @@ def fit_files(
     told = on_progress or ignore
     kept = None
     if state is not None:
-        check_output(Path(state), overwrite=True, forbid=map(Path, images))
+        check_output(Path(state), overwrite=True, forbid=map(Path, [*images, *hints]))
         kept = StateFile(state, tell=lambda text: told(Progress(0, 1, text)))
-    options = FitOptions(bands=bands, cache=cache, metres=metres, state=kept)
+    options = FitOptions(
+        bands=bands, cache=cache, metres=metres, state=kept, hints=hint_files(hints)
+    )
     model = run(guarded(fit_files_steps(images, config, options)), told)
     if kept is not None:
         kept.remove()
@@ -345,25 +355,43 @@ def fit_sources_steps(
     looking = common_imagery_steps(named, options.metres)
     imagery = yield from relay(looking, Span(0, 5, 100))
     at = None if options.metres is None else imagery.metres
+    hints = yield from relay(_hints(images, config, options), Span(5, 5, 100))
     opened = [open_ if at is None else opened_at(open_, at, name) for name, open_ in named]
-    fit = fit_set_steps(opened, config, options)
+    fit = fit_set_steps(opened, config, options, hints)
     fitted = yield from relay(fit, Span(5, 100, 100))
-    names = [image.name for image in images]
     return SetModel(
         stats=fitted.stats,
         scaler=fitted.scaler,
         classes=fitted.classes,
         features=fitted.features,
         config=config,
-        taxonomy=numbered_taxonomy(config.classes),
+        taxonomy=(hints.taxonomy if hints else numbered_taxonomy)(config.classes),
         imagery=imagery,
-        provenance=_set_record(config, names, options.bands, at),
+        provenance=_set_record(config, [image.name for image in images], options.bands, at, hints),
         head=None if head is None else head.head,
     )
 
 
+def _hints(
+    images: Sequence[NamedSource], config: SegmentConfig, options: FitOptions
+) -> Steps[HintSet | None]:
+    """Return what somebody says of places, for the images that they are on."""
+    if options.hints and (options.metres is not None or config.projection != "none"):
+        raise OptionError(
+            expected="hints on images and features as they are",
+            found="another resolution" if options.metres is not None else "a projection",
+            remedy="leave out the hints or the other",
+        )
+    names, opens = [image.name for image in images], [image.open for image in images]
+    return (yield from paired_hints_steps(names, opens, options.hints, config.classes))
+
+
 def _set_record(
-    config: SegmentConfig, names: list[str], bands: str | None, metres: float | None
+    config: SegmentConfig,
+    names: list[str],
+    bands: str | None,
+    metres: float | None,
+    hints: HintSet | None,
 ) -> Provenance:
     chosen = {key: getattr(config, key) for key in ("method", "classes", "seed")}
     weights, finer = weights_of(config)
@@ -376,6 +404,7 @@ def _set_record(
             "bands": bands,
             **({} if metres is None else {"fitted_at_m": metres}),
             "fitted_on": names,
+            **({} if hints is None else hints.record),
         },
         source=f"{len(names)} images",
         weights_sha256=weights,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_firstpass.feature_cache import FeatureCache
+    from napari_firstpass.hints import NamedHints
     from napari_firstpass.imagery import Metres
     from napari_firstpass.training_state import StateStore
 
@@ -26,12 +27,15 @@ class FitOptions:
         coarsest. None for their own, which must then be about the same.
     state : StateStore or None
         Where it is kept how far a fit has come, for another run to go on from.
+    hints : tuple of NamedHints
+        Places of which somebody says what is there, on some of the images.
     """
 
     bands: str | None = None
     cache: FeatureCache | None = None
     metres: Metres = None
     state: StateStore | None = None
+    hints: tuple[NamedHints, ...] = ()
 
 
 DEFAULT_FIT = FitOptions()

@@ -20,6 +20,7 @@ from napari_firstpass.fitting import SetModel, shown_references
 from napari_firstpass.imagery import Imagery
 from napari_firstpass.io.files import whole_file
 from napari_firstpass.linear_model import LinearModel
+from napari_firstpass.mixture_model import MixtureModel
 from napari_firstpass.normalize import BandStats, FeatureScaler
 from napari_firstpass.projection import ProjectedModel
 from napari_firstpass.prototypes import PrototypeModel
@@ -42,6 +43,7 @@ _FORMAT = "1"
 
 _KINDS: dict[str, type[Any]] = {
     "linear": LinearModel,
+    "mixture": MixtureModel,
     "projected": ProjectedModel,
     "prototypes": PrototypeModel,
 }

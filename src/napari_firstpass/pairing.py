@@ -18,6 +18,9 @@ DEFAULT_SUFFIX = "_labels"
 EXTRAS = ("_confidence", "_overlay")
 """What ``firstpass segment`` adds to the name of a label map for the files that go with it."""
 
+HINT_SUFFIXES = (DEFAULT_SUFFIX, "_hints")
+"""What may be added to the name of an image for hints on it."""
+
 IMAGE_ENDINGS = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg")
 """Files that are taken for images in a folder."""
 
@@ -198,6 +201,27 @@ def images_in(folder: Path) -> tuple[Path, ...]:
             remedy="choose another folder",
         )
     return images
+
+
+def called_after(name: str, images: Sequence[str]) -> list[int]:
+    """Return which images, from 0, a file is called after.
+
+    Parameters
+    ----------
+    name : str
+        Of the file: that of the image, or with one of `HINT_SUFFIXES` before the dot.
+    images : sequence of str
+        Names of images, with an ending or without.
+    """
+    stem = _bare(name)
+    stems = {stem, *(stem.removesuffix(suffix) for suffix in HINT_SUFFIXES)}
+    return [index for index, image in enumerate(images) if _bare(image) in stems]
+
+
+def _bare(name: str) -> str:
+    """Take off an ending, if it is one of images; names of layers have dots, too."""
+    stem, dot, ending = name.rpartition(".")
+    return stem if f"{dot}{ending}".lower() in IMAGE_ENDINGS else name
 
 
 def _no_image(pair: Pair, found: list[Path], images: Path) -> FirstPassError:

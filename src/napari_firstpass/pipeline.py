@@ -17,14 +17,22 @@ from napari_firstpass.cached_backbone import CachedBackbone
 from napari_firstpass.code_heads import head_of
 from napari_firstpass.code_heads.projected import ProjectedBackbone
 from napari_firstpass.device import torch_device
+from napari_firstpass.errors import ImageContentError
 from napari_firstpass.fit_options import DEFAULT_FIT
 from napari_firstpass.grid import Window
+from napari_firstpass.hints import SILENT, cell_classes
 from napari_firstpass.normalize import BandStats, FeatureScaler, filled, usable
+from napari_firstpass.pinning import Examples, pinned_steps
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.protocols import ProbeSegmenter, Resumable
 from napari_firstpass.refiners.guided_filter import GuidedFilterConfig, sharpen
 from napari_firstpass.refiners.small_regions import merge_small_regions
-from napari_firstpass.sampling import sample_area, sample_steps, set_sample_steps
+from napari_firstpass.sampling import (
+    hint_sample_steps,
+    sample_area,
+    sample_steps,
+    set_sample_steps,
+)
 from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.segmenters import SEGMENTERS
 from napari_firstpass.taxonomy import UNLABELLED
@@ -44,9 +52,10 @@ if TYPE_CHECKING:
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.features import FeatureMap
     from napari_firstpass.fit_options import FitOptions
+    from napari_firstpass.hints import HintSet
     from napari_firstpass.protocols import Backbone, ClassModel, Labeller, LabelSink, Segmenter
     from napari_firstpass.raster import Raster, RasterSource
-    from napari_firstpass.sampling import OpenSource
+    from napari_firstpass.sampling import HintedSample, OpenSource
     from napari_firstpass.segmentation import Labels
     from napari_firstpass.training_state import StateStore
 
@@ -135,7 +144,10 @@ def fit_steps(
 
 
 def fit_set_steps(
-    images: Sequence[OpenSource], config: SegmentConfig, options: FitOptions = DEFAULT_FIT
+    images: Sequence[OpenSource],
+    config: SegmentConfig,
+    options: FitOptions = DEFAULT_FIT,
+    hints: HintSet | None = None,
 ) -> Steps[FittedModel]:
     """Find classes that many images share, on windows spread over all of them.
 
@@ -147,6 +159,8 @@ def fit_set_steps(
         The options.
     options : FitOptions
         What else there is to say.
+    hints : HintSet, optional
+        What somebody says of some places of them.
 
     Raises
     ------
@@ -155,7 +169,11 @@ def fit_set_steps(
     """
     _require_known(config)
     sample = yield from relay(set_sample_steps(images, config.seed), Span(0, 10, 100))
-    fit = fit_sample_steps(sample, config, cache=options.cache, state=options.state)
+    hinted = None
+    if hints is not None:
+        reading = hint_sample_steps(images, hints, config.seed)
+        hinted = yield from relay(reading, Span(10, 10, 100))
+    fit = fit_sample_steps(sample, config, cache=options.cache, state=options.state, hinted=hinted)
     return (yield from relay(fit, Span(10, 100, 100)))
 
 
@@ -182,6 +200,7 @@ def fit_sample_steps(
     *,
     cache: FeatureCache | None = None,
     state: StateStore | None = None,
+    hinted: HintedSample | None = None,
 ) -> Steps[FittedModel]:
     """Find classes on windows of one image, or of several that are to share them.
 
@@ -196,11 +215,13 @@ def fit_sample_steps(
         Where features that are expensive are kept, now and when the model labels.
     state : StateStore, optional
         Where it is kept how far the fit has come.
+    hinted : HintedSample, optional
+        Places of which somebody says what is there; these classes come first.
 
     Raises
     ------
     ImageContentError
-        As `segment_steps`.
+        As `segment_steps`; and if hints say nothing, or the same of two classes.
     OptionError
         If features are to be made finer that are fine already, or a cluster probe has another
         number of classes.
@@ -222,7 +243,11 @@ def fit_sample_steps(
         coded = _on_codes(maps, scaled, segmenter, head)
         scaler, scaled, segmenter = yield from relay(coded, Span(10, 10, 14))
     del maps
-    classes = yield from relay(_classes_of(segmenter, scaled, state), Span(10, 14, 14))
+    fit = _classes_of(segmenter, scaled, state)
+    if hinted is not None:
+        examples = yield from relay(_examples(backbone, scaler, hinted), Span(10, 10, 14))
+        fit = pinned_steps(scaled, examples, segmenter, config.classes)
+    classes = yield from relay(fit, Span(10, 14, 14))
     return FittedModel(stats, backbone, scaler, classes, guide_bands(roles), device, features)
 
 
@@ -274,6 +299,26 @@ def _sample_features(
         maps.append(found)
         every = max(every, -(-len(sample) * found.vectors.nbytes // _FEATURE_BYTES))
     return maps
+
+
+def _examples(backbone: Backbone, scaler: FeatureScaler, hinted: HintedSample) -> Steps[Examples]:
+    """Return the cells in which somebody says what is there."""
+    vectors, classes = [], []
+    for done, window in enumerate(hinted.windows):
+        span = Span(done, done + 1, len(hinted.windows))
+        inner = _inner_features(backbone, window.raster, window.inner)
+        found = yield from relay(inner, span, "looking at the hints")
+        said = torch.from_numpy(cell_classes(window.classes, found.stride)).to(found.valid.device)
+        kept = found.valid & (said != SILENT)
+        vectors.append(scaler.apply(found.vectors)[:, kept].T)
+        classes.append(said[kept])
+    if not vectors:
+        raise ImageContentError(
+            expected="hints on places with data",
+            found="none",
+            remedy="paint where the images hold data",
+        )
+    return Examples(torch.cat(vectors), torch.cat(classes), hinted.names)
 
 
 def band_stats_steps(source: RasterSource, seed: int) -> Steps[BandStats]:

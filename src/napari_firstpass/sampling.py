@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from napari_firstpass.hints import SILENT, chosen_blocks
 from napari_firstpass.normalize import filled, usable
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.tiling import spread_windows, tiles
@@ -14,11 +16,50 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from numpy.typing import NDArray
+
     from napari_firstpass.grid import Grid, Window
+    from napari_firstpass.hints import HintSet
     from napari_firstpass.raster import Raster, RasterSource
 
 Sample: TypeAlias = "list[tuple[Raster, Window]]"
 """Windows with context, without gaps, and the place in each of the part that counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class HintedWindow:
+    """A window with context, as in a `Sample`, and what somebody says of the part that counts.
+
+    Attributes
+    ----------
+    raster : Raster
+        The window with context, without gaps.
+    inner : Window
+        The place in it of the part that counts.
+    classes : (h, w) int64 array
+        Of the pixels of that part: the index of a class from 0, or `SILENT`.
+    """
+
+    raster: Raster
+    inner: Window
+    classes: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class HintedSample:
+    """What somebody says of some places.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The classes.
+    windows : list of HintedWindow
+        The places.
+    """
+
+    names: tuple[str, ...]
+    windows: list[HintedWindow]
+
 
 OpenSource: TypeAlias = "Callable[[], AbstractContextManager[RasterSource]]"
 """Opens an image."""
@@ -69,6 +110,38 @@ def set_sample_steps(images: Sequence[OpenSource], seed: int) -> Steps[Sample]:
             place = f"reading image {done + 1} of {len(drawn)}"
             sample += yield from relay(steps, Span(done, done + 1, len(drawn)), place)
     return sample
+
+
+def hint_sample_steps(
+    images: Sequence[OpenSource], hints: HintSet, seed: int
+) -> Steps[HintedSample]:
+    """Read small windows around hints; where there are very many, around some (`chosen_blocks`).
+
+    Parameters
+    ----------
+    images : sequence of callable
+        Each opens one; no two are open at once.
+    hints : HintSet
+        The hints on them.
+    seed : int
+        Drives the choice.
+    """
+    chosen = chosen_blocks(hints.blocks, seed)
+    found: list[HintedWindow] = []
+    for index in sorted({block.image for block in chosen}):
+        with hints.opens[index]() as source:
+            windows = [block.window for block in chosen if block.image == index]
+            said = [hints.indexes(source.read(window)) for window in windows]
+        with images[index]() as image:
+            height, width = image.grid.shape
+            for window, classes in zip(windows, said, strict=True):
+                yield Progress(len(found), len(chosen), "reading what is around hints")
+                context = window.grown(_CONTEXT, height=height, width=width)
+                raster, inner = usable(image.read(context)), window.relative_to(context)
+                classes[~raster.valid[inner.slices]] = SILENT
+                if (classes != SILENT).any():
+                    found.append(HintedWindow(filled(raster), inner, classes))
+    return HintedSample(tuple(entry.name for entry in hints.classes), found)
 
 
 def _affordable(source: RasterSource, limit: int) -> int:

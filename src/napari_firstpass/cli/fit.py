@@ -49,6 +49,14 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--upsample", default=default.upsample, help=f"{finer_help()} [%(default)s]")
     add("--projection", metavar="FILE", default=default.projection, help=projection_help())
     add("--classes", type=int, default=default.classes, help=f"2 to {MAX_CLASSES} [%(default)s]")
+    add(
+        "--hints",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="LABELS.tif",
+        help="label files of some of the images, sparse: their classes come first, by name",
+    )
     add("--bands", metavar="r,g,b,n", help="what the files' bands are, in order; - leaves one out")
     whole = (
         "read all images with pixels of one size on the ground: the coarsest's, if none is given"
@@ -68,6 +76,7 @@ def _fit(options: Namespace) -> int:
     from napari_firstpass.api import fit_files_steps
     from napari_firstpass.fit_options import FitOptions
     from napari_firstpass.io.files import check_output
+    from napari_firstpass.io.hint_file import hint_files
     from napari_firstpass.model_file import write_model
     from napari_firstpass.state_file import StateFile, state_path
 
@@ -86,13 +95,19 @@ def _fit(options: Namespace) -> int:
         runtime=options.runtime,
     )
     # What may not be written is refused before the work.
-    inputs = [*options.images, Path(options.projection)]
+    inputs = [*options.images, *options.hints, Path(options.projection)]
     check_output(options.out, overwrite=options.overwrite, forbid=inputs)
     check_output(state_path(options.out), overwrite=True, forbid=inputs)
     cache = feature_cache(options, config)
     with Reporter(options.out.name) as reporter:
         state = StateFile(state_path(options.out), restart=options.restart, tell=reporter.note)
-        more = FitOptions(bands=options.bands, cache=cache, metres=options.resample, state=state)
+        more = FitOptions(
+            bands=options.bands,
+            cache=cache,
+            metres=options.resample,
+            state=state,
+            hints=hint_files(options.hints),
+        )
         model = _driven(reporter, fit_files_steps(options.images, config, more), state)
     write_model(options.out, model, overwrite=options.overwrite)
     state.remove()
@@ -125,6 +140,7 @@ def _result(model: SetModel, options: Namespace, seconds: float) -> dict[str, An
         "backbone": model.config.backbone,
         "projection": Path(model.config.projection).name,
         "classes": len(model.taxonomy),
+        "hinted": model.provenance.config.get("hinted", []),
         "bands": [role or "unnamed" for role in model.imagery.roles],
         "metres_per_pixel": model.imagery.metres,
         "seconds": round(seconds, 2),
@@ -139,8 +155,10 @@ def _summary(result: dict[str, Any]) -> list[str]:
     size = "pixels of unknown size" if metres is None else f"pixels of {metres:.3g} m"
     memory = f", {result['peak_memory_mb']} MB at most" if result["peak_memory_mb"] else ""
     codes = "" if result["projection"] == "none" else f", projected by {result['projection']}"
+    hinted = result["hinted"]
     return [
         f"{result['model']}: {result['classes']} classes from {result['images']} images",
+        *([f"  by hints    {', '.join(hinted)}"] if hinted else []),
         f"  images      {', '.join(result['bands'])}; {size}",
         f"  found by    {result['method']} on {result['backbone']}{codes}",
         f"  took        {result['seconds']:.1f} s{memory}",

@@ -86,7 +86,7 @@ def reproduce(options: Namespace) -> int:
 def _folder(options: Namespace) -> Path:
     plain = SegmentConfig()
     usual = {key: getattr(plain, key, None) for key in _DECIDED}
-    said = [key for key, value in usual.items() if getattr(options, key) not in (value, False)]
+    said = [key for key, value in usual.items() if getattr(options, key) not in (value, False, [])]
     _refuse(options, said, "without --preset, which decides it")
     folders: list[Path] = options.images
     if len(folders) != 1:

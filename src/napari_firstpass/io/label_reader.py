@@ -68,21 +68,28 @@ def read_segmentation(path: str | os.PathLike[str], *, max_side: int | None = No
     name = os.fspath(path)
     check_readable(name)
     with reading(name), rasterio.open(name) as dataset:
-        _check_labels(dataset)
+        require_labels(dataset)
         full = Grid(dataset.height, dataset.width, dataset.transform, crs_text(dataset.crs))
         grid = full if max_side is None else reduced_grid(full, max_side)
         values = dataset.read(1, out_shape=grid.shape, resampling=Resampling.nearest)
-        colors, nodata, tags = _hex_colors(dataset), dataset.nodata, dataset.tags()
+        colors, nodata, tags = hex_colors(dataset), dataset.nodata, dataset.tags()
     names = read_class_names(Path(name))
     if nodata is not None and nodata != UNLABELLED:
         values, names = _without_nodata(values, nodata, names)
-    labels = _narrowed(values, name)
-    classes = taxonomy_in(tags) or _taxonomy(names, colors)
+    labels = narrowed(values, name)
+    classes = taxonomy_in(tags) or taxonomy_of(names, colors)
     provenance = provenance_in(tags) or Provenance(source=Path(name).name)
     return Segmentation(labels, _completed(classes, labels, colors), grid, None, provenance)
 
 
-def _check_labels(dataset: DatasetReader) -> None:
+def require_labels(dataset: DatasetReader) -> None:
+    """Refuse several bands, or fractions.
+
+    Raises
+    ------
+    ImageReadError
+        If the file is no label map.
+    """
     if dataset.count != 1 or np.dtype(dataset.dtypes[0]).kind not in "iu":
         raise ImageReadError(
             expected="a label map: one band of whole numbers",
@@ -91,7 +98,8 @@ def _check_labels(dataset: DatasetReader) -> None:
         )
 
 
-def _hex_colors(dataset: DatasetReader) -> dict[int, str]:
+def hex_colors(dataset: DatasetReader) -> dict[int, str]:
+    """Return the colours of a colour table by id, none for want of one."""
     table = color_table(dataset)
     return {key: f"#{red:02X}{green:02X}{blue:02X}" for key, (red, green, blue, _) in table.items()}
 
@@ -106,8 +114,14 @@ def _without_nodata(
     return np.where(empty, values.dtype.type(UNLABELLED), values), names
 
 
-def _narrowed(values: NDArray[Any], name: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Return values as labels of the smallest type."""
+def narrowed(values: NDArray[Any], name: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Return values as labels of the smallest type.
+
+    Raises
+    ------
+    TaxonomyError
+        If one lies outside [0, 65535]; ``name`` is that of the file.
+    """
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > MAX_CLASS_ID:
         raise TaxonomyError(
@@ -120,8 +134,8 @@ def _narrowed(values: NDArray[Any], name: str) -> NDArray[np.uint8] | NDArray[np
     return values.astype(np.uint16, copy=False)
 
 
-def _taxonomy(names: dict[int, str], colors: dict[int, str]) -> Taxonomy:
-    """Return the named classes of a file that is not ours; names that repeat get their number."""
+def taxonomy_of(names: dict[int, str], colors: dict[int, str]) -> Taxonomy:
+    """Return the classes of a file that is not ours; names that repeat get their number."""
     ids = [i for i in sorted(names) if 1 <= i <= MAX_CLASS_ID]
     texts = [names[i].strip() for i in ids]
     unique = [

@@ -1,0 +1,113 @@
+"""Finding the image that hints belong to: by name where possible, else by place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_firstpass.errors import GridMismatchError, OptionError
+from napari_firstpass.hints import HintSet, hint_set_steps
+from napari_firstpass.io.label_images import on_same_grid
+from napari_firstpass.pairing import called_after
+from napari_firstpass.progress import Progress, Span, Steps, relay
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_firstpass.grid import Grid
+    from napari_firstpass.hints import NamedHints
+    from napari_firstpass.sampling import OpenSource
+
+_LISTED = 3
+
+
+def paired_hints_steps(
+    names: Sequence[str], images: Sequence[OpenSource], hints: Sequence[NamedHints], classes: int
+) -> Steps[HintSet | None]:
+    """Find the image of each of several hints, and look what they say.
+
+    Hints belong to the image that they are called after (`pairing.called_after`); where there is
+    none, or several, to the one on the same grid.
+
+    Parameters
+    ----------
+    names, images : sequence of str, sequence of callable
+        Names of images, and what opens them.
+    hints : sequence of NamedHints
+        The hints.
+    classes : int
+        How many classes there are to be.
+
+    Returns
+    -------
+    HintSet or None
+        None for no hints.
+
+    Raises
+    ------
+    GridMismatchError
+        If no image is on the grid of hints, or not the one that they are called after.
+    OptionError
+        If it cannot be told which of several images hints belong to, if two belong to one image, or
+        if they name more than ``classes`` classes.
+    ImageContentError, TaxonomyError
+        See `hints.hint_set_steps`.
+    """
+    found: dict[int, NamedHints] = {}
+    for done, hint in enumerate(hints):
+        span = Span(done, done + 1, len(hints))
+        index = yield from relay(_image_of(hint, names, images), span)
+        if index in found:
+            raise OptionError(
+                expected=f"one file of hints for {names[index]}",
+                found=f"{found[index].name} and {hint.name}",
+                remedy="join them, or leave one out",
+            )
+        found[index] = hint
+    if not found:
+        return None
+    together = yield from hint_set_steps(list(found.items()))
+    together.require_room(classes)
+    return together
+
+
+def _image_of(hint: NamedHints, names: Sequence[str], images: Sequence[OpenSource]) -> Steps[int]:
+    with hint.open() as source:
+        grid = source.grid
+    called = called_after(hint.name, names)
+    fitting: list[int] = []
+    other: Grid | None = None
+    for done, index in enumerate(called or range(len(images))):
+        yield Progress(done, len(called or images), "looking for the images of hints")
+        with images[index]() as image:
+            if on_same_grid(image.grid, grid):
+                fitting.append(index)
+            else:
+                other = image.grid
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise OptionError(
+            expected=f"one image that {hint.name} belongs to",
+            found=_listed([names[index] for index in fitting]),
+            remedy="call it after its image: NAME_hints.tif or NAME_labels.tif",
+        )
+    raise _elsewhere(hint.name, grid, [names[index] for index in called], other)
+
+
+def _elsewhere(name: str, grid: Grid, called: list[str], other: Grid | None) -> GridMismatchError:
+    if len(called) == 1 and other is not None:
+        return GridMismatchError(
+            expected=f"{name} on the grid of {called[0]}, {other.describe()}",
+            found=grid.describe() if grid.describe() != other.describe() else "another place",
+            remedy="paint the hints on this very image",
+        )
+    return GridMismatchError(
+        expected=f"an image to fit on that {name} belongs to, of {grid.describe()}",
+        found="none of that name or place",
+        remedy="fit on its image too, or leave it out",
+    )
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
