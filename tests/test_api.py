@@ -14,7 +14,6 @@ from rasterio.crs import CRS
 
 import napari_firstpass
 from napari_firstpass.api import (
-    file_sha256,
     label_file,
     label_file_steps,
     segment_array,
@@ -29,6 +28,7 @@ from napari_firstpass.errors import (
     UnknownNameError,
 )
 from napari_firstpass.grid import Grid
+from napari_firstpass.image_files import file_sha256
 from napari_firstpass.io.label_file import read_segmentation
 from napari_firstpass.io.raster_file import write_raster
 from napari_firstpass.networks.folder import VisionFolder

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.config import SegmentConfig
-from napari_firstpass.digest import sha256_steps
-from napari_firstpass.errors import ImageContentError, ImageReadError, OptionError
+from napari_firstpass.errors import ImageContentError, OptionError
 from napari_firstpass.fit_options import DEFAULT_FIT, FitOptions
 from napari_firstpass.fitting import ReadyModel, SetModel, shown_references, weights_of
 from napari_firstpass.grid import IDENTITY, Grid
+from napari_firstpass.image_files import ImageFiles, Work
 from napari_firstpass.imagery import Imagery
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.ground import metres_per_pixel
-from napari_firstpass.io.label_file import LabelFile
 from napari_firstpass.networks.semantic import SemanticModel
 from napari_firstpass.own_classes import OwnClasses, load_model_steps
-from napari_firstpass.pipeline import fit_set_steps, segment_steps
+from napari_firstpass.pipeline import (
+    fit_set_steps,
+    fit_steps,
+    label_steps,
+    parts_of_run,
+    segment_steps,
+)
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.segmentation import ArraySink, Segmentation
 from napari_firstpass.semantic_labels import record_of, write_steps
-from napari_firstpass.taxonomy import Taxonomy, numbered_taxonomy
+from napari_firstpass.taxonomy import numbered_taxonomy
 from napari_firstpass.upsampling import upsampler_of
 
 if TYPE_CHECKING:
@@ -39,38 +43,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.bands import Role
+    from napari_firstpass.class_count import ClassCount
     from napari_firstpass.feature_cache import FeatureCache
-    from napari_firstpass.protocols import LabelSink
+    from napari_firstpass.image_files import SegmentReport
     from napari_firstpass.raster import RasterSource
     from napari_firstpass.sampling import OpenSource
 
 DEFAULT_CONFIG = SegmentConfig()
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentReport:
-    """What was written for one image.
-
-    Attributes
-    ----------
-    image, labels : Path
-        The image, and its label file.
-    confidence : Path or None
-        The confidence file, if one was asked for.
-    grid : Grid
-        Size and place of both.
-    taxonomy : Taxonomy
-        The classes.
-    counts : dict of int to int
-        Pixels of each id that occurs; 0 is no data.
-    """
-
-    image: Path
-    labels: Path
-    confidence: Path | None
-    grid: Grid
-    taxonomy: Taxonomy
-    counts: dict[int, int]
 
 
 def segment_file(
@@ -82,6 +61,7 @@ def segment_file(
     confidence: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     cache: FeatureCache | None = None,
+    auto_classes: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SegmentReport:
     """Segment an image file of any size into a georeferenced label file.
@@ -102,6 +82,9 @@ def segment_file(
         Whether existing output may be replaced. The image itself never is.
     cache : FeatureCache, optional
         Where the features of networks are kept between runs; the labels are the same without.
+    auto_classes : bool
+        Whether the image decides how many classes there are, as `suggest_classes` does; those of
+        ``config`` then do not count.
     on_progress : callable or None
         Called with a `Progress` about every 100 ms of work.
 
@@ -116,7 +99,14 @@ def segment_file(
     >>> report = segment_file("scene.tif", "labels.tif")  # doctest: +SKIP
     """
     steps = segment_file_steps(
-        image, out, config, bands=bands, confidence=confidence, overwrite=overwrite, cache=cache
+        image,
+        out,
+        config,
+        bands=bands,
+        confidence=confidence,
+        overwrite=overwrite,
+        cache=cache,
+        auto_classes=auto_classes,
     )
     return run(guarded(steps), on_progress or ignore)
 
@@ -130,17 +120,39 @@ def segment_file_steps(
     confidence: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     cache: FeatureCache | None = None,
+    auto_classes: bool = False,
 ) -> Steps[SegmentReport]:
     """Do the work of `segment_file` in steps; closing the generator leaves nothing behind."""
     # What is missing is said before a large file is read.
     backbone_factory(config.backbone, config.runtime)
     upsampler_of(config.upsample)
-    work = _Work(
+    files = ImageFiles(image, out, bands, confidence, overwrite)
+    if auto_classes:
+        return (yield from _fitted_first(files, config, cache))
+    work = Work(
         numbered_taxonomy(config.classes),
         lambda name, digest: _provenance(config, name, digest, bands),
         lambda source, sink: segment_steps(source, config, sink, cache=cache),
     )
-    return (yield from _Files(image, out, bands, confidence, overwrite).written(work))
+    return (yield from files.written(work))
+
+
+def _fitted_first(
+    files: ImageFiles, config: SegmentConfig, cache: FeatureCache | None
+) -> Steps[SegmentReport]:
+    """Find the classes before the file is begun: its type depends on how many there are."""
+    with files.opened() as source:
+        fitting, rest = parts_of_run(source, config)
+        fit = fit_steps(source, config, cache=cache, auto_classes=True)
+        model = yield from relay(fit, fitting)
+    used = replace(config, classes=model.count)
+    work = Work(
+        numbered_taxonomy(model.count),
+        lambda name, digest: _provenance(used, name, digest, files.bands, model.suggested),
+        lambda source, sink: label_steps(source, model, used, sink),
+    )
+    report = yield from relay(files.written(work), rest)
+    return replace(report, suggested=model.suggested)
 
 
 def label_file(
@@ -211,18 +223,18 @@ def label_file_steps(
         loading = load_model_steps(os.fspath(model), config, cache=cache)
         model = yield from relay(loading, Span(0, start, 100))
     work = _labelling(model, config, bands)
-    files = _Files(image, out, bands, confidence, overwrite)
+    files = ImageFiles(image, out, bands, confidence, overwrite)
     return (yield from relay(files.written(work), Span(start, 100, 100)))
 
 
-def _labelling(model: OwnClasses, config: SegmentConfig, bands: str | None) -> _Work:
+def _labelling(model: OwnClasses, config: SegmentConfig, bands: str | None) -> Work:
     if isinstance(model, SemanticModel):
-        return _Work(
+        return Work(
             model.classes,
             lambda name, digest: record_of(model, config, name=name, digest=digest, bands=bands),
             lambda source, sink: write_steps(source, model, sink, config),
         )
-    return _Work(
+    return Work(
         model.model.taxonomy,
         lambda name, digest: model.record(config, name=name, digest=digest, bands=bands),
         lambda source, sink: model.write_steps(source, metres_per_pixel(source.grid), sink, config),
@@ -235,6 +247,7 @@ def fit_files(
     *,
     bands: str | None = None,
     cache: FeatureCache | None = None,
+    auto_classes: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SetModel:
     """Find classes that mean the same in many images, on windows spread over all of them.
@@ -250,6 +263,9 @@ def fit_files(
         What the bands are, such as ``"r,g,b,n"``, where the files do not say it.
     cache : FeatureCache, optional
         Where the features of networks are kept between runs.
+    auto_classes : bool
+        Whether the images decide how many classes there are, as `suggest_classes` does; those of
+        ``config`` then do not count.
     on_progress : callable or None
         Called with a `Progress` about every 100 ms of work.
 
@@ -267,8 +283,8 @@ def fit_files(
     --------
     >>> write_model("classes.firstpass", fit_files(["a.tif", "b.tif"]))  # doctest: +SKIP
     """
-    steps = fit_files_steps(images, config, FitOptions(bands=bands, cache=cache))
-    return run(guarded(steps), on_progress or ignore)
+    options = FitOptions(bands=bands, cache=cache, auto_classes=auto_classes)
+    return run(guarded(fit_files_steps(images, config, options)), on_progress or ignore)
 
 
 def fit_files_steps(
@@ -277,11 +293,14 @@ def fit_files_steps(
     options: FitOptions = DEFAULT_FIT,
 ) -> Steps[SetModel]:
     """Do the work of `fit_files` in steps."""
-    opened = [
-        NamedSource(Path(image).name, partial(open_raster, image, bands=options.bands))
-        for image in images
-    ]
-    return (yield from fit_sources_steps(opened, config, options))
+    return (yield from fit_sources_steps(named_files(images, options.bands), config, options))
+
+
+def named_files(
+    images: Sequence[str | os.PathLike[str]], bands: str | None
+) -> list[NamedSource]:
+    """Return files as images to fit on, with what the user said that their bands are."""
+    return [NamedSource(Path(path).name, partial(open_raster, path, bands=bands)) for path in images]
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,15 +335,11 @@ def fit_sources_steps(
     options : FitOptions
         What else there is to say.
     """
-    if not images:
-        raise OptionError(expected="images to fit on", found="none", remedy="name at least one")
-    # What is missing is said before large files are read.
-    backbone_factory(config.backbone, config.runtime)
-    upsampler_of(config.upsample)
-    imagery = yield from relay(_common_imagery(images), Span(0, 5, 100))
+    imagery = yield from relay(checked_steps(images, config), Span(0, 5, 100))
     fit = fit_set_steps([image.open for image in images], config, options)
     fitted = yield from relay(fit, Span(5, 100, 100))
     names = [image.name for image in images]
+    config = replace(config, classes=fitted.count)
     return SetModel(
         stats=fitted.stats,
         scaler=fitted.scaler,
@@ -333,11 +348,22 @@ def fit_sources_steps(
         config=config,
         taxonomy=numbered_taxonomy(config.classes),
         imagery=imagery,
-        provenance=_set_record(config, names, options.bands),
+        provenance=_set_record(config, names, options.bands, fitted.suggested),
     )
 
 
-def _set_record(config: SegmentConfig, names: list[str], bands: str | None) -> Provenance:
+def checked_steps(images: Sequence[NamedSource], config: SegmentConfig) -> Steps[Imagery]:
+    """Return what kind the images are of; what is missing is said before large files are read."""
+    if not images:
+        raise OptionError(expected="images to fit on", found="none", remedy="name at least one")
+    backbone_factory(config.backbone, config.runtime)
+    upsampler_of(config.upsample)
+    return (yield from _common_imagery(images))
+
+
+def _set_record(
+    config: SegmentConfig, names: list[str], bands: str | None, suggested: ClassCount | None
+) -> Provenance:
     chosen = {key: getattr(config, key) for key in ("method", "classes", "seed")}
     weights, finer = weights_of(config)
     return Provenance(
@@ -345,6 +371,7 @@ def _set_record(config: SegmentConfig, names: list[str], bands: str | None) -> P
             **chosen,
             **shown_references(config),
             **({"upsample_sha256": finer} if finer else {}),
+            **_told(suggested),
             "bands": bands,
             "fitted_on": names,
         },
@@ -375,6 +402,7 @@ def segment_array(
     valid: NDArray[np.bool_] | None = None,
     transform: Affine = IDENTITY,
     crs: str | None = None,
+    auto_classes: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Segmentation:
     """Segment an image in memory.
@@ -392,6 +420,8 @@ def segment_array(
         False where there is no data.
     transform, crs
         Place on Earth, handed on to the result.
+    auto_classes : bool
+        See `segment_file`.
     on_progress : callable or None
         Called with a `Progress` about every 100 ms of work.
 
@@ -407,7 +437,9 @@ def segment_array(
         roles = usual[: len(stacked)] if len(stacked) in (3, 4) else None
     grid = Grid(stacked.shape[1], stacked.shape[2], transform, crs)
     raster = Raster.from_array(stacked, grid, roles=roles, valid=valid)
-    steps = segment_source_steps(ArraySource(raster), config, name="array")
+    steps = segment_source_steps(
+        ArraySource(raster), config, name="array", auto_classes=auto_classes
+    )
     return run(guarded(steps), on_progress or ignore)
 
 
@@ -418,6 +450,7 @@ def segment_source_steps(
     name: str,
     digest: str | None = None,
     cache: FeatureCache | None = None,
+    auto_classes: bool = False,
 ) -> Steps[Segmentation]:
     """Segment anything that hands out windows; the labels are collected in memory.
 
@@ -433,16 +466,23 @@ def segment_source_steps(
         SHA-256 of the image file, for the provenance.
     cache : FeatureCache, optional
         See `segment_file`.
+    auto_classes : bool
+        See `segment_file`.
     """
+    # The labels' type depends on how many classes there are, so they are found first.
+    fit = fit_steps(source, config, cache=cache, auto_classes=auto_classes)
+    fitting, labelling = parts_of_run(source, config)
+    model = yield from relay(fit, fitting)
+    config = replace(config, classes=model.count)
     taxonomy = numbered_taxonomy(config.classes)
     sink = ArraySink.of(source.grid, taxonomy)
-    yield from segment_steps(source, config, sink, cache=cache)
+    yield from relay(label_steps(source, model, config, sink), labelling)
     return Segmentation(
         labels=sink.labels,
         taxonomy=taxonomy,
         grid=source.grid,
         confidence=sink.confidence,
-        provenance=_provenance(config, name, digest, bands=None),
+        provenance=_provenance(config, name, digest, None, model.suggested),
     )
 
 
@@ -484,74 +524,12 @@ def label_source_steps(
     )
 
 
-def file_sha256(path: str | os.PathLike[str]) -> Steps[str | None]:
-    """Return the SHA-256 of a file as hexadecimal digits, None for what is no ordinary file.
-
-    Raises
-    ------
-    ImageReadError
-        If the file cannot be read.
-    """
-    place = Path(path)
-    if not place.is_file():
-        return None
-    try:
-        return (yield from sha256_steps(place))
-    except OSError as error:
-        raise ImageReadError(
-            expected=f"to read {place}", found=str(error.strerror), remedy="check the file"
-        ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What is done with an image: the classes, the record of it by name and hash, the labels."""
-
-    taxonomy: Taxonomy
-    record: Callable[[str, str | None], Provenance]
-    labels: Callable[[RasterSource, LabelSink], Steps[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Files:
-    """An image and what is written for it; see `segment_file`."""
-
-    image: str | os.PathLike[str]
-    out: str | os.PathLike[str]
-    bands: str | None
-    confidence: str | os.PathLike[str] | None
-    overwrite: bool
-
-    def written(self, work: _Work) -> Steps[SegmentReport]:
-        """Write the files, whole or not at all."""
-        with ExitStack() as stack:
-            source = stack.enter_context(open_raster(self.image, bands=self.bands))
-            digest = yield from relay(file_sha256(source.path), Span(0, 2, 100), "reading the file")
-            file = stack.enter_context(
-                LabelFile(
-                    self.out,
-                    grid=source.grid,
-                    taxonomy=work.taxonomy,
-                    provenance=work.record(Path(source.path).name, digest),
-                    confidence_path=self.confidence,
-                    overwrite=self.overwrite,
-                    forbid=source.files,
-                )
-            )
-            yield from relay(work.labels(source, file), Span(2, 92, 100))
-            yield from relay(file.finish(), Span(92, 100, 100), "writing the file")
-        return SegmentReport(
-            image=Path(self.image),
-            labels=Path(self.out),
-            confidence=None if self.confidence is None else Path(self.confidence),
-            grid=source.grid,
-            taxonomy=work.taxonomy,
-            counts=file.counts,
-        )
-
-
 def _provenance(
-    config: SegmentConfig, name: str, digest: str | None, bands: str | None
+    config: SegmentConfig,
+    name: str,
+    digest: str | None,
+    bands: str | None,
+    suggested: ClassCount | None = None,
 ) -> Provenance:
     # The device is left out: it is a matter of speed, and `auto` says nothing.
     options = {key: value for key, value in asdict(config).items() if key != "device"}
@@ -560,11 +538,16 @@ def _provenance(
     if finer is not None:
         options["upsample_sha256"] = finer
     return Provenance(
-        config={**options, "bands": bands},
+        config={**options, **_told(suggested), "bands": bands},
         source=name,
         source_sha256=digest,
         weights_sha256=weights,
     )
+
+
+def _told(suggested: ClassCount | None) -> dict[str, Any]:
+    """Return what records say of a number of classes that nobody chose."""
+    return {} if suggested is None else {"suggested": suggested.to_dict()}
 
 
 def _require_image(bands: NDArray[Any]) -> None:

@@ -19,10 +19,14 @@ class FitOptions:
         What the user said that the bands are, such as ``"r,g,b,n"``.
     cache : FeatureCache or None
         Where features that are expensive are kept between runs.
+    auto_classes : bool
+        Whether the images decide how many classes there are (`class_count`); ``classes`` of the
+        `SegmentConfig` then does not count.
     """
 
     bands: str | None = None
     cache: FeatureCache | None = None
+    auto_classes: bool = False
 
 
 DEFAULT_FIT = FitOptions()

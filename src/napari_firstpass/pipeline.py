@@ -14,6 +14,7 @@ import torch
 from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.bands import visible_bands
 from napari_firstpass.cached_backbone import CachedBackbone
+from napari_firstpass.class_count import suggest_steps
 from napari_firstpass.device import torch_device
 from napari_firstpass.fit_options import DEFAULT_FIT
 from napari_firstpass.grid import Window
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.bands import Role
+    from napari_firstpass.class_count import ClassCount
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.features import FeatureMap
@@ -69,6 +71,8 @@ class FittedModel:
         Where to compute.
     features : float
         Numbers in a vector, divided by the pixels of its cell: how much memory windows need.
+    suggested : ClassCount or None
+        Why there are as many classes, if the sample decided it.
     """
 
     stats: BandStats
@@ -78,6 +82,7 @@ class FittedModel:
     guide: tuple[int, ...]
     device: torch.device
     features: float = 0.0
+    suggested: ClassCount | None = None
 
     @property
     def count(self) -> int:
@@ -108,24 +113,36 @@ def segment_steps(
         If there is nothing to segment: no valid pixels, one value everywhere, or fewer different
         places than classes.
     """
+    fitting, labelling = parts_of_run(source, config)
+    model = yield from relay(fit_steps(source, config, cache=cache), fitting)
+    yield from relay(label_steps(source, model, config, sink), labelling)
+
+
+def parts_of_run(source: RasterSource, config: SegmentConfig) -> tuple[Span, Span]:
+    """Return which part of a run finds classes, and which labels with them."""
     cuts = _cut(source, config, config.classes)
     area = sum(tile.padded.height * tile.padded.width for tile in cuts)
     fit = sample_area(source)
-    model = yield from relay(fit_steps(source, config, cache=cache), Span(0, fit, fit + area))
-    yield from relay(label_steps(source, model, config, sink), Span(fit, fit + area, fit + area))
+    return Span(0, fit, fit + area), Span(fit, fit + area, fit + area)
 
 
 def fit_steps(
-    source: RasterSource, config: SegmentConfig, *, cache: FeatureCache | None = None
+    source: RasterSource,
+    config: SegmentConfig,
+    *,
+    cache: FeatureCache | None = None,
+    auto_classes: bool = False,
 ) -> Steps[FittedModel]:
     """Find classes on a sample that is spread over the image.
 
     The sample depends on the size of the image and the seed only, so that the classes do not
-    depend on how the image is cut into windows afterwards.
+    depend on how the image is cut into windows afterwards. With ``auto_classes``, the sample
+    decides how many there are.
     """
     _require_known(config)
     sample = yield from sample_steps(source, config.seed)
-    return (yield from fit_sample_steps(sample, config, cache=cache))
+    fit = fit_sample_steps(sample, config, cache=cache, auto_classes=auto_classes)
+    return (yield from fit)
 
 
 def fit_set_steps(
@@ -149,8 +166,20 @@ def fit_set_steps(
     """
     _require_known(config)
     sample = yield from relay(set_sample_steps(images, config.seed), Span(0, 10, 100))
-    fit = fit_sample_steps(sample, config, cache=options.cache)
+    fit = fit_sample_steps(
+        sample, config, cache=options.cache, auto_classes=options.auto_classes
+    )
     return (yield from relay(fit, Span(10, 100, 100)))
+
+
+def suggest_set_steps(
+    images: Sequence[OpenSource], config: SegmentConfig, options: FitOptions = DEFAULT_FIT
+) -> Steps[ClassCount]:
+    """Suggest how many classes many images share, or one holds; see `fit_set_steps`."""
+    _require_known(config)
+    sample = yield from relay(set_sample_steps(images, config.seed), Span(0, 10, 100))
+    described = yield from relay(_described(sample, config, options.cache), Span(10, 80, 100))
+    return (yield from relay(suggest_steps(described.maps, config.seed), Span(80, 100, 100)))
 
 
 def _require_known(config: SegmentConfig) -> None:
@@ -166,6 +195,7 @@ def fit_sample_steps(
     config: SegmentConfig,
     *,
     cache: FeatureCache | None = None,
+    auto_classes: bool = False,
 ) -> Steps[FittedModel]:
     """Find classes on windows of one image, or of several that are to share them.
 
@@ -178,6 +208,8 @@ def fit_sample_steps(
         The options.
     cache : FeatureCache, optional
         Where features that are expensive are kept, now and when the model labels.
+    auto_classes : bool
+        Whether the sample decides how many classes there are.
 
     Raises
     ------
@@ -186,19 +218,44 @@ def fit_sample_steps(
     OptionError
         If features are to be made finer that are fine already.
     """
-    device = device_of(config)
+    it = yield from relay(_described(sample, config, cache), Span(0, 10, 14))
+    suggested = None
+    if auto_classes:
+        suggested = yield from relay(suggest_steps(it.maps, config.seed), Span(10, 11, 14))
+        config = replace(config, classes=suggested.classes)
     segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
+    classes = yield from relay(segmenter.fit(it.maps), Span(11 if auto_classes else 10, 14, 14))
+    guide = guide_bands(sample[0][0].roles)
+    return FittedModel(
+        it.stats, it.backbone, it.scaler, classes, guide, it.device, it.features, suggested
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """A sample as segmenters get it, and what made it so; see `FittedModel`."""
+
+    stats: BandStats
+    backbone: Backbone
+    scaler: FeatureScaler
+    device: torch.device
+    features: float
+    maps: list[FeatureMap]
+
+
+def _described(
+    sample: Sequence[tuple[Raster, Window]], config: SegmentConfig, cache: FeatureCache | None
+) -> Steps[_Described]:
+    """Describe a sample by features of one scale."""
+    device = device_of(config)
     stats = BandStats.of([raster.crop(inner) for raster, inner in sample])
-    roles = sample[0][0].roles
-    making = backbone_steps(config, stats, roles, device, cache)
-    backbone = yield from relay(making, Span(0, 0, 14))
-    maps = yield from relay(_sample_features(backbone, sample), Span(0, 10, 14))
+    making = backbone_steps(config, stats, sample[0][0].roles, device, cache)
+    backbone = yield from relay(making, Span(0, 0, 1))
+    maps = yield from relay(_sample_features(backbone, sample), Span(0, 100, 100))
     features = len(maps[0].vectors) / maps[0].stride ** 2
     scaler = FeatureScaler.of(maps)
     scaled = [replace(window, vectors=scaler.apply(window.vectors), groups=()) for window in maps]
-    del maps
-    classes = yield from relay(segmenter.fit(scaled), Span(10, 14, 14))
-    return FittedModel(stats, backbone, scaler, classes, guide_bands(roles), device, features)
+    return _Described(stats, backbone, scaler, device, features, scaled)
 
 
 def _sample_features(

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.cli.codes import DONE
 from napari_firstpass.cli.options import (
+    AUTO,
     NETWORKS,
     RUNTIMES,
     feature_cache,
     finer_help,
+    number_of_classes,
+    suggestion_lines,
     table,
     tell_trouble,
 )
@@ -40,7 +43,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     networks = f"{table(BACKBONES)}; {NETWORKS}"
     add("--backbone", default=default.backbone, help=f"{networks} [%(default)s]")
     add("--upsample", default=default.upsample, help=f"{finer_help()} [%(default)s]")
-    add("--classes", type=int, default=default.classes, help=f"2 to {MAX_CLASSES} [%(default)s]")
+    how_many = f"2 to {MAX_CLASSES}, or auto [%(default)s]"
+    add("--classes", type=number_of_classes, default=default.classes, help=how_many)
     add("--bands", metavar="r,g,b,n", help="what the files' bands are, in order; - leaves one out")
     add("--seed", type=int, default=default.seed, help="of all random choices [%(default)s]")
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
@@ -58,11 +62,12 @@ def _fit(options: Namespace) -> int:
     from napari_firstpass.progress import guarded
 
     start = perf_counter()
+    auto = options.classes == AUTO
     config = SegmentConfig(
         method=options.method,
         backbone=options.backbone,
         upsample=options.upsample,
-        classes=options.classes,
+        classes=SegmentConfig().classes if auto else options.classes,
         seed=options.seed,
         device=options.device,
         runtime=options.runtime,
@@ -70,7 +75,8 @@ def _fit(options: Namespace) -> int:
     # What may not be written is refused before the work.
     check_output(options.out, overwrite=options.overwrite, forbid=options.images)
     cache = feature_cache(options, config)
-    steps = fit_files_steps(options.images, config, FitOptions(bands=options.bands, cache=cache))
+    more = FitOptions(bands=options.bands, cache=cache, auto_classes=auto)
+    steps = fit_files_steps(options.images, config, more)
     with Reporter(options.out.name) as reporter:
         model = reporter.drive(guarded(steps))
     write_model(options.out, model, overwrite=options.overwrite)
@@ -91,6 +97,7 @@ def _result(model: SetModel, options: Namespace, seconds: float) -> dict[str, An
         "method": model.config.method,
         "backbone": model.config.backbone,
         "classes": len(model.taxonomy),
+        "suggested": model.provenance.config.get("suggested"),
         "bands": [role or "unnamed" for role in model.imagery.roles],
         "metres_per_pixel": model.imagery.metres,
         "seconds": round(seconds, 2),
@@ -108,6 +115,7 @@ def _summary(result: dict[str, Any]) -> list[str]:
         f"{result['model']}: {result['classes']} classes from {result['images']} images",
         f"  images      {', '.join(result['bands'])}; {size}",
         f"  found by    {result['method']} on {result['backbone']}",
+        *suggestion_lines(result["suggested"]),
         f"  took        {result['seconds']:.1f} s{memory}",
         f"  next        firstpass segment IMAGE --model {result['model']} --out LABELS.tif",
     ]

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.cli.codes import DONE, exit_code, joint_code
 from napari_firstpass.cli.options import (
+    AUTO,
     NETWORKS,
     RUNTIMES,
     feature_cache,
     finer_help,
+    number_of_classes,
+    suggestion_lines,
     table,
     tell_trouble,
 )
@@ -29,8 +32,8 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
     from collections.abc import Iterator, Sequence
 
-    from napari_firstpass.api import SegmentReport
     from napari_firstpass.feature_cache import FeatureCache
+    from napari_firstpass.image_files import SegmentReport
     from napari_firstpass.own_classes import OwnClasses
     from napari_firstpass.progress import Steps
 
@@ -51,7 +54,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--method", help=f"{table(SEGMENTERS)} [{default.method}]")
     add("--backbone", help=f"{table(BACKBONES)}; {NETWORKS} [{default.backbone}]")
     add("--upsample", help=f"{finer_help()} [{default.upsample}]")
-    add("--classes", type=int, help=f"2 to {MAX_CLASSES} [{default.classes}]")
+    how_many = f"2 to {MAX_CLASSES}, or auto [{default.classes}]"
+    add("--classes", type=number_of_classes, help=how_many)
     own = 'a file of "firstpass fit", or a network that knows classes, such as segformer-b0-ade'
     add("--model", help=f"classes that are there already: {own}, or its folder")
     add("--bands", metavar="r,g,b,n", help="what the file's bands are, in order; - leaves one out")
@@ -70,6 +74,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
 
 def _segment(options: Namespace) -> int:
     chosen = _own_classes(options)
+    if options.classes == AUTO:
+        del chosen["classes"]
     config = SegmentConfig(
         **chosen,
         window=options.window,
@@ -228,7 +234,10 @@ def _one_steps(image: Path, out: Path, how: _How, options: Namespace) -> Steps[d
         "overwrite": options.overwrite,
     }
     if how.model is None:
-        steps = segment_file_steps(image, out, how.config, cache=how.cache, **given)
+        auto = options.classes == AUTO
+        steps = segment_file_steps(
+            image, out, how.config, cache=how.cache, auto_classes=auto, **given
+        )
     else:
         steps = label_file_steps(image, out, how.model, how.config, cache=how.cache, **given)
     report = yield from steps
@@ -273,6 +282,7 @@ def _result(report: SegmentReport, overlay: Path | None, seconds: float) -> dict
             }
             for entry in report.taxonomy.classes
         ],
+        "suggested": None if report.suggested is None else report.suggested.to_dict(),
         "unlabelled_share": round(report.counts.get(0, 0) / pixels, 6),
         "seconds": round(seconds, 2),
         "peak_memory_mb": peak_memory(),
@@ -292,6 +302,7 @@ def _summary(result: dict[str, Any]) -> list[str]:
         f"  labels      {result['labels']}",
         *(f"  {key:<11} {result[key]}" for key in ("confidence", "overlay") if result[key]),
         f"  classes     {shares}",
+        *suggestion_lines(result["suggested"]),
     ]
     if result["unlabelled_share"]:
         lines.append(f"  no data     {result['unlabelled_share']:.1%}")

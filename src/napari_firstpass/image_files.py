@@ -1,0 +1,145 @@
+"""An image file and the label file that is written for it, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_firstpass.digest import sha256_steps
+from napari_firstpass.errors import ImageReadError
+from napari_firstpass.io.files import check_output
+from napari_firstpass.io.geotiff import open_raster
+from napari_firstpass.io.label_file import LabelFile
+from napari_firstpass.progress import Span, Steps, relay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_firstpass.class_count import ClassCount
+    from napari_firstpass.grid import Grid
+    from napari_firstpass.protocols import LabelSink
+    from napari_firstpass.provenance import Provenance
+    from napari_firstpass.raster import RasterSource
+    from napari_firstpass.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentReport:
+    """What was written for one image.
+
+    Attributes
+    ----------
+    image, labels : Path
+        The image, and its label file.
+    confidence : Path or None
+        The confidence file, if one was asked for.
+    grid : Grid
+        Size and place of both.
+    taxonomy : Taxonomy
+        The classes.
+    counts : dict of int to int
+        Pixels of each id that occurs; 0 is no data.
+    suggested : ClassCount or None
+        Why there are as many classes, if the image decided it.
+    """
+
+    image: Path
+    labels: Path
+    confidence: Path | None
+    grid: Grid
+    taxonomy: Taxonomy
+    counts: dict[int, int]
+    suggested: ClassCount | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is done with an image.
+
+    Attributes
+    ----------
+    taxonomy : Taxonomy
+        The classes.
+    record : callable
+        Returns how the labels come about, given the name of the image and its hash.
+    labels : callable
+        Labels a source into a sink, in steps.
+    """
+
+    taxonomy: Taxonomy
+    record: Callable[[str, str | None], Provenance]
+    labels: Callable[[RasterSource, LabelSink], Steps[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFiles:
+    """An image file and what is written for it; see `api.segment_file`.
+
+    Attributes
+    ----------
+    image, out, bands, confidence, overwrite
+        As there.
+    """
+
+    image: str | os.PathLike[str]
+    out: str | os.PathLike[str]
+    bands: str | None
+    confidence: str | os.PathLike[str] | None
+    overwrite: bool
+
+    @contextmanager
+    def opened(self) -> Iterator[RasterSource]:
+        """Open the image, having refused outputs that may not be written."""
+        with open_raster(self.image, bands=self.bands) as source:
+            for path in filter(None, (self.out, self.confidence)):
+                check_output(Path(path), overwrite=self.overwrite, forbid=source.files)
+            yield source
+
+    def written(self, work: Work) -> Steps[SegmentReport]:
+        """Write the files, whole or not at all."""
+        with ExitStack() as stack:
+            source = stack.enter_context(open_raster(self.image, bands=self.bands))
+            digest = yield from relay(file_sha256(source.path), Span(0, 2, 100), "reading the file")
+            file = stack.enter_context(
+                LabelFile(
+                    self.out,
+                    grid=source.grid,
+                    taxonomy=work.taxonomy,
+                    provenance=work.record(Path(source.path).name, digest),
+                    confidence_path=self.confidence,
+                    overwrite=self.overwrite,
+                    forbid=source.files,
+                )
+            )
+            yield from relay(work.labels(source, file), Span(2, 92, 100))
+            yield from relay(file.finish(), Span(92, 100, 100), "writing the file")
+        return SegmentReport(
+            image=Path(self.image),
+            labels=Path(self.out),
+            confidence=None if self.confidence is None else Path(self.confidence),
+            grid=source.grid,
+            taxonomy=work.taxonomy,
+            counts=file.counts,
+        )
+
+
+def file_sha256(path: str | os.PathLike[str]) -> Steps[str | None]:
+    """Return the SHA-256 of a file as hexadecimal digits, None for what is no ordinary file.
+
+    Raises
+    ------
+    ImageReadError
+        If the file cannot be read.
+    """
+    place = Path(path)
+    if not place.is_file():
+        return None
+    try:
+        return (yield from sha256_steps(place))
+    except OSError as error:
+        raise ImageReadError(
+            expected=f"to read {place}", found=str(error.strerror), remedy="check the file"
+        ) from error
