@@ -296,11 +296,11 @@ def fit_files_steps(
     return (yield from fit_sources_steps(named_files(images, options.bands), config, options))
 
 
-def named_files(
-    images: Sequence[str | os.PathLike[str]], bands: str | None
-) -> list[NamedSource]:
+def named_files(images: Sequence[str | os.PathLike[str]], bands: str | None) -> list[NamedSource]:
     """Return files as images to fit on, with what the user said that their bands are."""
-    return [NamedSource(Path(path).name, partial(open_raster, path, bands=bands)) for path in images]
+    return [
+        NamedSource(Path(path).name, partial(open_raster, path, bands=bands)) for path in images
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 Cells are parted into two halves of the images. On each half, centres are looked for by k-means,
 for every number of classes; the other half tells how well they fit it: each of its cells has a
-nearest centre, at a distance a, and a second nearest, at b, and the mean of 1 − a/b is a silhouette
+nearest centre, at a distance a, and a second nearest, at b, and the mean of 1 - a/b is a silhouette
 (Rousseeuw 1987, with centres instead of all other members). Few centres fit any long cloud of
 vectors, classes or none. So the same is done with a shapeless cloud that spreads as the vectors do
 (an idea of the gap statistic: Tibshirani, Walther and Hastie 2001). If that reaches c, the score of
-a silhouette s is s − c (1 − s): the less clear it is, the more chance counts. Halves that judge each
-other are an idea of Tibshirani and Walther (2005). No labels are looked at.
+a silhouette s is s - c (1 - s): the less clear it is, the more chance counts. Halves that judge
+each other are an idea of Tibshirani and Walther (2005). No labels are looked at.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from napari_firstpass.io.label_file import LabelFile
 from napari_firstpass.progress import Span, Steps, relay
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator
 
     from napari_firstpass.class_count import ClassCount

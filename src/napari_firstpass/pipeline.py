@@ -166,9 +166,7 @@ def fit_set_steps(
     """
     _require_known(config)
     sample = yield from relay(set_sample_steps(images, config.seed), Span(0, 10, 100))
-    fit = fit_sample_steps(
-        sample, config, cache=options.cache, auto_classes=options.auto_classes
-    )
+    fit = fit_sample_steps(sample, config, cache=options.cache, auto_classes=options.auto_classes)
     return (yield from relay(fit, Span(10, 100, 100)))
 
 
@@ -178,7 +176,7 @@ def suggest_set_steps(
     """Suggest how many classes many images share, or one holds; see `fit_set_steps`."""
     _require_known(config)
     sample = yield from relay(set_sample_steps(images, config.seed), Span(0, 10, 100))
-    described = yield from relay(_described(sample, config, options.cache), Span(10, 80, 100))
+    described = yield from relay(describe_steps(sample, config, options.cache), Span(10, 80, 100))
     return (yield from relay(suggest_steps(described.maps, config.seed), Span(80, 100, 100)))
 
 
@@ -218,7 +216,7 @@ def fit_sample_steps(
     OptionError
         If features are to be made finer that are fine already.
     """
-    it = yield from relay(_described(sample, config, cache), Span(0, 10, 14))
+    it = yield from relay(describe_steps(sample, config, cache), Span(0, 10, 14))
     suggested = None
     if auto_classes:
         suggested = yield from relay(suggest_steps(it.maps, config.seed), Span(10, 11, 14))
@@ -232,8 +230,16 @@ def fit_sample_steps(
 
 
 @dataclass(frozen=True, slots=True)
-class _Described:
-    """A sample as segmenters get it, and what made it so; see `FittedModel`."""
+class Described:
+    """A sample as segmenters get it, and what made it so.
+
+    Attributes
+    ----------
+    stats, backbone, scaler, device, features
+        See `FittedModel`.
+    maps : list of FeatureMap
+        The windows, scaled.
+    """
 
     stats: BandStats
     backbone: Backbone
@@ -243,10 +249,10 @@ class _Described:
     maps: list[FeatureMap]
 
 
-def _described(
+def describe_steps(
     sample: Sequence[tuple[Raster, Window]], config: SegmentConfig, cache: FeatureCache | None
-) -> Steps[_Described]:
-    """Describe a sample by features of one scale."""
+) -> Steps[Described]:
+    """Describe a sample by features of one scale; for what is raised see `fit_sample_steps`."""
     device = device_of(config)
     stats = BandStats.of([raster.crop(inner) for raster, inner in sample])
     making = backbone_steps(config, stats, sample[0][0].roles, device, cache)
@@ -255,7 +261,7 @@ def _described(
     features = len(maps[0].vectors) / maps[0].stride ** 2
     scaler = FeatureScaler.of(maps)
     scaled = [replace(window, vectors=scaler.apply(window.vectors), groups=()) for window in maps]
-    return _Described(stats, backbone, scaler, device, features, scaled)
+    return Described(stats, backbone, scaler, device, features, scaled)
 
 
 def _sample_features(

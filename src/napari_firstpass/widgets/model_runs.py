@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_firstpass.backbones import BACKBONES
@@ -17,6 +16,7 @@ from napari_firstpass.widgets.runs import feature_cache, leave_a_core, named_sou
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.errors import FirstPassError
