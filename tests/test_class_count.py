@@ -81,6 +81,8 @@ def test_the_fewest_classes_that_are_about_as_good_are_taken() -> None:
     assert (found.classes, found.also) == (4, (6,))
     assert found.curve[0] == (2, 0.1)
     assert found.to_dict()["curve"][-1] == [7, 0.3]
+    plateau = ClassCount.best_of([0.1, 0.49, 0.4, 0.5, 0.4, 0.48, 0.4, 0.495, 0.1])
+    assert (plateau.classes, plateau.also) == (3, (5, 9))  # of three others, the best two
     assert ClassCount.best_of([0.1, 0.4, 0.3, 0.5, 0.2]).also == ()  # 3 is not high enough
 
 

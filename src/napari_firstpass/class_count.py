@@ -36,6 +36,7 @@ _Halves: TypeAlias = "tuple[Tensor, Tensor]"
 
 _AS_GOOD, _NEAR = 0.97, 0.95
 """Shares of the best score: of a number that is as good, and of one that is worth a look."""
+_OTHERS = 2
 _SPLITS = 4
 _HALF = 3000
 _POOL = 32_000
@@ -81,14 +82,15 @@ class ClassCount:
 
     @property
     def also(self) -> tuple[int, ...]:
-        """Other numbers that are nearly as good, and better than their neighbours."""
+        """Up to two other numbers that are nearly as good, and better than their neighbours."""
         scores = [0.0, *(score for _, score in self.curve), 0.0]
         peaks = [
-            number
+            (-score, number)
             for (number, score), before, after in zip(self.curve, scores, scores[2:], strict=False)
             if score > 0 and score >= max(before, after, _NEAR * max(scores))
         ]
-        return tuple(number for number in peaks if number != self.classes)
+        others = sorted(peak for peak in peaks if peak[1] != self.classes)
+        return tuple(sorted(number for _, number in others[:_OTHERS]))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as they go into JSON."""

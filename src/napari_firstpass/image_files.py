@@ -94,8 +94,9 @@ class ImageFiles:
     def opened(self) -> Iterator[RasterSource]:
         """Open the image, having refused outputs that may not be written."""
         with open_raster(self.image, bands=self.bands) as source:
-            for path in filter(None, (self.out, self.confidence)):
-                check_output(Path(path), overwrite=self.overwrite, forbid=source.files)
+            for path in (self.out, self.confidence):
+                if path is not None:
+                    check_output(Path(path), overwrite=self.overwrite, forbid=source.files)
             yield source
 
     def written(self, work: Work) -> Steps[SegmentReport]:
