@@ -11,10 +11,10 @@ from sources import WatchedSource
 
 from napari_firstpass.api import segment_source_steps
 from napari_firstpass.config import SegmentConfig
+from napari_firstpass.describing import _sample_features
 from napari_firstpass.errors import ImageContentError, UnknownNameError
 from napari_firstpass.features import FeatureMap
 from napari_firstpass.grid import Grid
-from napari_firstpass.pipeline import _sample_features
 from napari_firstpass.progress import Progress, Steps, run
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.segmenters import SEGMENTERS

@@ -7,15 +7,32 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_firstpass.api import fit_files, label_file, segment_array, segment_file
+    from napari_firstpass.api import label_file, segment_array, segment_file
+    from napari_firstpass.fit_images import fit_files
+    from napari_firstpass.suggesting import suggest_classes
 
-__all__ = ["__version__", "fit_files", "label_file", "segment_array", "segment_file"]
+__all__ = [
+    "__version__",
+    "fit_files",
+    "label_file",
+    "segment_array",
+    "segment_file",
+    "suggest_classes",
+]
+
+_WHERE = {
+    "fit_files": "fit_images",
+    "label_file": "api",
+    "segment_array": "api",
+    "segment_file": "api",
+    "suggest_classes": "suggesting",
+}
 
 __version__ = version("napari-firstpass")
 
 
 def __getattr__(name: str) -> object:
     # torch and rasterio take seconds to import: only those who segment pay for it.
-    if name in ("fit_files", "label_file", "segment_array", "segment_file"):
-        return getattr(import_module("napari_firstpass.api"), name)
+    if name in _WHERE:
+        return getattr(import_module(f"napari_firstpass.{_WHERE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,58 +3,46 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
-from functools import partial
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.code_heads import head_of
-from napari_firstpass.config import SegmentConfig
-from napari_firstpass.errors import ImageContentError, OptionError
-from napari_firstpass.fit_options import DEFAULT_FIT, FitOptions
+from napari_firstpass.config import DEFAULT_CONFIG, SegmentConfig
+from napari_firstpass.errors import ImageContentError
 from napari_firstpass.fitting import (
     ReadyModel,
-    SetModel,
     projection_hash,
     shown_references,
     weights_of,
 )
 from napari_firstpass.grid import IDENTITY, Grid
-from napari_firstpass.hint_pairing import paired_hints_steps
-from napari_firstpass.image_work import Files, SegmentReport, Work
-from napari_firstpass.io.files import check_output
-from napari_firstpass.io.geotiff import open_raster
+from napari_firstpass.image_work import ImageFiles, SegmentReport, Work
 from napari_firstpass.io.ground import metres_per_pixel
-from napari_firstpass.io.hint_file import hint_files
 from napari_firstpass.networks.semantic import SemanticModel
 from napari_firstpass.own_classes import OwnClasses, load_model_steps
-from napari_firstpass.pipeline import fit_set_steps, segment_steps
+from napari_firstpass.pipeline import fit_steps, label_steps, parts_of_run, segment_steps
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
-from napari_firstpass.resolution import common_imagery_steps, labelling_metres, opened_at
+from napari_firstpass.resolution import at_metres, labelling_metres
 from napari_firstpass.segmentation import ArraySink, Segmentation
 from napari_firstpass.semantic_labels import record_of, write_steps
-from napari_firstpass.state_file import StateFile
 from napari_firstpass.taxonomy import numbered_taxonomy
 from napari_firstpass.upsampling import upsampler_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import numpy as np
     from affine import Affine
     from numpy.typing import NDArray
 
     from napari_firstpass.bands import Role
+    from napari_firstpass.class_count import ClassCount
     from napari_firstpass.feature_cache import FeatureCache
-    from napari_firstpass.hints import HintSet
     from napari_firstpass.imagery import Metres
     from napari_firstpass.raster import RasterSource
-    from napari_firstpass.sampling import OpenSource
-
-DEFAULT_CONFIG = SegmentConfig()
 
 
 def segment_file(
@@ -67,6 +55,7 @@ def segment_file(
     overwrite: bool = False,
     cache: FeatureCache | None = None,
     metres: Metres = None,
+    auto_classes: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SegmentReport:
     """Segment an image file of any size into a georeferenced label file.
@@ -90,6 +79,9 @@ def segment_file(
     metres : float, "auto" or None
         Side of pixels on the ground that the image is read with, a quarter to 32 times its own;
         the label file has the image's own pixels. ``"auto"`` for that of a model. None for its own.
+    auto_classes : bool
+        Whether the image decides how many classes there are, as `suggest_classes` does; those of
+        ``config`` then do not count.
     on_progress : callable or None
         Called with a `Progress` about every 100 ms of work.
 
@@ -112,6 +104,7 @@ def segment_file(
         overwrite=overwrite,
         cache=cache,
         metres=metres,
+        auto_classes=auto_classes,
     )
     return run(guarded(steps), on_progress or ignore)
 
@@ -126,19 +119,42 @@ def segment_file_steps(
     overwrite: bool = False,
     cache: FeatureCache | None = None,
     metres: Metres = None,
+    auto_classes: bool = False,
 ) -> Steps[SegmentReport]:
     """Do the work of `segment_file` in steps; closing the generator leaves nothing behind."""
     # What is missing is said before a large file is read.
     backbone_factory(config.backbone, config.runtime)
     upsampler_of(config.upsample)
     head_of(config.projection)
+    files = ImageFiles(image, out, bands, confidence, overwrite)
+    at = labelling_metres(metres)
+    if auto_classes:
+        return (yield from _fitted_first(files, config, cache, at))
     work = Work(
         numbered_taxonomy(config.classes),
         lambda name, digest: _provenance(config, name, digest, bands),
         lambda source, sink: segment_steps(source, config, sink, cache=cache),
     )
-    work = work.at(labelling_metres(metres))
-    return (yield from Files(image, out, bands, confidence, overwrite).written(work))
+    return (yield from files.written(work.at(at)))
+
+
+def _fitted_first(
+    files: ImageFiles, config: SegmentConfig, cache: FeatureCache | None, at: float | None
+) -> Steps[SegmentReport]:
+    """Find the classes before the file is begun: its type depends on how many there are."""
+    with files.opened() as source:
+        seen = source if at is None else at_metres(source, at, "the image")
+        fitting, rest = parts_of_run(seen, config)
+        fit = fit_steps(seen, config, cache=cache, auto_classes=True)
+        model = yield from relay(fit, fitting)
+    used = replace(config, classes=model.count)
+    work = Work(
+        numbered_taxonomy(model.count),
+        lambda name, digest: _provenance(used, name, digest, files.bands, model.suggested),
+        lambda source, sink: label_steps(source, model, used, sink),
+    )
+    report = yield from relay(files.written(work.at(at)), rest)
+    return replace(report, suggested=model.suggested)
 
 
 def label_file(
@@ -212,7 +228,7 @@ def label_file_steps(
         loading = load_model_steps(os.fspath(model), config, cache=cache)
         model = yield from relay(loading, Span(0, start, 100))
     work = _labelling(model, config, bands, metres)
-    files = Files(image, out, bands, confidence, overwrite)
+    files = ImageFiles(image, out, bands, confidence, overwrite)
     return (yield from relay(files.written(work), Span(start, 100, 100)))
 
 
@@ -234,183 +250,6 @@ def _labelling(
     return work.at(labelling_metres(metres, model.model.imagery.metres))
 
 
-def fit_files(
-    images: Sequence[str | os.PathLike[str]],
-    config: SegmentConfig = DEFAULT_CONFIG,
-    *,
-    bands: str | None = None,
-    cache: FeatureCache | None = None,
-    metres: Metres = None,
-    state: str | os.PathLike[str] | None = None,
-    hints: Sequence[str | os.PathLike[str]] = (),
-    on_progress: Callable[[Progress], None] | None = None,
-) -> SetModel:
-    """Find classes that mean the same in many images, on windows spread over all of them.
-
-    Parameters
-    ----------
-    images : sequence of path
-        GeoTIFF, VRT, JPEG 2000, PNG or JPEG, of one kind: the same bands, type of values and,
-        without ``metres``, size of pixels.
-    config : SegmentConfig
-        Of this, ``method``, ``backbone``, ``upsample``, ``projection``, ``classes``, ``seed`` and
-        ``device`` count.
-    bands : str or None
-        What the bands are, such as ``"r,g,b,n"``, where the files do not say it.
-    cache : FeatureCache, optional
-        Where the features of networks are kept between runs.
-    metres : float, "auto" or None
-        Side of pixels on the ground that all images are read with; ``"auto"`` for that of the
-        coarsest. None for their own.
-    state : path or None
-        A file to go on from if it holds the state of an earlier run of the same fit, and to keep
-        that of this run in; removed at the end.
-    hints : sequence of path
-        Label files that say of some places of some images what is there, and nothing (0) of all
-        others. The classes that they name come first, under their names.
-    on_progress : callable or None
-        Called with a `Progress` about every 100 ms of work; also to tell of an earlier state.
-
-    Returns
-    -------
-    SetModel
-        To be kept with `model_file.write_model`.
-
-    Raises
-    ------
-    FirstPassError
-        See `segment_file`; `ImageryError` if the images are not of one kind; and
-        `GridMismatchError` or `TaxonomyError` if hints fit no image, or each other.
-
-    Examples
-    --------
-    >>> write_model("classes.firstpass", fit_files(["a.tif", "b.tif"]))  # doctest: +SKIP
-    """
-    told = on_progress or ignore
-    kept = None
-    if state is not None:
-        check_output(Path(state), overwrite=True, forbid=map(Path, [*images, *hints]))
-        kept = StateFile(state, tell=lambda text: told(Progress(0, 1, text)))
-    options = FitOptions(
-        bands=bands, cache=cache, metres=metres, state=kept, hints=hint_files(hints)
-    )
-    model = run(guarded(fit_files_steps(images, config, options)), told)
-    if kept is not None:
-        kept.remove()
-    return model
-
-
-def fit_files_steps(
-    images: Sequence[str | os.PathLike[str]],
-    config: SegmentConfig = DEFAULT_CONFIG,
-    options: FitOptions = DEFAULT_FIT,
-) -> Steps[SetModel]:
-    """Do the work of `fit_files` in steps."""
-    opened = [
-        NamedSource(Path(image).name, partial(open_raster, image, bands=options.bands))
-        for image in images
-    ]
-    return (yield from fit_sources_steps(opened, config, options))
-
-
-@dataclass(frozen=True, slots=True)
-class NamedSource:
-    """An image to fit on.
-
-    Attributes
-    ----------
-    name : str
-        What to call it in messages and records.
-    open : callable
-        Opens it; it may be called several times, and never while another image is open.
-    """
-
-    name: str
-    open: OpenSource
-
-
-def fit_sources_steps(
-    images: Sequence[NamedSource],
-    config: SegmentConfig = DEFAULT_CONFIG,
-    options: FitOptions = DEFAULT_FIT,
-) -> Steps[SetModel]:
-    """Find classes that mean the same in images from anywhere; see `fit_files`.
-
-    Parameters
-    ----------
-    images : sequence of NamedSource
-        The images, of one kind.
-    config : SegmentConfig
-        As in `fit_files`.
-    options : FitOptions
-        What else there is to say.
-    """
-    if not images:
-        raise OptionError(expected="images to fit on", found="none", remedy="name at least one")
-    # What is missing is said before large files are read.
-    backbone_factory(config.backbone, config.runtime)
-    upsampler_of(config.upsample)
-    head = head_of(config.projection)
-    named = [(image.name, image.open) for image in images]
-    looking = common_imagery_steps(named, options.metres)
-    imagery = yield from relay(looking, Span(0, 5, 100))
-    at = None if options.metres is None else imagery.metres
-    hints = yield from relay(_hints(images, config, options), Span(5, 5, 100))
-    opened = [open_ if at is None else opened_at(open_, at, name) for name, open_ in named]
-    fit = fit_set_steps(opened, config, options, hints)
-    fitted = yield from relay(fit, Span(5, 100, 100))
-    return SetModel(
-        stats=fitted.stats,
-        scaler=fitted.scaler,
-        classes=fitted.classes,
-        features=fitted.features,
-        config=config,
-        taxonomy=(hints.taxonomy if hints else numbered_taxonomy)(config.classes),
-        imagery=imagery,
-        provenance=_set_record(config, [image.name for image in images], options.bands, at, hints),
-        head=None if head is None else head.head,
-    )
-
-
-def _hints(
-    images: Sequence[NamedSource], config: SegmentConfig, options: FitOptions
-) -> Steps[HintSet | None]:
-    """Return what somebody says of places, for the images that they are on."""
-    if options.hints and (options.metres is not None or config.projection != "none"):
-        raise OptionError(
-            expected="hints on images and features as they are",
-            found="another resolution" if options.metres is not None else "a projection",
-            remedy="leave out the hints or the other",
-        )
-    names, opens = [image.name for image in images], [image.open for image in images]
-    return (yield from paired_hints_steps(names, opens, options.hints, config.classes))
-
-
-def _set_record(
-    config: SegmentConfig,
-    names: list[str],
-    bands: str | None,
-    metres: float | None,
-    hints: HintSet | None,
-) -> Provenance:
-    chosen = {key: getattr(config, key) for key in ("method", "classes", "seed")}
-    weights, finer = weights_of(config)
-    return Provenance(
-        config={
-            **chosen,
-            **shown_references(config),
-            **({"upsample_sha256": finer} if finer else {}),
-            **projection_hash(config),
-            "bands": bands,
-            **({} if metres is None else {"fitted_at_m": metres}),
-            "fitted_on": names,
-            **({} if hints is None else hints.record),
-        },
-        source=f"{len(names)} images",
-        weights_sha256=weights,
-    )
-
-
 def segment_array(
     bands: NDArray[Any],
     config: SegmentConfig = DEFAULT_CONFIG,
@@ -419,6 +258,7 @@ def segment_array(
     valid: NDArray[np.bool_] | None = None,
     transform: Affine = IDENTITY,
     crs: str | None = None,
+    auto_classes: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Segmentation:
     """Segment an image in memory.
@@ -436,6 +276,8 @@ def segment_array(
         False where there is no data.
     transform, crs
         Place on Earth, handed on to the result.
+    auto_classes : bool
+        See `segment_file`.
     on_progress : callable or None
         Called with a `Progress` about every 100 ms of work.
 
@@ -451,7 +293,9 @@ def segment_array(
         roles = usual[: len(stacked)] if len(stacked) in (3, 4) else None
     grid = Grid(stacked.shape[1], stacked.shape[2], transform, crs)
     raster = Raster.from_array(stacked, grid, roles=roles, valid=valid)
-    steps = segment_source_steps(ArraySource(raster), config, name="array")
+    steps = segment_source_steps(
+        ArraySource(raster), config, name="array", auto_classes=auto_classes
+    )
     return run(guarded(steps), on_progress or ignore)
 
 
@@ -462,6 +306,7 @@ def segment_source_steps(
     name: str,
     digest: str | None = None,
     cache: FeatureCache | None = None,
+    auto_classes: bool = False,
 ) -> Steps[Segmentation]:
     """Segment anything that hands out windows; the labels are collected in memory.
 
@@ -477,16 +322,23 @@ def segment_source_steps(
         SHA-256 of the image file, for the provenance.
     cache : FeatureCache, optional
         See `segment_file`.
+    auto_classes : bool
+        See `segment_file`.
     """
+    # The labels' type depends on how many classes there are, so they are found first.
+    fit = fit_steps(source, config, cache=cache, auto_classes=auto_classes)
+    fitting, labelling = parts_of_run(source, config)
+    model = yield from relay(fit, fitting)
+    config = replace(config, classes=model.count)
     taxonomy = numbered_taxonomy(config.classes)
     sink = ArraySink.of(source.grid, taxonomy)
-    yield from segment_steps(source, config, sink, cache=cache)
+    yield from relay(label_steps(source, model, config, sink), labelling)
     return Segmentation(
         labels=sink.labels,
         taxonomy=taxonomy,
         grid=source.grid,
         confidence=sink.confidence,
-        provenance=_provenance(config, name, digest, bands=None),
+        provenance=_provenance(config, name, digest, None, model.suggested),
     )
 
 
@@ -532,7 +384,11 @@ def label_source_steps(
 
 
 def _provenance(
-    config: SegmentConfig, name: str, digest: str | None, bands: str | None
+    config: SegmentConfig,
+    name: str,
+    digest: str | None,
+    bands: str | None,
+    suggested: ClassCount | None = None,
 ) -> Provenance:
     # The device is left out: it is a matter of speed, and `auto` says nothing.
     options = {key: value for key, value in asdict(config).items() if key != "device"}
@@ -542,11 +398,16 @@ def _provenance(
         options["upsample_sha256"] = finer
     options |= projection_hash(config)
     return Provenance(
-        config={**options, "bands": bands},
+        config={**options, **_told(suggested), "bands": bands},
         source=name,
         source_sha256=digest,
         weights_sha256=weights,
     )
+
+
+def _told(suggested: ClassCount | None) -> dict[str, Any]:
+    """Return what records say of a number of classes that nobody chose."""
+    return {} if suggested is None else {"suggested": suggested.to_dict()}
 
 
 def _require_image(bands: NDArray[Any]) -> None:

@@ -84,7 +84,7 @@ def kmeans(
         for _ in range(config.iterations):
             yield Progress(restart, config.restarts, "finding classes")
             previous = spread
-            centres, spread = _moved(vectors, weights, centres)
+            centres, spread = moved(vectors, weights, centres)
             if previous - spread <= _TOLERANCE * spread:
                 break
         if spread < best_spread:
@@ -135,7 +135,7 @@ def _draw(chances: Tensor, rng: np.random.Generator) -> int:
     return min(int(at), len(ladder) - 1)
 
 
-def _moved(vectors: Tensor, weights: Tensor, centres: Tensor) -> tuple[Tensor, float]:
+def moved(vectors: Tensor, weights: Tensor, centres: Tensor) -> tuple[Tensor, float]:
     """Return the means of the groups around ``centres``, and the mean squared distance before."""
     distances, nearest = squared_distances(vectors, centres).min(1)
     weighted = vectors * weights.unsqueeze(1)

@@ -119,3 +119,6 @@ def check_number(name: str, value: int, low: int, high: int, step: int = 1) -> N
         found=repr(value),
         remedy=f"change {name}",
     )
+
+
+DEFAULT_CONFIG = SegmentConfig()

@@ -29,6 +29,9 @@ class FitOptions:
         Where it is kept how far a fit has come, for another run to go on from.
     hints : tuple of NamedHints
         Places of which somebody says what is there, on some of the images.
+    auto_classes : bool
+        Whether the images decide how many classes there are (`class_count`), or the hints if there
+        are some: as many as they name. ``classes`` of the `SegmentConfig` then does not count.
     """
 
     bands: str | None = None
@@ -36,6 +39,7 @@ class FitOptions:
     metres: Metres = None
     state: StateStore | None = None
     hints: tuple[NamedHints, ...] = ()
+    auto_classes: bool = False
 
 
 DEFAULT_FIT = FitOptions()

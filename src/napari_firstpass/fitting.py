@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING
 from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.code_heads import head_of
 from napari_firstpass.code_heads.projected import ProjectedBackbone
+from napari_firstpass.describing import backbone_steps, device_of
 from napari_firstpass.errors import WeightsError
 from napari_firstpass.imagery import Imagery
-from napari_firstpass.pipeline import (
-    FittedModel,
-    backbone_steps,
-    device_of,
-    guide_bands,
-    label_steps,
-)
+from napari_firstpass.pipeline import FittedModel, guide_bands, label_steps
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.upsampling import upsampler_sha256
 from napari_firstpass.weights.folder import is_path

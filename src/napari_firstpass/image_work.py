@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from napari_firstpass.digest import sha256_steps
 from napari_firstpass.errors import ImageReadError
+from napari_firstpass.io.files import check_output
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.label_file import LabelFile
 from napari_firstpass.progress import Span, Steps, relay
@@ -17,10 +18,12 @@ from napari_firstpass.resolution import label_at_steps, resampling_noted
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from napari_firstpass.class_count import ClassCount
     from napari_firstpass.grid import Grid
     from napari_firstpass.provenance import Provenance
+    from napari_firstpass.raster import RasterSource
     from napari_firstpass.resolution import Labelling
     from napari_firstpass.taxonomy import Taxonomy
 
@@ -41,6 +44,8 @@ class SegmentReport:
         The classes.
     counts : dict of int to int
         Pixels of each id that occurs; 0 is no data.
+    suggested : ClassCount or None
+        Why there are as many classes, if the image decided it.
     """
 
     image: Path
@@ -49,6 +54,7 @@ class SegmentReport:
     grid: Grid
     taxonomy: Taxonomy
     counts: dict[int, int]
+    suggested: ClassCount | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class ImageFiles:
     """An image and what is written for it; see `api.segment_file`."""
 
     image: str | os.PathLike[str]
@@ -89,6 +95,15 @@ class Files:
     bands: str | None
     confidence: str | os.PathLike[str] | None
     overwrite: bool
+
+    @contextmanager
+    def opened(self) -> Iterator[RasterSource]:
+        """Open the image, having refused outputs that may not be written."""
+        with open_raster(self.image, bands=self.bands) as source:
+            for path in (self.out, self.confidence):
+                if path is not None:
+                    check_output(Path(path), overwrite=self.overwrite, forbid=source.files)
+            yield source
 
     def written(self, work: Work) -> Steps[SegmentReport]:
         """Write the files, whole or not at all."""

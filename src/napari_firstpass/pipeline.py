@@ -13,13 +13,11 @@ import torch
 
 from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.bands import visible_bands
-from napari_firstpass.cached_backbone import CachedBackbone
+from napari_firstpass.class_count import suggest_steps
 from napari_firstpass.code_heads import head_of
-from napari_firstpass.code_heads.projected import ProjectedBackbone
-from napari_firstpass.device import torch_device
+from napari_firstpass.describing import describe_steps, device_of, inner_features
 from napari_firstpass.errors import ImageContentError
 from napari_firstpass.fit_options import DEFAULT_FIT
-from napari_firstpass.grid import Window
 from napari_firstpass.hints import SILENT, cell_classes
 from napari_firstpass.normalize import BandStats, FeatureScaler, filled, usable
 from napari_firstpass.pinning import Examples, pinned_steps
@@ -39,7 +37,6 @@ from napari_firstpass.taxonomy import UNLABELLED
 from napari_firstpass.tiling import Tile, affordable, tiles
 from napari_firstpass.training_state import identity_steps
 from napari_firstpass.upsampling import upsampler_of
-from napari_firstpass.upsampling.upsampled import UpsampledBackbone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,11 +44,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.bands import Role
-    from napari_firstpass.code_heads.head import HeadFile
+    from napari_firstpass.class_count import ClassCount
     from napari_firstpass.config import SegmentConfig
+    from napari_firstpass.describing import Described
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.features import FeatureMap
     from napari_firstpass.fit_options import FitOptions
+    from napari_firstpass.grid import Window
     from napari_firstpass.hints import HintSet
     from napari_firstpass.protocols import Backbone, ClassModel, Labeller, LabelSink, Segmenter
     from napari_firstpass.raster import Raster, RasterSource
@@ -59,8 +58,6 @@ if TYPE_CHECKING:
     from napari_firstpass.segmentation import Labels
     from napari_firstpass.training_state import StateStore
 
-_FEATURE_BYTES = 400 * 2**20
-"""Of the sample: 1024 numbers for 4 x 4 pixels of 32 windows would be 512 MiB."""
 _GUIDE_BANDS = 3
 
 
@@ -84,6 +81,8 @@ class FittedModel:
         Where to compute.
     features : float
         Numbers in a vector, divided by the pixels of its cell: how much memory windows need.
+    suggested : ClassCount or None
+        Why there are as many classes, if the sample decided it.
     """
 
     stats: BandStats
@@ -93,6 +92,7 @@ class FittedModel:
     guide: tuple[int, ...]
     device: torch.device
     features: float = 0.0
+    suggested: ClassCount | None = None
 
     @property
     def count(self) -> int:
@@ -123,24 +123,36 @@ def segment_steps(
         If there is nothing to segment: no valid pixels, one value everywhere, or fewer different
         places than classes.
     """
+    fitting, labelling = parts_of_run(source, config)
+    model = yield from relay(fit_steps(source, config, cache=cache), fitting)
+    yield from relay(label_steps(source, model, config, sink), labelling)
+
+
+def parts_of_run(source: RasterSource, config: SegmentConfig) -> tuple[Span, Span]:
+    """Return which part of a run finds classes, and which labels with them."""
     cuts = _cut(source, config, config.classes)
     area = sum(tile.padded.height * tile.padded.width for tile in cuts)
     fit = sample_area(source)
-    model = yield from relay(fit_steps(source, config, cache=cache), Span(0, fit, fit + area))
-    yield from relay(label_steps(source, model, config, sink), Span(fit, fit + area, fit + area))
+    return Span(0, fit, fit + area), Span(fit, fit + area, fit + area)
 
 
 def fit_steps(
-    source: RasterSource, config: SegmentConfig, *, cache: FeatureCache | None = None
+    source: RasterSource,
+    config: SegmentConfig,
+    *,
+    cache: FeatureCache | None = None,
+    auto_classes: bool = False,
 ) -> Steps[FittedModel]:
     """Find classes on a sample that is spread over the image.
 
     The sample depends on the size of the image and the seed only, so that the classes do not
-    depend on how the image is cut into windows afterwards.
+    depend on how the image is cut into windows afterwards. With ``auto_classes``, the sample
+    decides how many there are.
     """
     _require_known(config)
     sample = yield from sample_steps(source, config.seed)
-    return (yield from fit_sample_steps(sample, config, cache=cache))
+    fit = fit_sample_steps(sample, config, cache=cache, auto_classes=auto_classes)
+    return (yield from fit)
 
 
 def fit_set_steps(
@@ -173,8 +185,25 @@ def fit_set_steps(
     if hints is not None:
         reading = hint_sample_steps(images, hints, config.seed)
         hinted = yield from relay(reading, Span(10, 10, 100))
-    fit = fit_sample_steps(sample, config, cache=options.cache, state=options.state, hinted=hinted)
+    fit = fit_sample_steps(
+        sample,
+        config,
+        cache=options.cache,
+        state=options.state,
+        hinted=hinted,
+        auto_classes=options.auto_classes and hints is None,
+    )
     return (yield from relay(fit, Span(10, 100, 100)))
+
+
+def suggest_set_steps(
+    images: Sequence[OpenSource], config: SegmentConfig, options: FitOptions = DEFAULT_FIT
+) -> Steps[ClassCount]:
+    """Suggest how many classes many images share, or one holds; see `fit_set_steps`."""
+    _require_known(config)
+    sample = yield from relay(set_sample_steps(images, config.seed), Span(0, 10, 100))
+    described = yield from relay(describe_steps(sample, config, options.cache), Span(10, 80, 100))
+    return (yield from relay(suggest_steps(described.maps, config.seed), Span(80, 100, 100)))
 
 
 def _require_known(config: SegmentConfig) -> None:
@@ -185,13 +214,13 @@ def _require_known(config: SegmentConfig) -> None:
     _segmenter(config)
 
 
-def _segmenter(config: SegmentConfig) -> tuple[Segmenter, HeadFile | None]:
-    """Return what finds classes, and the head that makes codes for it, if there is one."""
+def _segmenter(config: SegmentConfig) -> Segmenter:
+    """Return what finds classes."""
     segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
     head = head_of(config.projection)
     if head is not None and isinstance(segmenter, ProbeSegmenter):
         head.require_classes(config.classes)
-    return segmenter, head
+    return segmenter
 
 
 def fit_sample_steps(
@@ -201,6 +230,7 @@ def fit_sample_steps(
     cache: FeatureCache | None = None,
     state: StateStore | None = None,
     hinted: HintedSample | None = None,
+    auto_classes: bool = False,
 ) -> Steps[FittedModel]:
     """Find classes on windows of one image, or of several that are to share them.
 
@@ -217,6 +247,8 @@ def fit_sample_steps(
         Where it is kept how far the fit has come.
     hinted : HintedSample, optional
         Places of which somebody says what is there; these classes come first.
+    auto_classes : bool
+        Whether the sample decides how many classes there are.
 
     Raises
     ------
@@ -228,47 +260,24 @@ def fit_sample_steps(
     WeightsError
         If a head was trained on other features.
     """
-    device = device_of(config)
-    segmenter, head = _segmenter(config)
-    stats = BandStats.of([raster.crop(inner) for raster, inner in sample])
-    roles = sample[0][0].roles
-    making = backbone_steps(config, stats, roles, device, cache)
-    backbone = yield from relay(making, Span(0, 0, 14))
-    maps = yield from relay(_sample_features(backbone, sample, head), Span(0, 10, 14))
-    features = len(maps[0].vectors) / maps[0].stride ** 2
-    scaler = FeatureScaler.of(maps)
-    scaled = _scaled(maps, scaler)
-    if head is not None:
-        backbone = ProjectedBackbone(backbone, head.head.to(device))
-        coded = _on_codes(maps, scaled, segmenter, head)
-        scaler, scaled, segmenter = yield from relay(coded, Span(10, 10, 14))
-    del maps
-    fit = _classes_of(segmenter, scaled, state)
+    probing = isinstance(_segmenter(config), ProbeSegmenter)
+    it = yield from relay(describe_steps(sample, config, cache, probing=probing), Span(0, 10, 14))
+    suggested = None
+    if auto_classes:
+        suggested = yield from relay(suggest_steps(it.maps, config.seed), Span(10, 11, 14))
+        config = replace(config, classes=suggested.classes)
+    segmenter = _segmenter(config)
+    if it.probe is not None and isinstance(segmenter, ProbeSegmenter):
+        segmenter = segmenter.with_probe(it.probe.centres, it.probe.outlines)
+    fit = _classes_of(segmenter, it.maps, state)
     if hinted is not None:
-        examples = yield from relay(_examples(backbone, scaler, hinted), Span(10, 10, 14))
-        fit = pinned_steps(scaled, examples, segmenter, config.classes)
-    classes = yield from relay(fit, Span(10, 14, 14))
-    return FittedModel(stats, backbone, scaler, classes, guide_bands(roles), device, features)
-
-
-def _scaled(maps: Sequence[FeatureMap], scaler: FeatureScaler) -> list[FeatureMap]:
-    return [replace(window, vectors=scaler.apply(window.vectors), groups=()) for window in maps]
-
-
-def _on_codes(
-    maps: list[FeatureMap], scaled: list[FeatureMap], segmenter: Segmenter, file: HeadFile
-) -> Steps[tuple[FeatureScaler, list[FeatureMap], Segmenter]]:
-    """Return the codes of a sample, how they are scaled, and what finds classes among them."""
-    head = file.head.to(maps[0].vectors.device)
-    codes = []
-    for done, window in enumerate(maps):
-        codes.append((yield from relay(head.project(window), Span(done, done + 1, len(maps)))))
-    if isinstance(segmenter, ProbeSegmenter) and file.centres is not None:
-        # A probe says what it means by cosines of codes as they are: nothing may be shifted.
-        as_they_are = FeatureScaler.identity(head.width, head.direct.device)
-        return as_they_are, codes, segmenter.with_probe(file.centres, scaled)
-    scaler = FeatureScaler.of(codes)
-    return scaler, _scaled(codes, scaler), segmenter
+        examples = yield from relay(_examples(it, hinted), Span(10, 11, 14))
+        fit = pinned_steps(it.maps, examples, segmenter, config.classes)
+    classes = yield from relay(fit, Span(11, 14, 14))
+    guide = guide_bands(sample[0][0].roles)
+    return FittedModel(
+        it.stats, it.backbone, it.scaler, classes, guide, it.device, it.features, suggested
+    )
 
 
 def _classes_of(
@@ -281,36 +290,16 @@ def _classes_of(
     return (yield from segmenter.fit(sample, keeper=state.begin(identity)))
 
 
-def _sample_features(
-    backbone: Backbone,
-    sample: Sequence[tuple[Raster, Window]],
-    head: HeadFile | None = None,
-) -> Steps[list[FeatureMap]]:
-    """Return the features of the windows of a sample; of every n-th if memory asks for it."""
-    maps: list[FeatureMap] = []
-    every = 1
-    for done, (raster, inner) in enumerate(sample):
-        if done % every:
-            continue
-        span = Span(done, done + 1, len(sample))
-        found = yield from relay(_inner_features(backbone, raster, inner), span)
-        if head is not None:
-            head.require_features(len(found.vectors))
-        maps.append(found)
-        every = max(every, -(-len(sample) * found.vectors.nbytes // _FEATURE_BYTES))
-    return maps
-
-
-def _examples(backbone: Backbone, scaler: FeatureScaler, hinted: HintedSample) -> Steps[Examples]:
+def _examples(it: Described, hinted: HintedSample) -> Steps[Examples]:
     """Return the cells in which somebody says what is there."""
     vectors, classes = [], []
     for done, window in enumerate(hinted.windows):
         span = Span(done, done + 1, len(hinted.windows))
-        inner = _inner_features(backbone, window.raster, window.inner)
+        inner = inner_features(it.backbone, window.raster, window.inner)
         found = yield from relay(inner, span, "looking at the hints")
         said = torch.from_numpy(cell_classes(window.classes, found.stride)).to(found.valid.device)
         kept = found.valid & (said != SILENT)
-        vectors.append(scaler.apply(found.vectors)[:, kept].T)
+        vectors.append(it.scaler.apply(found.vectors)[:, kept].T)
         classes.append(said[kept])
     if not vectors:
         raise ImageContentError(
@@ -331,34 +320,6 @@ def band_stats_steps(source: RasterSource, seed: int) -> Steps[BandStats]:
     """
     sample = yield from sample_steps(source, seed)
     return BandStats.of([raster.crop(inner) for raster, inner in sample])
-
-
-def device_of(config: SegmentConfig) -> torch.device:
-    """Return where to compute; OpenVINO does on the CPU."""
-    return torch_device("cpu" if config.runtime == "openvino" else config.device)
-
-
-def backbone_steps(
-    config: SegmentConfig,
-    stats: BandStats,
-    roles: tuple[Role | None, ...],
-    device: torch.device,
-    cache: FeatureCache | None,
-) -> Steps[Backbone]:
-    """Load the backbone that ``config`` names, for bands with these value ranges and roles."""
-    factory = backbone_factory(config.backbone, config.runtime)
-    # Seconds each, for a network.
-    yield Progress(0, 2, "checking the weights")
-    identity = factory.identity()
-    yield Progress(1, 2, "loading the weights")
-    backbone = factory(stats, roles, device)
-    if cache is not None and identity is not None:
-        backbone = CachedBackbone(backbone, cache, identity, stats, roles, device)
-    # Above the cache, which keeps what the network says: finer features cost little.
-    upsampler = upsampler_of(config.upsample)
-    if upsampler is None:
-        return backbone
-    return UpsampledBackbone(backbone, upsampler, stats, roles, device)
 
 
 def label_steps(
@@ -415,25 +376,6 @@ def _cut(
         config.window, config.overlap, bands=bands, classes=classes, features=features
     )
     return tiles(source.grid, window=window, overlap=overlap)
-
-
-def _inner_features(backbone: Backbone, raster: Raster, inner: Window) -> Steps[FeatureMap]:
-    """Return the features of a window computed with its context."""
-    whole = yield from backbone.extract(raster)
-    stride = whole.stride
-    cells = Window(
-        inner.row // stride,
-        inner.col // stride,
-        -(-inner.height // stride),
-        -(-inner.width // stride),
-    )
-    rows, cols = cells.slices
-    return replace(
-        whole,
-        vectors=whole.vectors[:, rows, cols],
-        valid=whole.valid[rows, cols],
-        grid=whole.grid.crop(cells),
-    )
 
 
 def guide_bands(roles: tuple[Role | None, ...]) -> tuple[int, ...]:

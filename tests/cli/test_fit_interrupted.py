@@ -11,13 +11,13 @@ import pytest
 from grounds import tile_files
 
 from napari_firstpass import fit_files
-from napari_firstpass.api import fit_files_steps
 from napari_firstpass.cli import main
 from napari_firstpass.cli.codes import DONE, UNFIT
 from napari_firstpass.cli.fit import _driven
 from napari_firstpass.cli_progress import Reporter
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.errors import OutputError
+from napari_firstpass.fit_images import fit_files_steps
 from napari_firstpass.fit_options import FitOptions
 from napari_firstpass.model_file import write_model
 from napari_firstpass.state_file import StateFile, state_path
@@ -32,7 +32,7 @@ LEARNING = "learning classes"
 
 WAITING = f"""
 import sys
-from napari_firstpass.api import fit_files_steps
+from napari_firstpass.fit_images import fit_files_steps
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.fit_options import FitOptions
 from napari_firstpass.state_file import StateFile

@@ -15,8 +15,8 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtWidgets import QFileDialog
 
-from napari_firstpass.api import fit_files
 from napari_firstpass.config import SegmentConfig
+from napari_firstpass.fit_images import fit_files
 from napari_firstpass.model_file import read_model, write_model
 from napari_firstpass.widgets.classes_box import ASK
 from napari_firstpass.widgets.scene import mask_of

@@ -14,8 +14,10 @@ from napari_firstpass.cli.options import (
     RUNTIMES,
     feature_cache,
     finer_help,
+    number_of_classes,
     pixel_size,
     projection_help,
+    suggestion_lines,
     table,
     tell_trouble,
 )
@@ -48,7 +50,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--backbone", default=default.backbone, help=f"{networks} [%(default)s]")
     add("--upsample", default=default.upsample, help=f"{finer_help()} [%(default)s]")
     add("--projection", metavar="FILE", default=default.projection, help=projection_help())
-    add("--classes", type=int, default=default.classes, help=f"2 to {MAX_CLASSES} [%(default)s]")
+    how_many = f"2 to {MAX_CLASSES}, or auto [{default.classes}; with hints, as many as are named]"
+    add("--classes", type=number_of_classes, help=how_many)
     add(
         "--hints",
         nargs="+",
@@ -73,7 +76,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
 
 
 def _fit(options: Namespace) -> int:
-    from napari_firstpass.api import fit_files_steps
+    from napari_firstpass.fit_images import fit_files_steps
     from napari_firstpass.fit_options import FitOptions
     from napari_firstpass.io.files import check_output
     from napari_firstpass.io.hint_file import hint_files
@@ -89,7 +92,7 @@ def _fit(options: Namespace) -> int:
         backbone=options.backbone,
         upsample=options.upsample,
         projection=options.projection,
-        classes=options.classes,
+        classes=_classes(options),
         seed=options.seed,
         device=options.device,
         runtime=options.runtime,
@@ -107,6 +110,7 @@ def _fit(options: Namespace) -> int:
             metres=options.resample,
             state=state,
             hints=hint_files(options.hints),
+            auto_classes=_auto(options),
         )
         model = _driven(reporter, fit_files_steps(options.images, config, more), state)
     write_model(options.out, model, overwrite=options.overwrite)
@@ -118,6 +122,17 @@ def _fit(options: Namespace) -> int:
     else:
         print("\n".join(_summary(result)))
     return DONE
+
+
+def _auto(options: Namespace) -> bool:
+    """Whether images, or hints, decide how many classes there are."""
+    return options.classes == AUTO or (options.classes is None and bool(options.hints))
+
+
+def _classes(options: Namespace) -> int:
+    """Return the number of classes; one that does not count where images decide it."""
+    said: int = options.classes if isinstance(options.classes, int) else SegmentConfig().classes
+    return said
 
 
 def _driven(reporter: Reporter, steps: Steps[SetModel], state: StateFile) -> SetModel:
@@ -141,6 +156,7 @@ def _result(model: SetModel, options: Namespace, seconds: float) -> dict[str, An
         "projection": Path(model.config.projection).name,
         "classes": len(model.taxonomy),
         "hinted": model.provenance.config.get("hinted", []),
+        "suggested": model.provenance.config.get("suggested"),
         "bands": [role or "unnamed" for role in model.imagery.roles],
         "metres_per_pixel": model.imagery.metres,
         "seconds": round(seconds, 2),
@@ -161,6 +177,7 @@ def _summary(result: dict[str, Any]) -> list[str]:
         *([f"  by hints    {', '.join(hinted)}"] if hinted else []),
         f"  images      {', '.join(result['bands'])}; {size}",
         f"  found by    {result['method']} on {result['backbone']}{codes}",
+        *suggestion_lines(result["suggested"]),
         f"  took        {result['seconds']:.1f} s{memory}",
         f"  next        firstpass segment IMAGE --model {result['model']} --out LABELS.tif",
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentTypeError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_firstpass.feature_cache import FeatureCache, default_folder
 from napari_firstpass.imagery import AUTO
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_firstpass.registry import Registry
 
 RUNTIMES = "what runs a network; openvino is an extra, for the CPU"
+_A_LINE = 10
 NETWORKS = 'a name of "firstpass models list"; a folder with a network'
 
 
@@ -62,3 +63,32 @@ def tell_trouble(cache: FeatureCache | None) -> None:
     """Say why features could not be kept, if they could not."""
     if cache is not None and cache.trouble is not None:
         print(f"firstpass: {cache.trouble}", file=sys.stderr)
+
+
+def number_of_classes(text: str) -> int | Literal["auto"]:
+    """Read ``--classes``.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is no whole number, nor ``auto``.
+    """
+    if text == AUTO:
+        return AUTO
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"invalid int value: {text!r}") from error
+
+
+def suggestion_lines(found: dict[str, Any] | None) -> list[str]:
+    """Return what a person reads of `ClassCount.to_dict`: the number, and a small table of all."""
+    if found is None:
+        return []
+    others = f" (also {' and '.join(map(str, found['also']))})" if found["also"] else ""
+    lines = [f"  suggested   {found['classes']} classes{others}, by {found['criterion']}:"]
+    for start in range(0, len(found["curve"]), _A_LINE):
+        part = found["curve"][start : start + _A_LINE]
+        lines.append(" " * 14 + "".join(f"{classes:>6}" for classes, _ in part))
+        lines.append(" " * 14 + "".join(f"{score:>6.2f}" for _, score in part))
+    return lines

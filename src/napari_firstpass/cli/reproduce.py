@@ -85,8 +85,10 @@ def reproduce(options: Namespace) -> int:
 
 def _folder(options: Namespace) -> Path:
     plain = SegmentConfig()
-    usual = {key: getattr(plain, key, None) for key in _DECIDED}
-    said = [key for key, value in usual.items() if getattr(options, key) not in (value, False, [])]
+    usual: dict[str, tuple[Any, ...]] = {
+        key: (getattr(plain, key, None), None, False, []) for key in _DECIDED
+    }
+    said = [key for key, values in usual.items() if getattr(options, key) not in values]
     _refuse(options, said, "without --preset, which decides it")
     folders: list[Path] = options.images
     if len(folders) != 1:

@@ -16,8 +16,10 @@ from napari_firstpass.cli.options import (
     RUNTIMES,
     feature_cache,
     finer_help,
+    number_of_classes,
     pixel_size,
     projection_help,
+    suggestion_lines,
     table,
     tell_trouble,
 )
@@ -55,7 +57,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--backbone", help=f"{table(BACKBONES)}; {NETWORKS} [{default.backbone}]")
     add("--upsample", help=f"{finer_help()} [{default.upsample}]")
     add("--projection", metavar="FILE", help=projection_help())
-    add("--classes", type=int, help=f"2 to {MAX_CLASSES} [{default.classes}]")
+    how_many = f"2 to {MAX_CLASSES}, or auto [{default.classes}]"
+    add("--classes", type=number_of_classes, help=how_many)
     own = 'a file of "firstpass fit", or a network that knows classes, such as segformer-b0-ade'
     add("--model", help=f"classes that are there already: {own}, or its folder")
     add("--bands", metavar="r,g,b,n", help="what the file's bands are, in order; - leaves one out")
@@ -76,6 +79,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
 
 def _segment(options: Namespace) -> int:
     chosen = _own_classes(options)
+    if options.classes == AUTO:
+        del chosen["classes"]
     config = SegmentConfig(
         **chosen,
         window=options.window,
@@ -235,7 +240,10 @@ def _one_steps(image: Path, out: Path, how: _How, options: Namespace) -> Steps[d
         "metres": options.resample,
     }
     if how.model is None:
-        steps = segment_file_steps(image, out, how.config, cache=how.cache, **given)
+        auto = options.classes == AUTO
+        steps = segment_file_steps(
+            image, out, how.config, cache=how.cache, auto_classes=auto, **given
+        )
     else:
         steps = label_file_steps(image, out, how.model, how.config, cache=how.cache, **given)
     report = yield from steps
@@ -280,6 +288,7 @@ def _result(report: SegmentReport, overlay: Path | None, seconds: float) -> dict
             }
             for entry in report.taxonomy.classes
         ],
+        "suggested": None if report.suggested is None else report.suggested.to_dict(),
         "unlabelled_share": round(report.counts.get(0, 0) / pixels, 6),
         "seconds": round(seconds, 2),
         "peak_memory_mb": peak_memory(),
@@ -299,6 +308,7 @@ def _summary(result: dict[str, Any]) -> list[str]:
         f"  labels      {result['labels']}",
         *(f"  {key:<11} {result[key]}" for key in ("confidence", "overlay") if result[key]),
         f"  classes     {shares}",
+        *suggestion_lines(result["suggested"]),
     ]
     if result["unlabelled_share"]:
         lines.append(f"  no data     {result['unlabelled_share']:.1%}")

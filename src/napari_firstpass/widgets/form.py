@@ -54,6 +54,8 @@ TIPS = {
     "method": "How classes are found. Every method needs nothing but the image.",
     "classes": "Into how many classes the image is divided. Rather too many than too few: two "
     "classes are merged faster than one is taken apart.",
+    "suggest": "Looks at the image and sets a number of classes that can be told apart. Nothing is "
+    "segmented yet.",
     "more": "Options that rarely need a change.",
     "features": "What places are compared by: those that look alike to it become one class. "
     "A network sees things where the others see colour and texture, and takes longer. "
@@ -101,6 +103,8 @@ class SegmentForm(QWidget):
         Its items hold the method's name as their data.
     classes : QSpinBox
         How many.
+    suggest : QPushButton
+        Looks how many there are.
     more : QToolButton
         Unfolds the following.
     several : QToolButton
@@ -132,6 +136,7 @@ class SegmentForm(QWidget):
         self._own: _Settings | None = None
         self.method = _choice(methods, defaults.method)
         self.classes = _spin(2, MAX_CLASSES, defaults.classes)
+        self.suggest, self._curve = _button("Suggest"), ""
         self.more, self.several, self.fit = QToolButton(), QToolButton(), SeveralBox()
         self.features, self.features_about = FeaturesBox(defaults.backbone), _note(lines=2)
         self.min_region = _spin(0, MAX_REGION, defaults.min_region, suffix=" px")
@@ -166,6 +171,16 @@ class SegmentForm(QWidget):
         self.run.setEnabled(obstacle is None)
         what = "run" if self.classes_from.chosen_model is None else "apply"
         self.run.setToolTip(obstacle or TIPS[what])
+
+    def show_suggest(self, obstacle: str | None) -> None:
+        """Offer to suggest a number of classes, or say why that is not possible."""
+        self.suggest.setEnabled(obstacle is None)
+        self.suggest.setToolTip(obstacle or TIPS["suggest"] + self._curve)
+
+    def take_suggestion(self, classes: int, curve: str) -> None:
+        """Set the number of classes, and keep what it rests on for who asks."""
+        self.classes.setValue(classes)
+        self._curve = f"\n\n{curve}"
 
     def show_model(self) -> None:
         """Show what the chosen model has decided; without one, what the user had."""
@@ -238,7 +253,7 @@ class SegmentForm(QWidget):
                 ("Classes from", self.classes_from),
                 ("Method", self.method),
                 ("", self.about),
-                ("Classes", self.classes),
+                ("Classes", _beside(self.classes, self.suggest)),
             )
         )
         folds = QHBoxLayout()
@@ -302,6 +317,16 @@ def _rows(*rows: tuple[str, QWidget]) -> QGridLayout:
         else:
             grid.addWidget(field, row, 0, 1, 2)
     return grid
+
+
+def _beside(wide: QWidget, narrow: QWidget) -> QWidget:
+    """Return two controls in one row."""
+    both = QWidget()
+    row = QHBoxLayout(both)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.addWidget(wide, 1)
+    row.addWidget(narrow)
+    return both
 
 
 def _note(lines: int) -> QLabel:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_firstpass.backbones import BACKBONES
 from napari_firstpass.errors import OptionError, WeightsError
 from napari_firstpass.io.files import check_output
-from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.pairing import images_in
 from napari_firstpass.progress import Progress, Span, relay
 from napari_firstpass.weights.catalogue import KNOWN
 from napari_firstpass.weights.folder import is_path
-from napari_firstpass.widgets.runs import feature_cache, leave_a_core
+from napari_firstpass.widgets.runs import feature_cache, leave_a_core, named_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from napari_firstpass.api import NamedSource
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.errors import FirstPassError
     from napari_firstpass.fitting import SetModel
@@ -179,13 +175,13 @@ def fit_model(fit: Fit, config: SegmentConfig, cache_folder: Path | None = None)
         As in `runs.find_classes`.
     """
     yield Progress(0, 1)
-    from napari_firstpass.api import fit_sources_steps
+    from napari_firstpass.fit_images import fit_sources_steps
     from napari_firstpass.fit_options import FitOptions
     from napari_firstpass.model_file import write_model
 
     leave_a_core()
     check_output(fit.out, overwrite=fit.overwrite)  # refused before the work
-    sources = [_named(image) for image in _images(fit)]
+    sources = [named_source(image) for image in _images(fit)]
     cache = feature_cache(config.backbone, cache_folder)
     steps = fit_sources_steps(sources, config, FitOptions(cache=cache))
     model = yield from relay(steps, Span(0, 99, 100))
@@ -201,14 +197,3 @@ def _images(fit: Fit) -> Sequence[Path | Subject]:
     if not fit.images:
         raise OptionError(expected="open images", found="none", remedy="open some, or fit a folder")
     return fit.images
-
-
-def _named(image: Path | Subject) -> NamedSource:
-    """Return a file under its own name, as ``firstpass fit`` does, or an open image."""
-    from napari_firstpass.api import NamedSource
-
-    source = image if isinstance(image, Path) else image.source
-    if isinstance(source, Path):
-        return NamedSource(source.name, partial(open_raster, source))
-    name = image.name
-    return NamedSource(name, lambda: nullcontext(source))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
 
+    from napari_firstpass.class_count import ClassCount
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.errors import FirstPassError
+    from napari_firstpass.fit_images import NamedSource
     from napari_firstpass.grid import Grid
     from napari_firstpass.progress import Steps
     from napari_firstpass.segmentation import Segmentation
@@ -118,6 +121,58 @@ def apply_model(
     work = partial(label_source_steps, model=ready, config=config)
     labelling = relay(_opened(subject, work), Span(10, 100, 100))
     return Found.of((yield from labelling), cache)
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """How many classes an image has.
+
+    Attributes
+    ----------
+    classes : int
+        The number.
+    text : str
+        A sentence about it.
+    curve : str
+        How well each number fits.
+    """
+
+    classes: int
+    text: str
+    curve: str
+
+    @classmethod
+    def of(cls, found: ClassCount, name: str) -> Suggested:
+        """Put a suggestion for the image ``name`` into words."""
+        others = f", but so can {' or '.join(map(str, found.also))}" if found.also else ""
+        text = f"{found.classes} classes of {name} can be told apart{others}. Run finds them."
+        scores = ", ".join(f"{classes}: {score:.2f}" for classes, score in found.curve)
+        return cls(found.classes, text, f"Of {name}, {found.criterion}: {scores}.")
+
+
+def suggest_number(
+    subject: Subject, config: SegmentConfig, cache_folder: Path | None = None
+) -> Steps[Suggested]:
+    """Suggest how many classes there are in what was chosen; for arguments see `find_classes`."""
+    yield Progress(0, 1)
+    from napari_firstpass.fit_options import FitOptions
+    from napari_firstpass.suggesting import suggest_sources_steps
+
+    leave_a_core()
+    cache = feature_cache(config.backbone, cache_folder)
+    steps = suggest_sources_steps([named_source(subject)], config, FitOptions(cache=cache))
+    return Suggested.of((yield from steps), subject.name)
+
+
+def named_source(image: Path | Subject) -> NamedSource:
+    """Return a file under its own name, as ``firstpass fit`` does, or an open image."""
+    from napari_firstpass.fit_images import NamedSource
+
+    source = image if isinstance(image, Path) else image.source
+    if isinstance(source, Path):
+        return NamedSource(source.name, partial(open_raster, source))
+    name = image.name
+    return NamedSource(name, lambda: nullcontext(source))
 
 
 def feature_cache(backbone: str, folder: Path | None) -> FeatureCache | None:

@@ -24,7 +24,13 @@ from napari_firstpass.widgets.image_layers import (
 from napari_firstpass.widgets.label_layers import labels_tuple
 from napari_firstpass.widgets.model_runs import Fit, Fitted, fit_model, look_at_model
 from napari_firstpass.widgets.preferences import preferences
-from napari_firstpass.widgets.runs import apply_model, find_classes, warm_up
+from napari_firstpass.widgets.runs import (
+    Suggested,
+    apply_model,
+    find_classes,
+    suggest_number,
+    warm_up,
+)
 from napari_firstpass.widgets.saving import Saver
 from napari_firstpass.widgets.session import (
     LOOK_EVERY,
@@ -123,6 +129,7 @@ class SegmentPanel(QWidget):
     def _connect(self) -> None:
         self.form.run.clicked.connect(self._on_run)
         self.form.cancel.clicked.connect(self._on_cancel)
+        self.form.suggest.clicked.connect(self._on_suggest)
         self.form.save.clicked.connect(self._on_save)
         self.form.method.currentIndexChanged.connect(self._show_about)
         self.form.image.chosen.connect(self._on_chosen)
@@ -172,6 +179,16 @@ class SegmentPanel(QWidget):
         self._run = Run(layer, subject.name, source_files(layer), how)
         self._start(f"Segmenting {subject.name} …", steps)
 
+    def _on_suggest(self) -> None:
+        try:
+            subject = subject_of(self.form.image.layer)
+        except FirstPassError as error:
+            self._say(Message.of(error))
+            return
+        self._run = None
+        steps = suggest_number(subject, self._config(), preferences().cache)
+        self._start(f"Looking how many classes {subject.name} has …", steps)
+
     def _on_fit(self, folder: Path | None, path: Path) -> None:
         """Make a model of the images in a folder, or else of those that are open."""
         layers = self.form.image.layers if folder is None else ()
@@ -209,6 +226,9 @@ class SegmentPanel(QWidget):
         elif isinstance(outcome, Fitted):
             if self._session.finish(reply.generation, self._summary_of_fit(outcome)):
                 self._take(outcome)
+        elif isinstance(outcome, Suggested):
+            if self._session.finish(reply.generation, outcome.text):
+                self.form.take_suggestion(outcome.classes, outcome.curve)
         elif self._session.finish(reply.generation, self._summary(outcome)):
             self._add(outcome.segmentation)
         if not self._session.running:
@@ -365,9 +385,11 @@ class SegmentPanel(QWidget):
         """Say what can be begun, and why what cannot."""
         running, problem = self._session.running, self._problem
         fits = running and self._run is None
-        self.form.show_run(_BUSY if fits else None if problem is None else problem.text)
+        unfit = None if problem is None else problem.text
+        self.form.show_run(_BUSY if fits else unfit)
         decided = self.form.classes_from.chosen_model is not None
         obstacle = _BUSY if running else _DECIDED if decided else None
+        self.form.show_suggest(obstacle or unfit)
         self.form.fit.show_open(len(self.form.image.layers), obstacle)
 
     def _show_standing(self) -> None:
