@@ -35,8 +35,8 @@ VENV_PYTHON := .venv/bin/python
 PIP_INSTALL = $(VENV_PYTHON) -m pip install --quiet --constraint .ci/constraints.txt \
 	$${TORCH_INDEX:+--extra-index-url "$$TORCH_INDEX"}
 BASH_CI := bash .ci
-# Each process holds up to 1.5 GB.
-IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup
+# Each process holds up to 1.5 GB. Tests of a file stay together, for what they share.
+IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help demo test test-all check docs bench train-backbone screenshot clean
 

@@ -22,18 +22,6 @@ os.environ["NAPARI_CONFIG"] = ""
 wait_without_spinning()
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes, the tests of a file stay together, for what they share.
-
-    All that open windows do, for the one screen with its one focus.
-    """
-    for item in items:
-        windows = {"plugin", "widgets"} & set(item.path.parts)
-        group = "screen" if windows else item.nodeid.split("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture
 def plugins(npe2pm: PluginManager) -> PluginManager:
     """The installed manifests of napari and of us, whatever else is installed."""

@@ -202,7 +202,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Run:
     point = "[napari_firstpass.segmenters]\nbroken = broken:Broken\n"
     (announced / "entry_points.txt").write_text(point)
     (folder / "broken.py").write_text("raise RuntimeError('out of order')\n")
-    rows = ("firstpass broken on texture", "blank")
+    rows = ("firstpass broken on embedded", "blank")
     arguments = ("--seeds", "0", "--datasets", "loveda", "mosaic", "--rows", *rows)
     return run(folder / "out", *arguments, PYTHONPATH=str(folder), FIRSTPASS_DATA=str(folder))
 
@@ -210,7 +210,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_a_row_that_fails_is_reported_and_the_others_are_measured(faulty: Run) -> None:
     assert faulty.done.returncode == 1
     cells = {name: set(rest) for name, *rest in table_of(faulty.page, "mosaic")[2:]}
-    assert cells["firstpass broken on texture"] == {"failed"}
+    assert cells["firstpass broken on embedded"] == {"failed"}
     assert "failed" not in cells["blank"]
     assert "seed 0: RuntimeError: out of order" in faulty.page
 
