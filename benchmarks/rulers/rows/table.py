@@ -7,6 +7,10 @@ from napari_firstpass.segmenters import SEGMENTERS
 from rulers.rows import Row
 
 
+_TRAINED = ("primaps-em", "smooseg")
+"""Methods that learn from many images; on photographs one by one they say little, and take long."""
+
+
 def _ours(method: str, backbone: str) -> Row:
     about = f"ours: {SEGMENTERS.summary(method)}; features: {BACKBONES.summary(backbone)}"
     return Row(
@@ -14,6 +18,7 @@ def _ours(method: str, backbone: str) -> Row:
         about=about,
         target="rulers.rows.ours:FirstPass",
         options={"method": method, "backbone": backbone},
+        regions=method not in _TRAINED,
     )
 
 
