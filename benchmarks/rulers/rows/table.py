@@ -6,7 +6,6 @@ from napari_firstpass.backbones import BACKBONES
 from napari_firstpass.segmenters import SEGMENTERS
 from rulers.rows import Row
 
-
 _TRAINED = ("primaps-em", "smooseg")
 """Methods that learn from many images; on photographs one by one they say little, and take long."""
 
