@@ -127,6 +127,7 @@ def test_the_images_of_a_folder_are_listed_without_what_we_wrote(tmp_path: Path)
     ours = ("a_labels.tif", "a_labels_confidence.tif", "a_labels_overlay.png", ".b.1f.partial.tif")
     own = folder(tmp_path, "b.TIF", "a.tif", "c_overlay.png", "a.tif.aux.xml", "m.firstpass", *ours)
     (own / "d.tif").mkdir()
+    (own / "a_hints.tif").touch()
     assert [path.name for path in images_in(own)] == ["a.tif", "b.TIF", "c_overlay.png"]
 
 

@@ -6,9 +6,8 @@ import os
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from napari_firstpass.backbones import backbone_factory
-from napari_firstpass.code_heads import head_of
 from napari_firstpass.config import DEFAULT_CONFIG, SegmentConfig
+from napari_firstpass.describing import require_known
 from napari_firstpass.errors import ImageContentError
 from napari_firstpass.fitting import (
     ReadyModel,
@@ -29,7 +28,6 @@ from napari_firstpass.resolution import at_metres, labelling_metres
 from napari_firstpass.segmentation import ArraySink, Segmentation
 from napari_firstpass.semantic_labels import record_of, write_steps
 from napari_firstpass.taxonomy import numbered_taxonomy
-from napari_firstpass.upsampling import upsampler_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,9 +121,7 @@ def segment_file_steps(
 ) -> Steps[SegmentReport]:
     """Do the work of `segment_file` in steps; closing the generator leaves nothing behind."""
     # What is missing is said before a large file is read.
-    backbone_factory(config.backbone, config.runtime)
-    upsampler_of(config.upsample)
-    head_of(config.projection)
+    require_known(config)
     files = ImageFiles(image, out, bands, confidence, overwrite)
     at = labelling_metres(metres)
     if auto_classes:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_firstpass.bands import Role
-    from napari_firstpass.code_heads.head import HeadFile
+    from napari_firstpass.code_heads.head import CodeHead, HeadFile
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.features import FeatureMap
@@ -68,6 +68,8 @@ class Described:
         Numbers in a vector, divided by the pixels of its cell, before a head made codes of them.
     maps : list of FeatureMap
         The windows, scaled.
+    head : HeadFile or None
+        What made codes of features.
     probe : Probe or None
         What to start from; ``maps`` are then codes as they are.
     """
@@ -78,7 +80,16 @@ class Described:
     device: torch.device
     features: float
     maps: list[FeatureMap]
+    head: HeadFile | None = None
     probe: Probe | None = None
+
+
+def require_known(config: SegmentConfig) -> None:
+    """Refuse what is unknown or missing before anything is read."""
+    device_of(config)
+    backbone_factory(config.backbone, config.runtime)
+    upsampler_of(config.upsample)
+    head_of(config.projection)
 
 
 def describe_steps(
@@ -108,28 +119,28 @@ def describe_steps(
     backbone = yield from relay(making, Span(0, 0, 100))
     maps = yield from relay(_sample_features(backbone, sample, head), Span(0, 99, 100))
     features = len(maps[0].vectors) / maps[0].stride ** 2
-    scaler = FeatureScaler.of(maps)
-    plain = Described(stats, backbone, scaler, device, features, _scaled(maps, scaler))
-    if head is None:
-        return plain
-    return (yield from relay(_on_codes(plain, maps, head, probing), Span(99, 100, 100)))
+    probe = None
+    if head is not None:
+        if probing and head.centres is not None:
+            probe = Probe(head.centres, _scaled(maps, FeatureScaler.of(maps)))
+        made = head.head.to(device)
+        backbone = ProjectedBackbone(backbone, made)
+        maps = yield from relay(_codes(maps, made), Span(99, 100, 100))
+    if probe is not None:
+        # A probe says what it means by cosines of codes as they are: nothing may be shifted.
+        scaler = FeatureScaler.identity(len(maps[0].vectors), device)
+    else:
+        scaler = FeatureScaler.of(maps)
+        maps = _scaled(maps, scaler)
+    return Described(stats, backbone, scaler, device, features, maps, head, probe)
 
 
-def _on_codes(
-    plain: Described, maps: list[FeatureMap], file: HeadFile, probing: bool
-) -> Steps[Described]:
-    """Return the same sample, described by codes."""
-    head = file.head.to(plain.device)
+def _codes(maps: list[FeatureMap], head: CodeHead) -> Steps[list[FeatureMap]]:
+    """Return the same windows, described by codes."""
     codes = []
     for done, window in enumerate(maps):
         codes.append((yield from relay(head.project(window), Span(done, done + 1, len(maps)))))
-    coded = replace(plain, backbone=ProjectedBackbone(plain.backbone, head))
-    if probing and file.centres is not None:
-        # A probe says what it means by cosines of codes as they are: nothing may be shifted.
-        scaler = FeatureScaler.identity(head.width, head.direct.device)
-        return replace(coded, scaler=scaler, maps=codes, probe=Probe(file.centres, plain.maps))
-    scaler = FeatureScaler.of(codes)
-    return replace(coded, scaler=scaler, maps=_scaled(codes, scaler))
+    return codes
 
 
 def _scaled(maps: Sequence[FeatureMap], scaler: FeatureScaler) -> list[FeatureMap]:

@@ -7,12 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_firstpass.backbones import backbone_factory
-from napari_firstpass.code_heads import head_of
 from napari_firstpass.config import DEFAULT_CONFIG, MAX_CLASSES
+from napari_firstpass.describing import require_known
 from napari_firstpass.errors import OptionError
 from napari_firstpass.fit_options import DEFAULT_FIT, FitOptions
-from napari_firstpass.fitting import SetModel, projection_hash, shown_references, weights_of
+from napari_firstpass.fitting import SetModel, shown_references, weights_of
 from napari_firstpass.hint_pairing import paired_hints_steps
 from napari_firstpass.io.files import check_output
 from napari_firstpass.io.geotiff import open_raster
@@ -23,17 +22,16 @@ from napari_firstpass.provenance import Provenance
 from napari_firstpass.resolution import common_imagery_steps, opened_at
 from napari_firstpass.state_file import StateFile
 from napari_firstpass.taxonomy import numbered_taxonomy
-from napari_firstpass.upsampling import upsampler_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
-    from napari_firstpass.class_count import ClassCount
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.hints import HintSet
     from napari_firstpass.imagery import Imagery, Metres
+    from napari_firstpass.pipeline import FittedModel
     from napari_firstpass.sampling import OpenSource
 
 
@@ -71,7 +69,8 @@ def fit_files(
         that of this run in; removed at the end.
     hints : sequence of path
         Label files that say of some places of some images what is there, and nothing (0) of all
-        others. The classes that they name come first, under their names.
+        others. The classes that they name come first, under their names; any more are clusters,
+        which take places from them. ``auto_classes`` makes as many as they name.
     auto_classes : bool
         Whether the images decide how many classes there are, as `suggest_classes` does; with
         hints, there are as many as they name. Those of ``config`` then do not count.
@@ -96,7 +95,8 @@ def fit_files(
     told = on_progress or ignore
     kept = None
     if state is not None:
-        check_output(Path(state), overwrite=True, forbid=map(Path, [*images, *hints]))
+        inputs = [*images, *hints, config.projection]
+        check_output(Path(state), overwrite=True, forbid=map(Path, inputs))
         kept = StateFile(state, tell=lambda text: told(Progress(0, 1, text)))
     options = FitOptions(
         bands=bands,
@@ -167,8 +167,7 @@ def fit_sources_steps(
     fit = fit_set_steps(opened, config, options, hints)
     fitted = yield from relay(fit, Span(5, 100, 100))
     config = replace(config, classes=fitted.count)
-    head = head_of(config.projection)
-    told = _told(imagery, options, fitted.suggested, hints)
+    told = _told(imagery, options, fitted, hints)
     return SetModel(
         stats=fitted.stats,
         scaler=fitted.scaler,
@@ -178,7 +177,7 @@ def fit_sources_steps(
         taxonomy=(hints.taxonomy if hints else numbered_taxonomy)(config.classes),
         imagery=imagery,
         provenance=_set_record(config, images, options.bands, told),
-        head=None if head is None else head.head,
+        head=None if fitted.head is None else fitted.head.head,
     )
 
 
@@ -195,9 +194,7 @@ def alike_steps(
     """
     if not images:
         raise OptionError(expected="images to fit on", found="none", remedy="name at least one")
-    backbone_factory(config.backbone, config.runtime)
-    upsampler_of(config.upsample)
-    head_of(config.projection)
+    require_known(config)
     named = [(image.name, image.open) for image in images]
     imagery = yield from common_imagery_steps(named, options.metres)
     if options.metres is None or imagery.metres is None:
@@ -221,12 +218,14 @@ def _hints(
 
 
 def _told(
-    imagery: Imagery, options: FitOptions, suggested: ClassCount | None, hints: HintSet | None
+    imagery: Imagery, options: FitOptions, fitted: FittedModel, hints: HintSet | None
 ) -> dict[str, Any]:
     """Return what records say of what is not always there."""
     return {
         **({} if options.metres is None else {"fitted_at_m": imagery.metres}),
-        **({} if suggested is None else {"suggested": suggested.to_dict()}),
+        **({} if fitted.suggested is None else {"suggested": fitted.suggested.to_dict()}),
+        # Of the head that was used: the file may be another by now.
+        **({} if fitted.head is None else {"projection_sha256": fitted.head.sha256}),
         **({} if hints is None else hints.record),
     }
 
@@ -241,7 +240,6 @@ def _set_record(
             **chosen,
             **shown_references(config),
             **({"upsample_sha256": finer} if finer else {}),
-            **projection_hash(config),
             "bands": bands,
             "fitted_on": [image.name for image in images],
             **told,

@@ -12,7 +12,7 @@ from napari_firstpass.digest import sha256_steps
 from napari_firstpass.errors import ImageReadError
 from napari_firstpass.io.files import check_output
 from napari_firstpass.io.geotiff import open_raster
-from napari_firstpass.io.label_file import LabelFile
+from napari_firstpass.io.label_file import LabelFile, label_paths
 from napari_firstpass.progress import Span, Steps, relay
 from napari_firstpass.resolution import label_at_steps, resampling_noted
 
@@ -100,9 +100,9 @@ class ImageFiles:
     def opened(self) -> Iterator[RasterSource]:
         """Open the image, having refused outputs that may not be written."""
         with open_raster(self.image, bands=self.bands) as source:
-            for path in (self.out, self.confidence):
+            for path in label_paths(self.out, self.confidence):
                 if path is not None:
-                    check_output(Path(path), overwrite=self.overwrite, forbid=source.files)
+                    check_output(path, overwrite=self.overwrite, forbid=source.files)
             yield source
 
     def written(self, work: Work) -> Steps[SegmentReport]:

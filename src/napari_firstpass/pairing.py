@@ -175,8 +175,8 @@ def with_images(
 def images_in(folder: Path) -> tuple[Path, ...]:
     """Return the images in a folder, in order of names, without what we write beside them.
 
-    Passed over are label maps (`DEFAULT_SUFFIX`), what goes with a label map (`EXTRAS`), and hidden
-    files.
+    Passed over are label maps and hints (`HINT_SUFFIXES`), what goes with a label map (`EXTRAS`),
+    and hidden files.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def images_in(folder: Path) -> tuple[Path, ...]:
         path
         for stem, paths in files.items()
         for path in paths
-        if not stem.startswith(".") and not stem.endswith(DEFAULT_SUFFIX)
+        if not stem.startswith(".") and not stem.endswith(HINT_SUFFIXES)
     )
     if not images:
         raise OptionError(

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 
-from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.bands import visible_bands
 from napari_firstpass.class_count import suggest_steps
 from napari_firstpass.code_heads import head_of
-from napari_firstpass.describing import describe_steps, device_of, inner_features
+from napari_firstpass.describing import describe_steps, inner_features, require_known
 from napari_firstpass.errors import ImageContentError
 from napari_firstpass.fit_options import DEFAULT_FIT
 from napari_firstpass.hints import SILENT, cell_classes
@@ -36,7 +35,6 @@ from napari_firstpass.segmenters import SEGMENTERS
 from napari_firstpass.taxonomy import UNLABELLED
 from napari_firstpass.tiling import Tile, affordable, tiles
 from napari_firstpass.training_state import identity_steps
-from napari_firstpass.upsampling import upsampler_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +43,7 @@ if TYPE_CHECKING:
 
     from napari_firstpass.bands import Role
     from napari_firstpass.class_count import ClassCount
+    from napari_firstpass.code_heads.head import HeadFile
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.describing import Described
     from napari_firstpass.feature_cache import FeatureCache
@@ -83,6 +82,8 @@ class FittedModel:
         Numbers in a vector, divided by the pixels of its cell: how much memory windows need.
     suggested : ClassCount or None
         Why there are as many classes, if the sample decided it.
+    head : HeadFile or None
+        What makes codes of features, if anything does.
     """
 
     stats: BandStats
@@ -93,6 +94,7 @@ class FittedModel:
     device: torch.device
     features: float = 0.0
     suggested: ClassCount | None = None
+    head: HeadFile | None = None
 
     @property
     def count(self) -> int:
@@ -149,7 +151,7 @@ def fit_steps(
     depend on how the image is cut into windows afterwards. With ``auto_classes``, the sample
     decides how many there are.
     """
-    _require_known(config)
+    config, auto_classes = _decided(config, auto_classes)
     sample = yield from sample_steps(source, config.seed)
     fit = fit_sample_steps(sample, config, cache=cache, auto_classes=auto_classes)
     return (yield from fit)
@@ -179,7 +181,7 @@ def fit_set_steps(
     ImageContentError
         As `segment_steps`.
     """
-    _require_known(config)
+    config, auto_classes = _decided(config, options.auto_classes and hints is None)
     sample = yield from relay(set_sample_steps(images, config.seed), Span(0, 10, 100))
     hinted = None
     if hints is not None:
@@ -191,7 +193,7 @@ def fit_set_steps(
         cache=options.cache,
         state=options.state,
         hinted=hinted,
-        auto_classes=options.auto_classes and hints is None,
+        auto_classes=auto_classes,
     )
     return (yield from relay(fit, Span(10, 100, 100)))
 
@@ -200,27 +202,31 @@ def suggest_set_steps(
     images: Sequence[OpenSource], config: SegmentConfig, options: FitOptions = DEFAULT_FIT
 ) -> Steps[ClassCount]:
     """Suggest how many classes many images share, or one holds; see `fit_set_steps`."""
-    _require_known(config)
+    require_known(config)
     sample = yield from relay(set_sample_steps(images, config.seed), Span(0, 10, 100))
     described = yield from relay(describe_steps(sample, config, options.cache), Span(10, 80, 100))
     return (yield from relay(suggest_steps(described.maps, config.seed), Span(80, 100, 100)))
 
 
-def _require_known(config: SegmentConfig) -> None:
-    """Refuse what is unknown before anything is read."""
-    device_of(config)
-    backbone_factory(config.backbone, config.runtime)
-    upsampler_of(config.upsample)
-    _segmenter(config)
+def _decided(config: SegmentConfig, auto_classes: bool) -> tuple[SegmentConfig, bool]:
+    """Return the options, and whether the sample is to decide how many classes there are.
+
+    What is unknown or missing is refused before anything is read. A cluster probe to start from has
+    decided the number of classes already.
+    """
+    require_known(config)
+    head, segmenter = head_of(config.projection), _segmenter(config)
+    if head is None or not isinstance(segmenter, ProbeSegmenter):
+        return config, auto_classes
+    if auto_classes and head.centres is not None:
+        config = replace(config, classes=len(head.centres))
+    head.require_classes(config.classes)
+    return config, False
 
 
 def _segmenter(config: SegmentConfig) -> Segmenter:
     """Return what finds classes."""
-    segmenter = SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
-    head = head_of(config.projection)
-    if head is not None and isinstance(segmenter, ProbeSegmenter):
-        head.require_classes(config.classes)
-    return segmenter
+    return SEGMENTERS.load(config.method)(classes=config.classes, seed=config.seed)
 
 
 def fit_sample_steps(
@@ -260,6 +266,7 @@ def fit_sample_steps(
     WeightsError
         If a head was trained on other features.
     """
+    config, auto_classes = _decided(config, auto_classes)
     probing = isinstance(_segmenter(config), ProbeSegmenter)
     it = yield from relay(describe_steps(sample, config, cache, probing=probing), Span(0, 10, 14))
     suggested = None
@@ -276,7 +283,7 @@ def fit_sample_steps(
     classes = yield from relay(fit, Span(11, 14, 14))
     guide = guide_bands(sample[0][0].roles)
     return FittedModel(
-        it.stats, it.backbone, it.scaler, classes, guide, it.device, it.features, suggested
+        it.stats, it.backbone, it.scaler, classes, guide, it.device, it.features, suggested, it.head
     )
 
 

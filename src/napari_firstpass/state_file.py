@@ -119,8 +119,12 @@ class StateFile:
     def remove(self) -> None:
         """Remove the file, unless it was not used: the state of another fit may lie there."""
         if self._fit is not None:
-            self.path.unlink(missing_ok=True)
             self.kept = None
+            try:
+                self.path.unlink(missing_ok=True)
+            except OSError as error:
+                # What was fitted counts more than a file that stays behind.
+                self._tell(f"{self.path.name} could not be removed ({error.strerror})")
 
     def _read(self, fit: str, *, quiet: bool) -> State | None:
         try:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.fit_images import NamedSource
+    from napari_firstpass.imagery import Metres
 
 
 def suggest_classes(
@@ -26,6 +27,7 @@ def suggest_classes(
     *,
     bands: str | None = None,
     cache: FeatureCache | None = None,
+    metres: Metres = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> ClassCount:
     """Suggest how many classes an image holds, or many images share, from 2 to 20.
@@ -35,10 +37,10 @@ def suggest_classes(
 
     Parameters
     ----------
-    images, bands, cache, on_progress
+    images, bands, cache, metres, on_progress
         See `fit_files`; one image will do.
     config : SegmentConfig
-        Of this, ``backbone``, ``upsample``, ``seed`` and ``device`` count.
+        Of this, everything that describes images counts, and ``seed`` and ``device``.
 
     Returns
     -------
@@ -55,7 +57,9 @@ def suggest_classes(
     >>> suggest_classes(["scene.tif"]).classes  # doctest: +SKIP
     7
     """
-    steps = suggest_sources_steps(named_files(images, bands), config, FitOptions(cache=cache))
+    steps = suggest_sources_steps(
+        named_files(images, bands), config, FitOptions(cache=cache, metres=metres)
+    )
     return run(guarded(steps), on_progress or ignore)
 
 

@@ -102,4 +102,7 @@ def test_what_cannot_be_done_is_refused_as_ever(
     with pytest.raises(SystemExit) as stop:
         main([command, str(tiles[0]), "--classes", "many", "--out", str(out)])
     assert stop.value.code == USAGE
-    assert "argument --classes: invalid int value: 'many'" in capsys.readouterr().err
+    assert (
+        "argument --classes: expected a whole number or auto, found 'many'"
+        in capsys.readouterr().err
+    )

@@ -100,6 +100,31 @@ def test_the_same_run_gives_the_same_bytes_from_kept_features(
     assert {file: file.stat().st_ino for file in cache.rglob("*.safetensors")} == kept
 
 
+@pytest.mark.parametrize("command", ["fit", "segment"])
+def test_a_probe_has_decided_the_number_of_classes(
+    command: str, place: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / ("m.firstpass" if command == "fit" else "labels.tif")
+    run_ = fit(place, out, "--projection", str(place / "stego.ckpt"), "--classes", "auto")
+    if command == "segment":
+        run_ = ["segment", run_[1], *run_[3:]]
+    assert main(run_) == DONE
+    found = read_model(out) if command == "fit" else read_segmentation(out)
+    assert len(found.taxonomy) == CLASSES
+    assert "suggested" not in found.provenance.config
+
+
+def test_a_number_is_suggested_whatever_the_method_is(place: Path) -> None:
+    config = SegmentConfig(
+        method="primaps-em",
+        backbone=str(place / "net"),
+        projection=str(place / "stego.ckpt"),
+        classes=CLASSES + 5,
+    )
+    found = napari_firstpass.suggest_classes([place / "tile_0.tif"], config)
+    assert 2 <= found.classes <= 20
+
+
 def test_the_model_labels_without_the_checkpoint(
     place: Path, models: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

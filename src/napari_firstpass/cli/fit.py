@@ -50,7 +50,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--backbone", default=default.backbone, help=f"{networks} [%(default)s]")
     add("--upsample", default=default.upsample, help=f"{finer_help()} [%(default)s]")
     add("--projection", metavar="FILE", default=default.projection, help=projection_help())
-    how_many = f"2 to {MAX_CLASSES}, or auto [{default.classes}; with hints, as many as are named]"
+    usual = f"{default.classes}; with hints, as many as are named"
+    how_many = f"2 to {MAX_CLASSES}, or auto: as many as stand apart [{usual}]"
     add("--classes", type=number_of_classes, help=how_many)
     add(
         "--hints",
@@ -112,7 +113,9 @@ def _fit(options: Namespace) -> int:
             hints=hint_files(options.hints),
             auto_classes=_auto(options),
         )
-        model = _driven(reporter, fit_files_steps(options.images, config, more), state)
+        model = _driven(
+            reporter, fit_files_steps(options.images, config, more), state, restart=options.restart
+        )
     write_model(options.out, model, overwrite=options.overwrite)
     state.remove()
     tell_trouble(cache)
@@ -135,14 +138,17 @@ def _classes(options: Namespace) -> int:
     return said
 
 
-def _driven(reporter: Reporter, steps: Steps[SetModel], state: StateFile) -> SetModel:
+def _driven(
+    reporter: Reporter, steps: Steps[SetModel], state: StateFile, *, restart: bool
+) -> SetModel:
     from napari_firstpass.progress import guarded
 
     try:
         return reporter.drive(guarded(steps))
     except KeyboardInterrupt:
         if state.kept is not None:
-            reporter.note(f"the same command goes on from {state.kept}")
+            anew = " without --restart" if restart else ""
+            reporter.note(f"the same command{anew} goes on from {state.kept}")
         raise
 
 

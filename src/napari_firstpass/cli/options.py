@@ -78,7 +78,7 @@ def number_of_classes(text: str) -> int | Literal["auto"]:
     try:
         return int(text)
     except ValueError as error:
-        raise ArgumentTypeError(f"invalid int value: {text!r}") from error
+        raise ArgumentTypeError(f"expected a whole number or auto, found {text!r}") from error
 
 
 def suggestion_lines(found: dict[str, Any] | None) -> list[str]:

@@ -20,17 +20,14 @@ if TYPE_CHECKING:
 
     from napari_firstpass.recipes.reproducing import ReproduceOptions, Reproduction
 
-_DECIDED = (
-    "method",
-    "classes",
-    "upsample",
-    "projection",
-    "bands",
-    "resample",
-    "runtime",
-    "restart",
-)
-"""Options that a preset decides."""
+_DECIDED: dict[str, Any] = {
+    **{key: getattr(SegmentConfig(), key) for key in ("method", "upsample", "projection")},
+    **dict.fromkeys(("classes", "bands", "resample")),
+    "hints": [],
+    "restart": False,
+    "runtime": SegmentConfig().runtime,
+}
+"""Options that a preset decides, and what they are where nobody said anything."""
 
 _OWN = ("steps", "oracle_selection", "crf", "flip", "test_side")
 """Options that only a preset has."""
@@ -84,11 +81,7 @@ def reproduce(options: Namespace) -> int:
 
 
 def _folder(options: Namespace) -> Path:
-    plain = SegmentConfig()
-    usual: dict[str, tuple[Any, ...]] = {
-        key: (getattr(plain, key, None), None, False, []) for key in _DECIDED
-    }
-    said = [key for key, values in usual.items() if getattr(options, key) not in values]
+    said = [key for key, usual in _DECIDED.items() if getattr(options, key) != usual]
     _refuse(options, said, "without --preset, which decides it")
     folders: list[Path] = options.images
     if len(folders) != 1:

@@ -57,7 +57,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--backbone", help=f"{table(BACKBONES)}; {NETWORKS} [{default.backbone}]")
     add("--upsample", help=f"{finer_help()} [{default.upsample}]")
     add("--projection", metavar="FILE", help=projection_help())
-    how_many = f"2 to {MAX_CLASSES}, or auto [{default.classes}]"
+    how_many = f"2 to {MAX_CLASSES}, or auto: as many as stand apart [{default.classes}]"
     add("--classes", type=number_of_classes, help=how_many)
     own = 'a file of "firstpass fit", or a network that knows classes, such as segformer-b0-ade'
     add("--model", help=f"classes that are there already: {own}, or its folder")

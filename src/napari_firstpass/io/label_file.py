@@ -83,15 +83,13 @@ class LabelFile:
         overwrite: bool = False,
         forbid: Iterable[Path] = (),
     ) -> None:
-        self.path = _geotiff_path(path)
+        self.path, place = label_paths(path, confidence_path)
         self.taxonomy = taxonomy
         forbid = tuple(forbid)
         style = _label_style(taxonomy, provenance)
         self._labels = BandFile(self.path, grid, style, overwrite=overwrite, forbid=forbid)
         self._confidence = None
-        if confidence_path is not None:
-            place = _geotiff_path(confidence_path)
-            _check_apart(place, self.path)
+        if place is not None:
             self._confidence = BandFile(
                 place, grid, _confidence_style(provenance), overwrite=overwrite, forbid=forbid
             )
@@ -218,6 +216,24 @@ def _confidence_style(provenance: Provenance) -> BandStyle:
         description="confidence",
         tags=provenance_tags(provenance),
     )
+
+
+def label_paths(
+    labels: str | os.PathLike[str], confidence: str | os.PathLike[str] | None
+) -> tuple[Path, Path | None]:
+    """Return where label and confidence files go.
+
+    Raises
+    ------
+    OutputError
+        If one is not called as a GeoTIFF is, or both are the same.
+    """
+    path = _geotiff_path(labels)
+    if confidence is None:
+        return path, None
+    place = _geotiff_path(confidence)
+    _check_apart(place, path)
+    return path, place
 
 
 def _geotiff_path(path: str | os.PathLike[str]) -> Path:

@@ -290,7 +290,12 @@ def _split(folder: Path, patches: Mapping[tuple[str, str], list[Patch]]) -> Pots
 
 
 def _listed(file: Path, patches: Mapping[tuple[str, str], list[Patch]]) -> list[Patch]:
-    names = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    try:
+        names = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeError) as error:
+        raise ImageReadError(
+            expected=f"a list of names in {file}", found=str(error), remedy="write it as UTF-8"
+        ) from error
     by_name = {name: own for (_, name), own in patches.items()}
     wanted = [Path(name).name.removesuffix(".mat") for name in names if name]
     missing = [name for name in wanted if name not in by_name]

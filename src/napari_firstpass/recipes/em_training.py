@@ -140,7 +140,7 @@ class EMTraining:
         chosen = rng.permutation(self.plain.count)[:_MEASURED]
         covariance = yield from self._covariance(chosen)
         moving = directions_of(covariance, self.classes, rng).requires_grad_()
-        adam = Adam([moving], self.config.rate)
+        adam = Adam([moving], self.config.rate, "primaps-em")
         batches = self._batches(rng)
         epoch = max(1, self.plain.count // self._batch)
         steps = min(self.config.epochs * epoch, self.config.steps)
@@ -172,7 +172,7 @@ class EMTraining:
             start.offsets,
         )
         slow = start
-        adam = Adam([fast.directions, fast.gains], self.config.rate)
+        adam = Adam([fast.directions, fast.gains], self.config.rate, "primaps-em")
         batches = self._batches(rng)
         for step in range(1, self.config.steps + 1):
             span = Span(step - 1, step, self.config.steps)

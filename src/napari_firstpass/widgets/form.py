@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize, Qt
@@ -179,7 +179,10 @@ class SegmentForm(QWidget):
 
     def take_suggestion(self, classes: int, curve: str) -> None:
         """Set the number of classes, and keep what it rests on for who asks."""
-        self.classes.setValue(classes)
+        if self._own is None:
+            self.classes.setValue(classes)
+        else:  # a model was chosen meanwhile; it comes back with the user's other settings
+            self._own = replace(self._own, classes=classes)
         self._curve = f"\n\n{curve}"
 
     def show_model(self) -> None:
