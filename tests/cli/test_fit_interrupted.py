@@ -106,8 +106,16 @@ def test_after_it_was_killed_it_writes_the_same_model_as_if_it_never_was(
     assert not state_path(out).exists()
 
 
+@pytest.mark.parametrize(
+    ("restart", "told"), [(False, "the same command"), (True, "the same command without --restart")]
+)
 def test_interrupted_again_it_says_where_it_will_go_on(
-    tiles: list[Path], kept: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    restart: bool,
+    told: str,
+    tiles: list[Path],
+    kept: bytes,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def until_ctrl_c(steps: Steps[SetModel]) -> Steps[SetModel]:
         for progress in steps:
@@ -120,9 +128,9 @@ def test_interrupted_again_it_says_where_it_will_go_on(
     config = SegmentConfig(method="smooseg", classes=4)
     steps = until_ctrl_c(fit_files_steps(tiles, config, FitOptions(state=state)))
     with Reporter("m.firstpass") as reporter, pytest.raises(KeyboardInterrupt):
-        _driven(reporter, steps, state)
+        _driven(reporter, steps, state, restart=restart)
     said = capsys.readouterr().err
-    assert said.endswith("m.firstpass: the same command goes on from step 12 of 200\n")
+    assert said.endswith(f"m.firstpass: {told} goes on from step 12 of 200\n")
     assert state_path(tmp_path / "m.firstpass").read_bytes() == kept
 
 
