@@ -6,15 +6,11 @@ import os
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from napari_firstpass.code_heads import head_of
 from napari_firstpass.config import DEFAULT_CONFIG, SegmentConfig
 from napari_firstpass.describing import require_known
 from napari_firstpass.errors import ImageContentError
-from napari_firstpass.fitting import (
-    ReadyModel,
-    projection_hash,
-    shown_references,
-    weights_of,
-)
+from napari_firstpass.fitting import ReadyModel, weights_record
 from napari_firstpass.grid import IDENTITY, Grid
 from napari_firstpass.image_work import ImageFiles, SegmentReport, Work
 from napari_firstpass.io.ground import metres_per_pixel
@@ -388,13 +384,10 @@ def _provenance(
 ) -> Provenance:
     # The device is left out: it is a matter of speed, and `auto` says nothing.
     options = {key: value for key, value in asdict(config).items() if key != "device"}
-    options |= shown_references(config)  # no folders: hashes tell which weights they were
-    weights, finer = weights_of(config)
-    if finer is not None:
-        options["upsample_sha256"] = finer
-    options |= projection_hash(config)
+    # No folders: hashes tell which weights they were.
+    references, weights = weights_record(config, head_of(config.projection))
     return Provenance(
-        config={**options, **_told(suggested), "bands": bands},
+        config={**options, **references, **_told(suggested), "bands": bands},
         source=name,
         source_sha256=digest,
         weights_sha256=weights,

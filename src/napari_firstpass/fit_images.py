@@ -11,7 +11,7 @@ from napari_firstpass.config import DEFAULT_CONFIG, MAX_CLASSES
 from napari_firstpass.describing import require_known
 from napari_firstpass.errors import OptionError
 from napari_firstpass.fit_options import DEFAULT_FIT, FitOptions
-from napari_firstpass.fitting import SetModel, shown_references, weights_of
+from napari_firstpass.fitting import SetModel, weights_record
 from napari_firstpass.hint_pairing import paired_hints_steps
 from napari_firstpass.io.files import check_output
 from napari_firstpass.io.geotiff import open_raster
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
+    from napari_firstpass.code_heads.head import HeadFile
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.hints import HintSet
@@ -176,7 +177,7 @@ def fit_sources_steps(
         config=config,
         taxonomy=(hints.taxonomy if hints else numbered_taxonomy)(config.classes),
         imagery=imagery,
-        provenance=_set_record(config, images, options.bands, told),
+        provenance=_set_record(config, images, options.bands, fitted.head, told),
         head=None if fitted.head is None else fitted.head.head,
     )
 
@@ -224,22 +225,23 @@ def _told(
     return {
         **({} if options.metres is None else {"fitted_at_m": imagery.metres}),
         **({} if fitted.suggested is None else {"suggested": fitted.suggested.to_dict()}),
-        # Of the head that was used: the file may be another by now.
-        **({} if fitted.head is None else {"projection_sha256": fitted.head.sha256}),
         **({} if hints is None else hints.record),
     }
 
 
 def _set_record(
-    config: SegmentConfig, images: Sequence[NamedSource], bands: str | None, told: dict[str, Any]
+    config: SegmentConfig,
+    images: Sequence[NamedSource],
+    bands: str | None,
+    head: HeadFile | None,
+    told: dict[str, Any],
 ) -> Provenance:
     chosen = {key: getattr(config, key) for key in ("method", "classes", "seed")}
-    weights, finer = weights_of(config)
+    references, weights = weights_record(config, head)
     return Provenance(
         config={
             **chosen,
-            **shown_references(config),
-            **({"upsample_sha256": finer} if finer else {}),
+            **references,
             "bands": bands,
             "fitted_on": [image.name for image in images],
             **told,

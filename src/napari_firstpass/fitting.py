@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_firstpass.backbones import backbone_factory
-from napari_firstpass.code_heads import head_of
 from napari_firstpass.code_heads.projected import ProjectedBackbone
 from napari_firstpass.describing import backbone_steps, device_of
 from napari_firstpass.errors import WeightsError
@@ -18,7 +17,7 @@ from napari_firstpass.upsampling import upsampler_sha256
 from napari_firstpass.weights.folder import is_path
 
 if TYPE_CHECKING:
-    from napari_firstpass.code_heads.head import CodeHead
+    from napari_firstpass.code_heads.head import CodeHead, HeadFile
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.normalize import BandStats, FeatureScaler
@@ -213,16 +212,27 @@ def shown_references(config: SegmentConfig) -> dict[str, str]:
     return {**shown, "projection": Path(config.projection).name}
 
 
-def projection_hash(config: SegmentConfig) -> dict[str, str]:
-    """Return the hash of the head in a checkpoint, by its name in a record; nothing for none.
+def weights_record(
+    config: SegmentConfig, head: HeadFile | None
+) -> tuple[dict[str, str], str | None]:
+    """Return what a record tells of all that makes features, and the backbone's hash.
+
+    Parameters
+    ----------
+    config : SegmentConfig
+        Names the backbone and what follows it.
+    head : HeadFile or None
+        What makes codes of features: the one that is used, for its file may change meanwhile.
 
     Raises
     ------
     WeightsError
-        See `code_heads.head_of`.
+        See `weights_of`.
     """
-    head = head_of(config.projection)
-    return {} if head is None else {"projection_sha256": head.sha256}
+    weights, finer = weights_of(config)
+    hashes = {"upsample_sha256": finer, "projection_sha256": head.sha256 if head else None}
+    told = {name: digest for name, digest in hashes.items() if digest is not None}
+    return {**shown_references(config), **told}, weights
 
 
 def weights_of(config: SegmentConfig) -> tuple[str | None, str | None]:
