@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_firstpass.api import label_file, segment_array, segment_file
     from napari_firstpass.fit_images import fit_files
+    from napari_firstpass.refine_images import refine_array, refine_file
     from napari_firstpass.suggesting import suggest_classes
 
 __all__ = [
     "__version__",
     "fit_files",
     "label_file",
+    "refine_array",
+    "refine_file",
     "segment_array",
     "segment_file",
     "suggest_classes",
@@ -23,6 +26,8 @@ __all__ = [
 _WHERE = {
     "fit_files": "fit_images",
     "label_file": "api",
+    "refine_array": "refine_images",
+    "refine_file": "refine_images",
     "segment_array": "api",
     "segment_file": "api",
     "suggest_classes": "suggesting",

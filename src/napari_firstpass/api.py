@@ -20,6 +20,7 @@ from napari_firstpass.pipeline import fit_steps, label_steps, parts_of_run, segm
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
+from napari_firstpass.refining import run_record
 from napari_firstpass.resolution import at_metres, labelling_metres
 from napari_firstpass.segmentation import ArraySink, Segmentation
 from napari_firstpass.semantic_labels import record_of, write_steps
@@ -175,8 +176,9 @@ def label_file(
         SegFormer, Mask2Former or OneFormer: then what it has not learned cannot be found. For
         several images, load it once, with `own_classes.load_model_steps`.
     config : SegmentConfig
-        Of this, ``window``, ``overlap``, ``min_region`` and ``device`` count, and the folder of a
-        ``backbone``; for a network, ``seed`` too. The model brings the classes.
+        Of this, ``window``, ``overlap``, ``min_region``, ``refine`` and ``device`` count, and the
+        folder of a ``backbone``; for a network or a refiner, ``seed`` too. The model brings the
+        classes.
 
     Raises
     ------
@@ -382,12 +384,20 @@ def _provenance(
     bands: str | None,
     suggested: ClassCount | None = None,
 ) -> Provenance:
-    # The device is left out: it is a matter of speed, and `auto` says nothing.
-    options = {key: value for key, value in asdict(config).items() if key != "device"}
+    # The device is left out: it is a matter of speed, and `auto` says nothing. Of refining, more
+    # is told.
+    left_out = ("device", "refine")
+    options = {key: value for key, value in asdict(config).items() if key not in left_out}
     # No folders: hashes tell which weights they were.
     references, weights = weights_record(config, head_of(config.projection))
     return Provenance(
-        config={**options, **references, **_told(suggested), "bands": bands},
+        config={
+            **options,
+            **references,
+            **_told(suggested),
+            **run_record(config),
+            "bands": bands,
+        },
         source=name,
         source_sha256=digest,
         weights_sha256=weights,

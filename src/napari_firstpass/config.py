@@ -51,6 +51,9 @@ class SegmentConfig:
         Drives every random choice.
     device : str
         ``auto`` takes a GPU where there is one.
+    refine : str
+        A registered refiner, such as ``crf``, or with one of its presets, ``crf:paper``: it refines
+        the labels of each window. ``none`` leaves them.
     runtime : str
         What runs a network that is the backbone: ``torch``, or the extra ``openvino``, which
         computes on the CPU whatever ``auto`` would take. The features differ in their last digits.
@@ -66,14 +69,12 @@ class SegmentConfig:
     min_region: int = 48
     seed: int = 0
     device: Device = "auto"
+    refine: str = "none"
     runtime: Runtime = "torch"
 
     def __post_init__(self) -> None:
         check_number("classes", self.classes, 2, MAX_CLASSES)
-        check_number("window", self.window, 64, 8192, step=WINDOW_STEP)
-        check_number(
-            "overlap", self.overlap, 0, max(self.window // 2, ENOUGH_OVERLAP), step=WINDOW_STEP
-        )
+        _check_windows(self.window, self.overlap)
         check_number("min_region", self.min_region, 0, MAX_REGION)
         check_number("seed", self.seed, 0, 2**32 - 1)
         check_choice("device", self.device, ("auto", "cpu", "cuda"))
@@ -84,6 +85,42 @@ class SegmentConfig:
                 found=repr(self.device),
                 remedy="change one of them",
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefineConfig:
+    """How to refine labels that are there already.
+
+    Attributes
+    ----------
+    refiner : str
+        A registered refiner, such as ``guided`` or ``crf``.
+    preset : str
+        One of its presets; all have ``fast``.
+    window, overlap : int
+        As in `SegmentConfig`.
+    seed : int
+        Drives every random choice.
+    device : str
+        ``auto`` takes a GPU where there is one.
+    """
+
+    refiner: str = "guided"
+    preset: str = "fast"
+    window: int = 1024
+    overlap: int = ENOUGH_OVERLAP
+    seed: int = 0
+    device: Device = "auto"
+
+    def __post_init__(self) -> None:
+        _check_windows(self.window, self.overlap)
+        check_number("seed", self.seed, 0, 2**32 - 1)
+        check_choice("device", self.device, ("auto", "cpu", "cuda"))
+
+
+def _check_windows(window: int, overlap: int) -> None:
+    check_number("window", window, 64, 8192, step=WINDOW_STEP)
+    check_number("overlap", overlap, 0, max(window // 2, ENOUGH_OVERLAP), step=WINDOW_STEP)
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -122,3 +159,4 @@ def check_number(name: str, value: int, low: int, high: int, step: int = 1) -> N
 
 
 DEFAULT_CONFIG = SegmentConfig()
+DEFAULT_REFINING = RefineConfig()

@@ -13,6 +13,7 @@ from napari_firstpass.device import torch_device
 from napari_firstpass.grid import Window
 from napari_firstpass.normalize import BandStats, FeatureScaler
 from napari_firstpass.progress import Progress, Span, Steps, relay
+from napari_firstpass.refining import refiner_of
 from napari_firstpass.upsampling import upsampler_of
 from napari_firstpass.upsampling.upsampled import UpsampledBackbone
 
@@ -86,10 +87,11 @@ class Described:
 
 def require_known(config: SegmentConfig) -> None:
     """Refuse what is unknown or missing before anything is read."""
-    device_of(config)
+    device = device_of(config)
     backbone_factory(config.backbone, config.runtime)
     upsampler_of(config.upsample)
     head_of(config.projection)
+    refiner_of(config.refine, seed=config.seed, device=device)
 
 
 def describe_steps(

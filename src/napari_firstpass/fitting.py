@@ -13,6 +13,7 @@ from napari_firstpass.errors import WeightsError
 from napari_firstpass.imagery import Imagery
 from napari_firstpass.pipeline import FittedModel, guide_bands, label_steps
 from napari_firstpass.provenance import Provenance
+from napari_firstpass.refining import run_record
 from napari_firstpass.upsampling import upsampler_sha256
 from napari_firstpass.weights.folder import is_path
 
@@ -146,7 +147,13 @@ class ReadyModel:
         here = {key: getattr(config, key) for key in _HERE}
         model = {"model": self.model.name, "model_sha256": self.model.sha256}
         return Provenance(
-            config={**self.model.provenance.config, **model, **here, "bands": bands},
+            config={
+                **self.model.provenance.config,
+                **model,
+                **here,
+                **run_record(config),
+                "bands": bands,
+            },
             source=name,
             source_sha256=digest,
             weights_sha256=self.model.provenance.weights_sha256,

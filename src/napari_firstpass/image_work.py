@@ -88,13 +88,17 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class ImageFiles:
-    """An image and what is written for it; see `api.segment_file`."""
+    """An image and what is written for it; see `api.segment_file`.
+
+    What else is read (``inputs``) is never replaced either.
+    """
 
     image: str | os.PathLike[str]
     out: str | os.PathLike[str]
     bands: str | None
     confidence: str | os.PathLike[str] | None
     overwrite: bool
+    inputs: tuple[Path, ...] = ()
 
     @contextmanager
     def opened(self) -> Iterator[RasterSource]:
@@ -102,7 +106,8 @@ class ImageFiles:
         with open_raster(self.image, bands=self.bands) as source:
             for path in label_paths(self.out, self.confidence):
                 if path is not None:
-                    check_output(path, overwrite=self.overwrite, forbid=source.files)
+                    forbid = (*source.files, *self.inputs)
+                    check_output(path, overwrite=self.overwrite, forbid=forbid)
             yield source
 
     def written(self, work: Work) -> Steps[SegmentReport]:
@@ -118,7 +123,7 @@ class ImageFiles:
                     provenance=work.record(Path(source.path).name, digest),
                     confidence_path=self.confidence,
                     overwrite=self.overwrite,
-                    forbid=source.files,
+                    forbid=(*source.files, *self.inputs),
                 )
             )
             yield from relay(work.labels(source, file), Span(2, 92, 100))

@@ -24,6 +24,7 @@ from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.protocols import ProbeSegmenter, Resumable
 from napari_firstpass.refiners.guided_filter import GuidedFilterConfig, sharpen
 from napari_firstpass.refiners.small_regions import merge_small_regions
+from napari_firstpass.refining import WindowLabels, refine_window_steps, refiner_of
 from napari_firstpass.sampling import (
     hint_sample_steps,
     sample_area,
@@ -39,8 +40,6 @@ from napari_firstpass.training_state import identity_steps
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from napari_firstpass.bands import Role
     from napari_firstpass.class_count import ClassCount
     from napari_firstpass.code_heads.head import HeadFile
@@ -51,7 +50,14 @@ if TYPE_CHECKING:
     from napari_firstpass.fit_options import FitOptions
     from napari_firstpass.grid import Window
     from napari_firstpass.hints import HintSet
-    from napari_firstpass.protocols import Backbone, ClassModel, Labeller, LabelSink, Segmenter
+    from napari_firstpass.protocols import (
+        Backbone,
+        ClassModel,
+        Labeller,
+        LabelSink,
+        Refiner,
+        Segmenter,
+    )
     from napari_firstpass.raster import Raster, RasterSource
     from napari_firstpass.sampling import HintedSample, OpenSource
     from napari_firstpass.segmentation import Labels
@@ -334,32 +340,44 @@ def label_steps(
 ) -> Steps[None]:
     """Label every window of ``source`` with the classes of a model, in row-major order.
 
-    Of ``config``, the window, the overlap and the smallest region count. Windows are smaller where
-    the model has many features.
+    Of ``config``, the window, the overlap, the smallest region, and the refiner with its seed
+    count. Windows are smaller where the model has many features.
     """
+    refiner = refiner_of(config.refine, seed=config.seed, device=model.device)
     cuts = _cut(source, config, model.count, model.features)
     for done, tile in enumerate(cuts):
         place = f"window {done + 1} of {len(cuts)}"
         yield Progress(100 * done, 100 * len(cuts), place)
-        inner = _label_tile(usable(source.read(tile.padded)), model, config)
+        inner = _label_tile(usable(source.read(tile.padded)), model, config, refiner)
         span = Span(100 * done, 100 * (done + 1), 100 * len(cuts))
-        labels, confidence = yield from relay(inner, span, place)
+        found = yield from relay(inner, span, place)
         rows, cols = tile.core.relative_to(tile.padded).slices
-        sink.write(tile.core, labels[rows, cols], confidence[rows, cols])
+        sink.write(tile.core, found.labels[rows, cols], found.confidence[rows, cols])
     yield Progress(100 * len(cuts), 100 * len(cuts), "labelled")
 
 
 def _label_tile(
-    raster: Raster, model: Labeller, config: SegmentConfig
-) -> Steps[tuple[Labels, NDArray[np.uint8]]]:
-    """Return labels and confidence of one window, both (H, W)."""
-    dtype = label_dtype(model.count)
+    raster: Raster, model: Labeller, config: SegmentConfig, refiner: Refiner | None
+) -> Steps[WindowLabels]:
+    """Return labels and confidence of one window."""
     if not raster.valid.any():
-        shape = raster.grid.shape
-        return cast("Labels", np.full(shape, UNLABELLED, dtype)), np.zeros(shape, np.uint8)
+        shape, dtype = raster.grid.shape, label_dtype(model.count)
+        empty = cast("Labels", np.full(shape, UNLABELLED, dtype))
+        return WindowLabels(empty, np.zeros(shape, np.uint8))
     whole = filled(raster)
-    scores = yield from relay(model.scores(whole), Span(0, 60, 100))
-    guide = model.stats.select(model.guide).stretch(whole.bands[list(model.guide)])
+    share = 100 if refiner is None else 50
+    labelled = yield from relay(_sharp_labels(whole, model, config), Span(0, share, 100))
+    if refiner is None:
+        return labelled
+    steps = refine_window_steps(refiner, whole, model.stats, labelled, model.count, model.device)
+    refined = yield from relay(steps, Span(share, 100, 100))
+    return replace(refined, labels=merge_small_regions(refined.labels, config.min_region))
+
+
+def _sharp_labels(raster: Raster, model: Labeller, config: SegmentConfig) -> Steps[WindowLabels]:
+    """Return what the model says of a window without gaps, at the edges of the image."""
+    scores = yield from relay(model.scores(raster), Span(0, 60, 100))
+    guide = model.stats.select(model.guide).stretch(raster.bands[list(model.guide)])
     fine = sharpen(
         scores.vectors,
         torch.from_numpy(guide).to(model.device),
@@ -367,12 +385,12 @@ def _label_tile(
         GuidedFilterConfig(),
     )
     sharp = yield from relay(fine, Span(60, 90, 100))
-    labels = cast("Labels", (sharp.winner + 1).cpu().numpy().astype(dtype))
+    labels = cast("Labels", (sharp.winner + 1).cpu().numpy().astype(label_dtype(model.count)))
     labels[~raster.valid] = UNLABELLED
-    confidence: NDArray[np.uint8] = (sharp.margin * 255).round().byte().cpu().numpy()
+    confidence = (sharp.margin * 255).round().byte().cpu().numpy()
     confidence[~raster.valid] = 0
     yield Progress(90, 100, "merging small regions")
-    return merge_small_regions(labels, config.min_region), confidence
+    return WindowLabels(merge_small_regions(labels, config.min_region), confidence)
 
 
 def _cut(

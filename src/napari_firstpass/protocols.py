@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_firstpass.normalize import BandStats
     from napari_firstpass.progress import Steps
     from napari_firstpass.raster import Raster
+    from napari_firstpass.refinement import LabelGuide, Refinement
     from napari_firstpass.segmentation import Labels
     from napari_firstpass.training_state import Keeper
 
@@ -152,6 +153,50 @@ class SegmenterFactory(Protocol):
 
     def __call__(self, *, classes: int, seed: int) -> Segmenter:
         """Return a segmenter that looks for ``classes`` classes."""
+        ...
+
+
+class Refiner(Protocol):
+    """Moves the borders of labels to where the image has them.
+
+    One is made for a run, and is given its windows in row-major order.
+    """
+
+    def refine(self, picture: Tensor, valid: Tensor, guide: LabelGuide) -> Steps[Refinement]:
+        """Return labels whose borders follow the image.
+
+        Parameters
+        ----------
+        picture : (3, H, W) float32 tensor
+            The image in [0, 1]; pixels without data hold their neighbours' values.
+        valid : (H, W) bool tensor
+            Where False, the result is 0.
+        guide : LabelGuide
+            The labels.
+
+        Returns
+        -------
+        Refinement
+            Labels of the same classes (never an id that the guide does not hold), and how sure
+            they are.
+        """
+        ...
+
+
+@runtime_checkable
+class RecordedRefiner(Refiner, Protocol):
+    """A refiner whose name and preset do not tell all that decides what it does."""
+
+    def record(self) -> dict[str, Any]:
+        """Return what else there is to tell, as plain values, for the provenance."""
+        ...
+
+
+class RefinerFactory(Protocol):
+    """Makes a refiner; what a table of refiners holds."""
+
+    def __call__(self, *, preset: str, seed: int, device: torch.device) -> Refiner:
+        """Return a refiner with the settings of a preset, which is refused if it has none."""
         ...
 
 

@@ -13,6 +13,7 @@ from napari_firstpass.pipeline import label_steps as label_windows_steps
 from napari_firstpass.progress import Span, Steps, relay
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
+from napari_firstpass.refining import run_record
 from napari_firstpass.segmentation import ArraySink, Segmentation
 
 if TYPE_CHECKING:
@@ -85,9 +86,9 @@ def write_steps(
     sink : LabelSink
         Takes the labels of each window, and their confidence.
     config : SegmentConfig
-        Of this, ``window``, ``overlap``, ``min_region``, ``device`` and ``seed`` (of the sample
-        that the stretch is measured on) count. Where windows meet, labels may differ a little;
-        a larger overlap, up to half the window, makes that rarer.
+        Of this, ``window``, ``overlap``, ``min_region``, ``refine``, ``device`` and ``seed`` (of
+        the sample that the stretch is measured on) count. Where windows meet, labels may differ a
+        little; a larger overlap, up to half the window, makes that rarer.
     view : ViewConfig
         How to look through the network.
 
@@ -178,6 +179,7 @@ def record_of(
     return Provenance(
         config={
             "method": "semantic", "model": model.name, **shown, "view": looked, "bands": bands,
+            **run_record(config),
         },
         source=name,
         source_sha256=digest,

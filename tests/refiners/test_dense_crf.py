@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 from features import stripes
 
 from napari_firstpass.progress import run
-from napari_firstpass.refiners.dense_crf import PUBLISHED, DenseCRFConfig, dense_crf_steps
+from napari_firstpass.refiners.dense_crf import (
+    PUBLISHED,
+    DenseCRFConfig,
+    crf_refiner,
+    dense_crf_steps,
+    library_steps,
+)
 
 
 def scene(
@@ -58,3 +66,22 @@ def test_position_alone_is_summed_exactly() -> None:
     config = DenseCRFConfig(like_weight=0.0)
     found = run(dense_crf_steps(p, image, config))
     torch.testing.assert_close(found, exact(p, image, config), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("classes", "grain"), [(2, 12.0), (8, 4.0)])
+def test_the_library_solves_the_same_equations(classes: int, grain: float) -> None:
+    pytest.importorskip("pydensecrf.densecrf")
+    p, image = scene(classes, grain, seed=classes)
+    found, wanted = run(library_steps(p, image)), exact(p, image, PUBLISHED)
+    assert found.shape == p.shape
+    assert float((found.argmax(0) == wanted.argmax(0)).float().mean()) >= 0.97
+    torch.testing.assert_close(found.sum(0), torch.ones(48, 48))
+
+
+def test_the_refiner_tells_what_solves_the_field() -> None:
+    solver = crf_refiner(preset="paper", seed=0, device=torch.device("cpu"))
+    assert solver.config == PUBLISHED
+    there = find_spec("pydensecrf") is not None
+    assert solver.record() == {"solver": "pydensecrf2" if there else "own"}
+    # The library cannot use a graphics card.
+    assert not crf_refiner(preset="fast", seed=0, device=torch.device("cuda")).library

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_firstpass.evaluation.superpixels import felzenszwalb_regions
+from napari_firstpass.superpixels import felzenszwalb_regions
 from rulers.pictures import rgb_pixels
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from napari_firstpass.clustering import kmeans, squared_distances
-from napari_firstpass.evaluation.superpixels import slic_regions
 from napari_firstpass.progress import run
+from napari_firstpass.superpixels import slic_regions
 from rulers.pictures import rgb_pixels
 from rulers.rows.colour import lab
 from rulers.rows.felzenszwalb import regions_of

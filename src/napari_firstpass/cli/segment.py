@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from napari_firstpass.cli.codes import DONE, exit_code, joint_code
+from napari_firstpass.cli.codes import exit_code, joint_code
 from napari_firstpass.cli.options import (
     NETWORKS,
     RUNTIMES,
@@ -19,15 +19,15 @@ from napari_firstpass.cli.options import (
     number_of_classes,
     pixel_size,
     projection_help,
-    suggestion_lines,
     table,
     tell_trouble,
 )
-from napari_firstpass.cli_progress import Reporter, peak_memory
+from napari_firstpass.cli.summary import extras, result_of, summary_of, write_overlay_of
+from napari_firstpass.cli_progress import Reporter
 from napari_firstpass.config import MAX_CLASSES, SegmentConfig
 from napari_firstpass.errors import FirstPassError, OptionError, OutputError
 from napari_firstpass.imagery import AUTO
-from napari_firstpass.pairing import DEFAULT_SUFFIX, EXTRAS
+from napari_firstpass.pairing import DEFAULT_SUFFIX
 from napari_firstpass.weights.folder import is_path
 
 if TYPE_CHECKING:
@@ -35,16 +35,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_firstpass.feature_cache import FeatureCache
-    from napari_firstpass.image_work import SegmentReport
     from napari_firstpass.own_classes import OwnClasses
     from napari_firstpass.progress import Steps
-
-_MOST_SHOWN = 12
 
 
 def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     """Describe the command to the parser."""
     from napari_firstpass.backbones import BACKBONES
+    from napari_firstpass.refiners import REFINERS
     from napari_firstpass.segmenters import SEGMENTERS
 
     parser = commands.add_parser("segment", help="images to georeferenced label maps")
@@ -67,6 +65,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--window", type=int, default=default.window, help="pixels computed at once [%(default)s]")
     add("--overlap", type=int, default=default.overlap, help="context in pixels [%(default)s]")
     add("--min-region", type=int, default=default.min_region, help="in pixels [%(default)s]")
+    refining = f"then refine the labels: {', '.join(REFINERS.names)}, or NAME:PRESET"
+    add("--refine", metavar="NAME", default=default.refine, help=f"{refining} [%(default)s]")
     add("--seed", type=int, default=default.seed, help="of all random choices [%(default)s]")
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
     add("--runtime", choices=("torch", "openvino"), help=f"{RUNTIMES} [{default.runtime}]")
@@ -86,6 +86,7 @@ def _segment(options: Namespace) -> int:
         window=options.window,
         overlap=options.overlap,
         min_region=options.min_region,
+        refine=options.refine,
         seed=options.seed,
         device=options.device,
     )
@@ -193,7 +194,7 @@ def output_paths(images: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
         )
     inputs = {image.resolve() for image in images}
     for name in names:
-        both = {path.resolve() for path in (name, *_extras(name))} & inputs
+        both = {path.resolve() for path in (name, *extras(name))} & inputs
         if both:
             raise OptionError(
                 expected="outputs that are not among the images",
@@ -201,12 +202,6 @@ def output_paths(images: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
                 remedy="leave label maps out of the list, or choose another folder",
             )
     return pairs
-
-
-def _extras(labels: Path) -> tuple[Path, Path]:
-    """Return where the confidence and the overlay of a label file go."""
-    confidence, overlay = (f"{labels.stem}{extra}" for extra in EXTRAS)
-    return labels.with_name(f"{confidence}.tif"), labels.with_name(f"{overlay}.png")
 
 
 def _segment_one(image: Path, out: Path, how: _How, options: Namespace) -> dict[str, Any]:
@@ -220,7 +215,7 @@ def _segment_one(image: Path, out: Path, how: _How, options: Namespace) -> dict[
         print(f"firstpass: {image}: {error}", file=sys.stderr)
         return {"image": str(image), "error": str(error), "exit_code": exit_code(error)}
     if not options.json:
-        print("\n".join(_summary(result)))
+        print("\n".join(summary_of(result)))
     return result
 
 
@@ -230,7 +225,7 @@ def _one_steps(image: Path, out: Path, how: _How, options: Namespace) -> Steps[d
     from napari_firstpass.io.files import check_output
 
     start = perf_counter()  # after the imports: they are paid once, however many images follow
-    confidence, overlay = _extras(out)
+    confidence, overlay = extras(out)
     if options.overlay:
         check_output(overlay, overwrite=options.overwrite, forbid=[image])
     given = {
@@ -247,72 +242,5 @@ def _one_steps(image: Path, out: Path, how: _How, options: Namespace) -> Steps[d
     else:
         steps = label_file_steps(image, out, how.model, how.config, cache=how.cache, **given)
     report = yield from steps
-    written = _write_overlay(report, overlay, options) if options.overlay else None
-    return _result(report, written, perf_counter() - start)
-
-
-def _write_overlay(report: SegmentReport, path: Path, options: Namespace) -> Path:
-    from napari_firstpass.io.geotiff import read_overview
-    from napari_firstpass.io.label_file import read_segmentation
-    from napari_firstpass.io.overlay import write_overlay
-
-    side = 2048
-    return write_overlay(
-        path,
-        read_overview(report.image, side, bands=options.bands),
-        read_segmentation(report.labels, max_side=side),
-        max_side=side,
-        overwrite=options.overwrite,
-        forbid=[report.image],
-    )
-
-
-def _result(report: SegmentReport, overlay: Path | None, seconds: float) -> dict[str, Any]:
-    """Return what ``--json`` prints."""
-    pixels = report.grid.height * report.grid.width
-    return {
-        "image": str(report.image),
-        "labels": str(report.labels),
-        "confidence": None if report.confidence is None else str(report.confidence),
-        "overlay": None if overlay is None else str(overlay),
-        "height": report.grid.height,
-        "width": report.grid.width,
-        "crs": report.grid.crs,
-        "georeferenced": report.grid.is_georeferenced,
-        "classes": [
-            {
-                "id": entry.id,
-                "name": entry.name,
-                "color": entry.color,
-                "share": round(report.counts.get(entry.id, 0) / pixels, 6),
-            }
-            for entry in report.taxonomy.classes
-        ],
-        "suggested": None if report.suggested is None else report.suggested.to_dict(),
-        "unlabelled_share": round(report.counts.get(0, 0) / pixels, 6),
-        "seconds": round(seconds, 2),
-        "peak_memory_mb": peak_memory(),
-        "exit_code": DONE,
-    }
-
-
-def _summary(result: dict[str, Any]) -> list[str]:
-    """Return what a person reads."""
-    place = result["crs"] or "no CRS"
-    classes = result["classes"]
-    if len(classes) > _MOST_SHOWN:  # those of a model come in an order of its own
-        classes = sorted(classes, key=lambda c: -c["share"])[:_MOST_SHOWN]
-    shares = "  ".join(f"{c['name']} {c['share']:.0%}" for c in classes)
-    lines = [
-        f"{result['image']}: {result['height']} x {result['width']} pixels, {place}",
-        f"  labels      {result['labels']}",
-        *(f"  {key:<11} {result[key]}" for key in ("confidence", "overlay") if result[key]),
-        f"  classes     {shares}",
-        *suggestion_lines(result["suggested"]),
-    ]
-    if result["unlabelled_share"]:
-        lines.append(f"  no data     {result['unlabelled_share']:.1%}")
-    if not result["georeferenced"]:
-        lines.append("  note        the image has no georeference, so the labels have none")
-    memory = f", {result['peak_memory_mb']} MB at most" if result["peak_memory_mb"] else ""
-    return [*lines, f"  took        {result['seconds']:.1f} s{memory}"]
+    written = write_overlay_of(report, overlay, options) if options.overlay else None
+    return result_of(report, written, perf_counter() - start)

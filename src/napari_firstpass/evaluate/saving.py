@@ -24,12 +24,12 @@ from napari_firstpass.evaluation.overlap import require_truth
 from napari_firstpass.evaluation.prelabel import Prelabel
 from napari_firstpass.evaluation.saving import Saving
 from napari_firstpass.evaluation.statement import Protocol
-from napari_firstpass.evaluation.superpixels import felzenszwalb_regions, slic_regions
 from napari_firstpass.grid import Grid
 from napari_firstpass.io.geotiff import read_raster
 from napari_firstpass.io.picture import picture
 from napari_firstpass.pairing import Failure
 from napari_firstpass.progress import Progress, Steps
+from napari_firstpass.superpixels import felzenszwalb_regions, slic_regions
 from napari_firstpass.tiling import tiles
 
 if TYPE_CHECKING:

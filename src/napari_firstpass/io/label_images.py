@@ -113,8 +113,8 @@ def require_same_grid(truth: LabelFileImages, pred: LabelFileImages) -> None:
         return
     can_resample = truth.grid.is_georeferenced and pred.grid.is_georeferenced
     raise GridMismatchError(
-        expected=f"a prediction on the grid of the truth, {_place(truth.grid)}",
-        found=_place(pred.grid),
+        expected=f"a prediction on the grid of the truth, {place_of(truth.grid)}",
+        found=place_of(pred.grid),
         remedy="resample it (--resample)" if can_resample else "compare labels of the same image",
     )
 
@@ -130,14 +130,14 @@ def resampled(pred: LabelFileImages, grid: Grid) -> LabelFileImages:
     if not (pred.grid.is_georeferenced and grid.is_georeferenced):
         raise GridMismatchError(
             expected="labels with a place on Earth, to resample them",
-            found=f"{_place(pred.grid)}, and {_place(grid)}",
+            found=f"{place_of(pred.grid)}, and {place_of(grid)}",
             remedy="compare labels of the same size, or georeference them",
         )
     images = tuple(_warped(image, pred.grid, grid) for image in pred.images)
     if not any(image.valid.any() for image in images):
         raise GridMismatchError(
-            expected=f"a prediction that meets the truth, {_place(grid)}",
-            found=_place(pred.grid),
+            expected=f"a prediction that meets the truth, {place_of(grid)}",
+            found=place_of(pred.grid),
             remedy="check that the two show the same place",
         )
     return LabelFileImages(pred.path, images, grid, pred.drawn, pred.names)
@@ -223,7 +223,7 @@ def _elsewhere(truth: Grid, pred: Grid) -> bool:
     return bool(np.abs(np.subtract(moved, corners)).max() > _ALMOST)
 
 
-def _place(grid: Grid) -> str:
+def place_of(grid: Grid) -> str:
     """Describe a grid in a message, precisely enough to see two differ."""
     if not grid.is_georeferenced:
         return f"{grid.height} x {grid.width} pixels without a place"
@@ -249,8 +249,8 @@ def _warped(image: LabelImage, source: Grid, target: Grid) -> LabelImage:
             )
     except GDAL_ERRORS as error:
         raise GridMismatchError(
-            expected=f"a prediction that can be brought to {_place(target)}",
-            found=f"{_place(source)} ({reason(error)})",
+            expected=f"a prediction that can be brought to {place_of(target)}",
+            found=f"{place_of(source)} ({reason(error)})",
             remedy="resample it with a GIS first",
         ) from error
     ids = np.append(numbering.ids, 0)[found - 1]

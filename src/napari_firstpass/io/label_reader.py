@@ -21,6 +21,8 @@ from napari_firstpass.segmentation import Segmentation, present_ids
 from napari_firstpass.taxonomy import MAX_CLASS_ID, UNLABELLED, LabelClass, Taxonomy, color_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
     from rasterio.io import DatasetReader
 
@@ -79,7 +81,8 @@ def read_segmentation(path: str | os.PathLike[str], *, max_side: int | None = No
     labels = narrowed(values, name)
     classes = taxonomy_in(tags) or taxonomy_of(names, colors)
     provenance = provenance_in(tags) or Provenance(source=Path(name).name)
-    return Segmentation(labels, _completed(classes, labels, colors), grid, None, provenance)
+    taxonomy = completed(classes, present_ids(labels), colors)
+    return Segmentation(labels, taxonomy, grid, None, provenance)
 
 
 def require_labels(dataset: DatasetReader) -> None:
@@ -150,11 +153,9 @@ def taxonomy_of(names: dict[int, str], colors: dict[int, str]) -> Taxonomy:
     )
 
 
-def _completed(
-    taxonomy: Taxonomy, labels: NDArray[np.uint8] | NDArray[np.uint16], colors: dict[int, str]
-) -> Taxonomy:
-    """Add a numbered class for every id that has pixels but no name."""
-    missing = sorted(set(present_ids(labels)) - set(taxonomy.ids))
+def completed(taxonomy: Taxonomy, ids: Iterable[int], colors: dict[int, str]) -> Taxonomy:
+    """Add a numbered class for every one of ``ids``, in order, that has no name."""
+    missing = sorted(set(ids) - set(taxonomy.ids))
     if not missing:
         return taxonomy
     added = (LabelClass(i, f"class {i}", colors.get(i, color_of(i))) for i in missing)

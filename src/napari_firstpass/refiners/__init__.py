@@ -1,1 +1,35 @@
 """Refiners: methods that clean up labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_firstpass.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from napari_firstpass.protocols import RefinerFactory
+
+NO_REFINER = "none"
+
+REFINERS: Registry[RefinerFactory] = Registry(
+    "way to refine",
+    "napari_firstpass.refiners",
+    {
+        "guided": Entry(
+            "napari_firstpass.refiners.guided_filter:guided_refiner",
+            "moves borders to edges of the image nearby; quick",
+        ),
+        "superpixels": Entry(
+            "napari_firstpass.refiners.superpixel_vote:superpixel_refiner",
+            "gives every patch of one colour the class of most of its pixels",
+        ),
+        "crf": Entry(
+            "napari_firstpass.refiners.dense_crf:crf_refiner",
+            "lets pixels of one colour pull each other to one class; slow",
+        ),
+        "regions": Entry(
+            "napari_firstpass.refiners.small_regions:regions_refiner",
+            "gives specks to what surrounds them; borders stay",
+        ),
+    },
+)

@@ -2,24 +2,31 @@
 
 Krähenbühl and Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials",
 NIPS 2011. Pixels that are near, and pixels of the same colour that are not too far, should bear the
-same label. The field is solved by mean-field iterations.
+same label. The field is solved by mean-field iterations: our own, or in the refiner those of the
+library pydensecrf2 where it is installed, which solves the same equations faster.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from napari_firstpass.lattice import Lattice
 from napari_firstpass.progress import Progress, Steps
+from napari_firstpass.refinement import DEFAULT_PRESET, Refinement, decided, lead_of, preset_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
+
+    from napari_firstpass.refinement import LabelGuide
 
 _CUT = 6
 """Spreads beyond which a Gaussian is nothing."""
@@ -118,3 +125,84 @@ def _near(height: int, width: int, spread: float) -> Callable[[Tensor], Tensor]:
         return both.flatten(1).T
 
     return sums
+
+
+_MODULE = "pydensecrf.densecrf"
+
+
+def library_steps(
+    probabilities: Tensor, image: Tensor, config: DenseCRFConfig = PUBLISHED
+) -> Steps[Tensor]:
+    """Do the work of `dense_crf_steps` with pydensecrf2, on one core of the processor.
+
+    Its sums are those of another lattice, so a few pixels in a hundred differ. Arguments and result
+    are the same; the library takes colours in whole numbers.
+    """
+    crf = import_module(_MODULE)
+    count, height, width = probabilities.shape
+    yield Progress(0, config.iterations, "comparing colours")
+    said = -probabilities.float().clamp(config.least, 1).log().flatten(1)
+    colours = image.round().clamp(0, 255).byte().movedim(0, -1)
+    field = crf.DenseCRF2D(width, height, count)
+    field.setUnaryEnergy(np.ascontiguousarray(said.cpu().numpy()))
+    field.addPairwiseGaussian(sxy=config.near_spread, compat=config.near_weight)
+    field.addPairwiseBilateral(
+        sxy=config.like_spread,
+        srgb=config.colour_spread,
+        rgbim=np.ascontiguousarray(colours.cpu().numpy()),
+        compat=config.like_weight,
+    )
+    found, *scratch = field.startInference()
+    for done in range(config.iterations):
+        yield Progress(done, config.iterations, "following colours")
+        field.stepInference(found, *scratch)
+    values = np.array(found, dtype=np.float32).reshape(count, height, width)
+    return torch.from_numpy(values).to(probabilities.device)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CRFRefiner:
+    """Solves the field over labels and image; every pixel of a window counts for every other.
+
+    Attributes
+    ----------
+    config : DenseCRFConfig
+        The constants.
+    library : bool
+        Whether pydensecrf2 solves it.
+    """
+
+    config: DenseCRFConfig
+    library: bool
+
+    def refine(self, picture: Tensor, valid: Tensor, guide: LabelGuide) -> Steps[Refinement]:
+        """Return labels that agree with the colours; see `Refiner`."""
+        ids = guide.present
+        solve = library_steps if self.library else dense_crf_steps
+        found = yield from solve(guide.probabilities(ids), picture * 255, self.config)
+        best, lead = lead_of(found)
+        return decided(ids[best], lead, valid, guide)
+
+    def record(self) -> dict[str, Any]:
+        """Return what solves the field: their results differ a little."""
+        return {"solver": "pydensecrf2" if self.library else "own"}
+
+
+_PRESETS = {DEFAULT_PRESET: replace(PUBLISHED, iterations=5), "paper": PUBLISHED}
+
+
+def crf_refiner(*, preset: str, seed: int, device: torch.device) -> CRFRefiner:
+    """Return the refiner ``crf``; see `RefinerFactory`. It draws nothing.
+
+    The library computes on the processor, so it is left out where there is a graphics card.
+    """
+    del seed
+    library = device.type == "cpu" and _is_installed()
+    return CRFRefiner(config=preset_of("crf", _PRESETS, preset), library=library)
+
+
+def _is_installed() -> bool:
+    try:
+        return find_spec(_MODULE) is not None
+    except ModuleNotFoundError:
+        return False

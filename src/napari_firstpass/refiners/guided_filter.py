@@ -1,6 +1,7 @@
 """Edges that follow the image: the guided filter, from coarse scores to full-resolution labels.
 
-The filter itself, and where it comes from, is in `local_linear`.
+The filter itself, and where it comes from, is in `local_linear`. The pipeline sharpens its scores
+with it; `GuidedRefiner` does the same with labels that are there already.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from torch.nn import functional
 
 from napari_firstpass.local_linear import LocalLinear
 from napari_firstpass.progress import Progress, Steps
+from napari_firstpass.refinement import DEFAULT_PRESET, Refinement, decided, preset_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from napari_firstpass.refinement import LabelGuide
 
 _CLASSES_AT_ONCE = 2
 """Full-resolution scores in memory at a time."""
@@ -92,3 +96,42 @@ def _fine_scores(model: LocalLinear, scores: Tensor, guide: Tensor) -> Iterator[
     """Yield (index of the first, (k, H, W) filtered scores) for a few classes at a time."""
     for first in range(0, len(scores), _CLASSES_AT_ONCE):
         yield first, model.follow(scores[first : first + _CLASSES_AT_ONCE], guide)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuidedRefiner:
+    """Filters the votes of labels for their classes; looks 4 · stride · radius pixels far at most.
+
+    Attributes
+    ----------
+    stride : int
+        Pixels of a cell, along each axis, on which the filter is fitted.
+    config : GuidedFilterConfig
+        Reach and smoothness.
+    """
+
+    stride: int
+    config: GuidedFilterConfig
+
+    def refine(self, picture: Tensor, valid: Tensor, guide: LabelGuide) -> Steps[Refinement]:
+        """Return labels whose borders follow the image; see `Refiner`."""
+        yield Progress(0, 10, "following edges")
+        ids = guide.present
+        cells = torch.cat([_on_cells(guide.votes(one[None]), self.stride) for one in ids])
+        sharp = yield from sharpen(cells, picture, self.stride, self.config)
+        return decided(ids[sharp.winner], sharp.margin, valid, guide)
+
+
+def _on_cells(votes: Tensor, stride: int) -> Tensor:
+    """Average (k, H, W) over cells; those that reach beyond the window over what is inside."""
+    return functional.avg_pool2d(votes, stride, ceil_mode=True)
+
+
+_PRESETS = {DEFAULT_PRESET: (2, GuidedFilterConfig(radius=4))}
+
+
+def guided_refiner(*, preset: str, seed: int, device: torch.device) -> GuidedRefiner:
+    """Return the refiner ``guided``; see `RefinerFactory`. It draws nothing, and goes anywhere."""
+    del seed, device
+    stride, config = preset_of("guided", _PRESETS, preset)
+    return GuidedRefiner(stride=stride, config=config)

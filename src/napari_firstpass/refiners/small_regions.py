@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import torch
 from skimage.measure import label
 
+from napari_firstpass.progress import Progress, Steps
+from napari_firstpass.refinement import DEFAULT_PRESET, Refinement, preset_of
+from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.taxonomy import UNLABELLED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
+    from napari_firstpass.refinement import LabelGuide
     from napari_firstpass.segmentation import Labels
 
 
@@ -91,3 +97,36 @@ def _touching(one: NDArray[np.integer[Any]], other: NDArray[np.integer[Any]]) ->
     """Return pairs (2, n) of different regions that lie side by side; 0 is no region."""
     different = (one != other) & (one > 0) & (other > 0)
     return np.stack([one[different], other[different]]).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionsRefiner:
+    """Gives small regions to what surrounds them; does not look at the image.
+
+    Attributes
+    ----------
+    min_region : int
+        Regions of fewer pixels are merged.
+    """
+
+    min_region: int
+
+    def refine(self, picture: Tensor, valid: Tensor, guide: LabelGuide) -> Steps[Refinement]:
+        """Return labels without specks; see `Refiner`. What was merged has confidence 0."""
+        del picture
+        yield Progress(0, 1, "merging small regions")
+        said = guide.labels.masked_fill(~valid, UNLABELLED)
+        narrow = cast("Labels", said.cpu().numpy().astype(label_dtype(guide.classes)))
+        merged = merge_small_regions(narrow, self.min_region)
+        labels = torch.from_numpy(merged.astype(np.int64)).to(said.device)
+        unsure = (labels != said) | (labels == UNLABELLED)
+        return Refinement(labels, guide.confidence.float().masked_fill(unsure, 0.0))
+
+
+_PRESETS = {DEFAULT_PRESET: 48}
+
+
+def regions_refiner(*, preset: str, seed: int, device: torch.device) -> RegionsRefiner:
+    """Return the refiner ``regions``; see `RefinerFactory`. It draws nothing, and goes anywhere."""
+    del seed, device
+    return RegionsRefiner(min_region=preset_of("regions", _PRESETS, preset))

@@ -24,6 +24,8 @@ from napari_firstpass.config import MAX_REGION, SegmentConfig
 from napari_firstpass.widgets.classes_box import ClassesBox
 from napari_firstpass.widgets.features_box import FeaturesBox
 from napari_firstpass.widgets.image_box import ImageBox
+from napari_firstpass.widgets.note import note
+from napari_firstpass.widgets.refine_box import RefineBox
 from napari_firstpass.widgets.session import capitalised
 from napari_firstpass.widgets.several_box import SeveralBox
 from napari_firstpass.widgets.status_line import StatusLine
@@ -44,9 +46,6 @@ _LARGEST_INT = 2**31 - 1
 
 _WIDTH = 340
 _BAR_STEPS = 1000
-_PADDING = 14
-"""What napari's style adds around a text, top and bottom together."""
-
 TIPS = {
     "image": "The image to segment. An image you open is chosen by itself.",
     "classes_from": "Where the classes come from. Those of a model mean the same in every image; "
@@ -65,6 +64,8 @@ TIPS = {
     "seed": "Another number starts the search elsewhere and may find other classes. The same "
     "number gives the same result again.",
     "several": "For a series of images that shall share their classes.",
+    "refining": "For labels that are there already: moves their borders to where the image has "
+    "them.",
     "decided": "The model has decided this. Choose “this image” above to decide it yourself.",
     "network": "The model was fitted on features of the network “{name}”: choose its folder.",
     "run": "Divides the image into classes and shows them as a new labels layer. Layers that are "
@@ -111,6 +112,10 @@ class SegmentForm(QWidget):
         Unfolds `fit`.
     fit : SeveralBox
         Makes models.
+    refining : QToolButton
+        Unfolds `refine`.
+    refine : RefineBox
+        Refines labels.
     features : FeaturesBox
         The backbones.
     features_about : QLabel
@@ -131,14 +136,15 @@ class SegmentForm(QWidget):
         super().__init__(parent)
         defaults = SegmentConfig()
         self.image = ImageBox(viewer)
-        self.facts, self.about, self.standing = _note(lines=2), _note(lines=2), _note(lines=1)
+        self.facts, self.about, self.standing = note(lines=2), note(lines=2), note(lines=1)
         self.classes_from = ClassesBox()
         self._own: _Settings | None = None
         self.method = _choice(methods, defaults.method)
         self.classes = _spin(2, MAX_CLASSES, defaults.classes)
         self.suggest, self._curve = _button("Suggest"), ""
         self.more, self.several, self.fit = QToolButton(), QToolButton(), SeveralBox()
-        self.features, self.features_about = FeaturesBox(defaults.backbone), _note(lines=2)
+        self.refining, self.refine = QToolButton(), RefineBox()
+        self.features, self.features_about = FeaturesBox(defaults.backbone), note(lines=2)
         self.min_region = _spin(0, MAX_REGION, defaults.min_region, suffix=" px")
         self.seed = _spin(0, MAX_SEED, defaults.seed)
         self.run = _button("Run", RUN_KEY)
@@ -152,6 +158,7 @@ class SegmentForm(QWidget):
         self._fold = self._make_fold()
         _folds(self.more, "More", self._fold)
         _folds(self.several, "Several images", self.fit)
+        _folds(self.refining, "Refine", self.refine)
         self._arrange()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
@@ -159,8 +166,9 @@ class SegmentForm(QWidget):
         return QSize(_WIDTH, super().sizeHint().height())
 
     def _fixed_tips(self) -> list[tuple[QWidget, str]]:
-        names = ("image", "classes_from", "method", "classes", "more", "several", "features")
-        return [(getattr(self, name), TIPS[name]) for name in (*names, "min_region", "seed", "bar")]
+        names = ("image", "classes_from", "method", "classes", "more", "several", "refining")
+        others = ("features", "min_region", "seed", "bar")
+        return [(getattr(self, name), TIPS[name]) for name in (*names, *others)]
 
     def show_subject(self, facts: str) -> None:
         """Say what the chosen image is."""
@@ -260,11 +268,11 @@ class SegmentForm(QWidget):
             )
         )
         folds = QHBoxLayout()
-        for fold in (self.more, self.several):
+        for fold in (self.more, self.several, self.refining):
             folds.addWidget(fold)
         folds.addStretch(1)
         column.addLayout(folds)
-        for part in (self._fold, self.fit):
+        for part in (self._fold, self.fit, self.refine):
             column.addWidget(part)
         buttons = QHBoxLayout()
         buttons.addWidget(self.run, 2)
@@ -330,16 +338,6 @@ def _beside(wide: QWidget, narrow: QWidget) -> QWidget:
     row.addWidget(wide, 1)
     row.addWidget(narrow)
     return both
-
-
-def _note(lines: int) -> QLabel:
-    """Return a text that wraps; it keeps its room, so that the controls below keep their place."""
-    label = QLabel()
-    label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-    label.setMinimumHeight(lines * label.fontMetrics().lineSpacing() + _PADDING)
-    label.setWordWrap(True)
-    label.setMinimumWidth(1)
-    return label
 
 
 def _choice(items: tuple[str, ...], default: str) -> QComboBox:

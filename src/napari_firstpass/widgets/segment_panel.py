@@ -10,7 +10,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_firstpass.config import SegmentConfig
+from napari_firstpass.config import RefineConfig, SegmentConfig
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.segmenters import SEGMENTERS
 from napari_firstpass.widgets.form import SegmentForm
@@ -24,7 +24,10 @@ from napari_firstpass.widgets.image_layers import (
 from napari_firstpass.widgets.label_layers import labels_tuple
 from napari_firstpass.widgets.model_runs import Fit, Fitted, fit_model, look_at_model
 from napari_firstpass.widgets.preferences import preferences
+from napari_firstpass.widgets.refine_runs import Refined, refine_labels
+from napari_firstpass.widgets.refining import Refining
 from napari_firstpass.widgets.runs import (
+    LabelsNow,
     Suggested,
     apply_model,
     find_classes,
@@ -100,6 +103,7 @@ class SegmentPanel(QWidget):
         self._warmer = Runner(self)
         self._reader = Runner(self)
         self._saver = Saver(self)
+        self._refining = Refining(napari_viewer)
         self._late = QTimer(self)
         self._late.setSingleShot(True)
         self._late.setInterval(round(1000 * LOOK_EVERY))
@@ -137,6 +141,8 @@ class SegmentPanel(QWidget):
         self.form.classes_from.wanted.connect(self._on_model_named)
         self.form.classes_from.chosen.connect(self._on_model)
         self.form.fit.wanted.connect(self._on_fit)
+        self.form.refine.wanted.connect(self._on_refine)
+        self.form.refine.rectangle_wanted.connect(self._on_rectangle)
         self._reader.replied.connect(self._on_model_read)
         self.form.features.chosen.connect(self._on_features)
         self.form.features.refused.connect(self._on_refused)
@@ -160,6 +166,7 @@ class SegmentPanel(QWidget):
         self._viewer.layers.selection.events.active.disconnect(self)
         self._run = self._result = None
         self._fitted_on = ()
+        self._refining.forget()
 
     def _on_run(self) -> None:
         layer = self.form.image.layer
@@ -202,6 +209,30 @@ class SegmentPanel(QWidget):
         steps = fit_model(fit, self._config(), preferences().cache)
         self._start(f"Fitting {fit.out.stem} …", steps)
 
+    def _on_refine(self) -> None:
+        """Refine the selected labels, or a rectangle of them, in place."""
+        box, image = self.form.refine, self.form.image.layer
+        try:
+            subject = subject_of(image)
+            labels = self._refining.target(self._result)
+            task = self._refining.begin(labels, only_rectangle=box.only.isChecked())
+        except FirstPassError as error:
+            self._say(Message.of(error))
+            return
+        config = RefineConfig(
+            refiner=box.refiner, seed=self.form.seed.value(), device=preferences().device
+        )
+        self._run = None
+        now = LabelsNow.of(task.labels, None)
+        steps = refine_labels(subject, now, config, task.area)
+        self._start(f"Refining {task.labels.name} …", steps)
+
+    def _on_rectangle(self) -> None:
+        self._refining.target(self._result)  # it loses the selection
+        message = self._refining.offer_rectangle()
+        if message is not None and not self._session.running:
+            self._say(message)
+
     def _start(self, what: str, steps: Steps[Any]) -> None:
         self._runner.start(steps, self._session.start(what, monotonic()))
         self._show()
@@ -229,6 +260,9 @@ class SegmentPanel(QWidget):
         elif isinstance(outcome, Suggested):
             if self._session.finish(reply.generation, outcome.text):
                 self.form.take_suggestion(outcome.classes, outcome.curve)
+        elif isinstance(outcome, Refined):
+            if self._session.finish(reply.generation, ""):
+                self._session.say(self._refining.take(outcome, self.form.refine.refiner))
         elif self._session.finish(reply.generation, self._summary(outcome)):
             self._add(outcome.segmentation)
         if not self._session.running:
@@ -246,6 +280,8 @@ class SegmentPanel(QWidget):
             self._stop("Cancelled, because the image was removed.")
         if event.value in self._fitted_on:
             self._say(Message(f"“{event.value.name}” was closed; the fit goes on, as it began."))
+        if self._session.running and self._refining.is_on(event.value):
+            self._stop("Cancelled, because the labels were removed.")
         if event.value == self._result:
             self._result = None
         self._show_save()
@@ -330,7 +366,7 @@ class SegmentPanel(QWidget):
 
     def _stop(self, message: str) -> None:
         self._runner.stop()
-        self._run, self._fitted_on = None, ()
+        self._run, self._fitted_on, self._refining.task = None, (), None
         self._session.cancel(message)
         self._show()
 
@@ -391,6 +427,9 @@ class SegmentPanel(QWidget):
         obstacle = _BUSY if running else _DECIDED if decided else None
         self.form.show_suggest(obstacle or unfit)
         self.form.fit.show_open(len(self.form.image.layers), obstacle)
+        labels = self._refining.target(self._result)
+        busy = _BUSY if running else unfit
+        self.form.refine.show_labels(None if labels is None else labels.name, busy)
 
     def _show_standing(self) -> None:
         session = self._session
@@ -399,6 +438,7 @@ class SegmentPanel(QWidget):
     def _show_save(self) -> None:
         labels = self._labels_to_save()
         self.form.show_save(None if labels is None else labels.name, self._saving)
+        self._show_offers()
 
 
 def _noted(trouble: FirstPassError | None) -> str:

@@ -1,7 +1,8 @@
-"""Superpixels: regions found by colour alone, as a baseline for pre-labels.
+"""Superpixels: regions found by colour alone.
 
-With `Prelabel.of_regions` each of them costs the simulated annotator one click for the class that
-most of its pixels have.
+They are a baseline for pre-labels (with `Prelabel.of_regions` each of them costs the simulated
+annotator one click for the class that most of its pixels have), and what the refiner `superpixels`
+lets vote.
 """
 
 from __future__ import annotations

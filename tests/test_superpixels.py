@@ -9,7 +9,7 @@ from napari_firstpass.errors import ImageContentError, OptionError
 from napari_firstpass.evaluation.annotator import AnnotatorConfig, annotate
 from napari_firstpass.evaluation.label_image import LabelImage
 from napari_firstpass.evaluation.prelabel import Prelabel
-from napari_firstpass.evaluation.superpixels import felzenszwalb_regions, slic_regions
+from napari_firstpass.superpixels import felzenszwalb_regions, slic_regions
 
 Method = Callable[[np.ndarray], np.ndarray]
 both = pytest.mark.parametrize("method", [slic_regions, felzenszwalb_regions])

@@ -1,0 +1,93 @@
+"""What commands that write label maps say about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_firstpass.cli.codes import DONE
+from napari_firstpass.cli.options import suggestion_lines
+from napari_firstpass.cli_progress import peak_memory
+from napari_firstpass.pairing import EXTRAS
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari_firstpass.image_work import SegmentReport
+
+_MOST_SHOWN = 12
+
+
+def extras(labels: Path) -> tuple[Path, Path]:
+    """Return where the confidence and the overlay of a label file go."""
+    confidence, overlay = (f"{labels.stem}{extra}" for extra in EXTRAS)
+    return labels.with_name(f"{confidence}.tif"), labels.with_name(f"{overlay}.png")
+
+
+def write_overlay_of(report: SegmentReport, path: Path, options: Namespace) -> Path:
+    """Write a picture of new labels over their image; ``--bands`` and ``--overwrite`` count."""
+    from napari_firstpass.io.geotiff import read_overview
+    from napari_firstpass.io.label_file import read_segmentation
+    from napari_firstpass.io.overlay import write_overlay
+
+    side = 2048
+    return write_overlay(
+        path,
+        read_overview(report.image, side, bands=options.bands),
+        read_segmentation(report.labels, max_side=side),
+        max_side=side,
+        overwrite=options.overwrite,
+        forbid=[report.image],
+    )
+
+
+def result_of(report: SegmentReport, overlay: Path | None, seconds: float) -> dict[str, Any]:
+    """Return what ``--json`` prints."""
+    pixels = report.grid.height * report.grid.width
+    return {
+        "image": str(report.image),
+        "labels": str(report.labels),
+        "confidence": None if report.confidence is None else str(report.confidence),
+        "overlay": None if overlay is None else str(overlay),
+        "height": report.grid.height,
+        "width": report.grid.width,
+        "crs": report.grid.crs,
+        "georeferenced": report.grid.is_georeferenced,
+        "classes": [
+            {
+                "id": entry.id,
+                "name": entry.name,
+                "color": entry.color,
+                "share": round(report.counts.get(entry.id, 0) / pixels, 6),
+            }
+            for entry in report.taxonomy.classes
+        ],
+        "suggested": None if report.suggested is None else report.suggested.to_dict(),
+        "unlabelled_share": round(report.counts.get(0, 0) / pixels, 6),
+        "seconds": round(seconds, 2),
+        "peak_memory_mb": peak_memory(),
+        "exit_code": DONE,
+    }
+
+
+def summary_of(result: dict[str, Any], notes: Sequence[str] = ()) -> list[str]:
+    """Return what a person reads, with lines of notes before the last."""
+    place = result["crs"] or "no CRS"
+    classes = result["classes"]
+    if len(classes) > _MOST_SHOWN:  # those of a model come in an order of its own
+        classes = sorted(classes, key=lambda c: -c["share"])[:_MOST_SHOWN]
+    shares = "  ".join(f"{c['name']} {c['share']:.0%}" for c in classes)
+    lines = [
+        f"{result['image']}: {result['height']} x {result['width']} pixels, {place}",
+        f"  labels      {result['labels']}",
+        *(f"  {key:<11} {result[key]}" for key in ("confidence", "overlay") if result[key]),
+        f"  classes     {shares}",
+        *suggestion_lines(result["suggested"]),
+    ]
+    if result["unlabelled_share"]:
+        lines.append(f"  no data     {result['unlabelled_share']:.1%}")
+    if not result["georeferenced"]:
+        lines.append("  note        the image has no georeference, so the labels have none")
+    memory = f", {result['peak_memory_mb']} MB at most" if result["peak_memory_mb"] else ""
+    return [*lines, *notes, f"  took        {result['seconds']:.1f} s{memory}"]

@@ -1,0 +1,437 @@
+"""What notebooks, the command line and the panel call to refine labels that are there already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from napari_firstpass.config import DEFAULT_REFINING, WINDOW_STEP
+from napari_firstpass.device import torch_device
+from napari_firstpass.errors import GridMismatchError, ImageContentError
+from napari_firstpass.grid import Grid, Window
+from napari_firstpass.image_work import ImageFiles, Work, file_sha256
+from napari_firstpass.io.label_images import on_same_grid, place_of
+from napari_firstpass.io.label_source import LabelSource
+from napari_firstpass.normalize import filled, usable
+from napari_firstpass.pipeline import band_stats_steps
+from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
+from napari_firstpass.provenance import Provenance
+from napari_firstpass.raster import ArraySource, Raster
+from napari_firstpass.refiners import REFINERS
+from napari_firstpass.refining import WindowLabels, refine_window_steps, refiner_record
+from napari_firstpass.segmentation import ArraySink, Segmentation, id_counts, label_dtype
+from napari_firstpass.taxonomy import UNLABELLED
+from napari_firstpass.tiling import Tile, affordable, tiles
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_firstpass.bands import Role
+    from napari_firstpass.config import RefineConfig
+    from napari_firstpass.image_work import SegmentReport
+    from napari_firstpass.protocols import LabelSink, Refiner
+    from napari_firstpass.raster import RasterSource
+    from napari_firstpass.segmentation import Labels
+
+SURE = 255
+"""Confidence of labels of which nobody knows how sure they are."""
+
+_VALUES_PER_CLASS = 24
+"""Scores of a class that a refiner holds at once, beside those that `tiling.affordable` counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuideWindows:
+    """Labels that are to be refined, handed out by windows.
+
+    Attributes
+    ----------
+    grid : Grid
+        Size and place.
+    counts : mapping of int to int
+        Pixels of each id that occurs, in the part that is refined.
+    highest : int
+        Highest id there can be.
+    labels : callable
+        Returns labels (h, w), uint8 or uint16, under a window.
+    confidence : callable
+        Returns their confidence (h, w), uint8; None where nobody knows.
+    """
+
+    grid: Grid
+    counts: Mapping[int, int]
+    highest: int
+    labels: Callable[[Window], Labels]
+    confidence: Callable[[Window], NDArray[np.uint8] | None]
+
+    @classmethod
+    def of(cls, segmentation: Segmentation, area: Window | None = None) -> GuideWindows:
+        """Hand out labels in memory, of which ``area``, or else all, is refined."""
+        labels, sure = segmentation.labels, segmentation.confidence
+        looked_at = labels if area is None else labels[area.slices]
+        counts = {i: int(n) for i, n in enumerate(id_counts(looked_at)) if n}
+        return cls(
+            segmentation.grid,
+            counts,
+            segmentation.taxonomy.max_id,
+            lambda window: labels[window.slices],
+            lambda window: None if sure is None else sure[window.slices],
+        )
+
+    def read(self, window: Window) -> WindowLabels:
+        """Return labels and confidence under a window."""
+        labels, sure = self.labels(window), self.confidence(window)
+        narrow = cast("Labels", labels.astype(label_dtype(self.highest)))
+        return WindowLabels(narrow, np.full(labels.shape, SURE, np.uint8) if sure is None else sure)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How much was changed.
+
+    Attributes
+    ----------
+    moved : int
+        Pixels that had a class, and have another one now.
+    gained, lost : int
+        Pixels that had no class and have one, and the other way round: those without data.
+    """
+
+    moved: int = 0
+    gained: int = 0
+    lost: int = 0
+
+    @classmethod
+    def between(cls, before: Labels, after: Labels) -> Changes:
+        """Count what differs."""
+        had, has = before != UNLABELLED, after != UNLABELLED
+        return cls(
+            int((had & has & (before != after)).sum()),
+            int((~had & has).sum()),
+            int((had & ~has).sum()),
+        )
+
+    def plus(self, other: Changes) -> Changes:
+        """Add those of another place."""
+        return Changes(self.moved + other.moved, self.gained + other.gained, self.lost + other.lost)
+
+
+@dataclass(frozen=True, slots=True)
+class RefineReport:
+    """What was written.
+
+    Attributes
+    ----------
+    written : SegmentReport
+        The files, their classes and how many pixels these have.
+    guide : Path
+        The label file that was refined.
+    guide_confidence : Path or None
+        The confidence that was found beside it.
+    changes : Changes
+        How much was changed.
+    """
+
+    written: SegmentReport
+    guide: Path
+    guide_confidence: Path | None
+    changes: Changes
+
+
+def refine_file(
+    image: str | os.PathLike[str],
+    labels: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    config: RefineConfig = DEFAULT_REFINING,
+    *,
+    bands: str | None = None,
+    confidence: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> RefineReport:
+    """Refine a label file of any size: its borders then follow the image.
+
+    Classes, names and colours stay as they are. The record of the label file is kept, and what was
+    done is added to it under ``refined``, once for each time.
+
+    Parameters
+    ----------
+    image : path
+        A GeoTIFF, VRT, JPEG 2000, PNG or JPEG.
+    labels : path
+        A file of one band of ids, on the same grid. The confidence that was written beside it
+        (``NAME_confidence.tif``) is used.
+    out : path
+        The new label file, ``.tif``; written whole or not at all.
+    config : RefineConfig
+        How to refine.
+    bands : str or None
+        What the bands of the image are, such as ``"r,g,b,n"``, where it does not say it.
+    confidence : path or None
+        Where to write how sure the new labels are, 0 to 255; None for nowhere.
+    overwrite : bool
+        Whether existing output may be replaced. Image and labels never are.
+    on_progress : callable or None
+        Called with a `Progress` about every 100 ms of work.
+
+    Raises
+    ------
+    FirstPassError
+        `GridMismatchError` if image and labels do not cover the same pixels, `ImageContentError` if
+        there are fewer than two classes or no data, `UnknownNameError` for an unknown refiner or
+        preset, and as `api.segment_file`; nothing is left behind.
+
+    Examples
+    --------
+    >>> report = refine_file("scene.tif", "labels.tif", "finer.tif")  # doctest: +SKIP
+    """
+    steps = refine_file_steps(
+        image, labels, out, config, bands=bands, confidence=confidence, overwrite=overwrite
+    )
+    return run(guarded(steps), on_progress or ignore)
+
+
+def refine_file_steps(
+    image: str | os.PathLike[str],
+    labels: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    config: RefineConfig = DEFAULT_REFINING,
+    *,
+    bands: str | None = None,
+    confidence: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+) -> Steps[RefineReport]:
+    """Do the work of `refine_file` in steps; closing the generator leaves nothing behind."""
+    refiner = _refiner(config)
+    with LabelSource(labels) as source:
+        files = ImageFiles(image, out, bands, confidence, overwrite, source.files)
+        with files.opened() as opened:
+            _require_same_grid(opened.grid, source.grid)
+        yield from relay(source.look_steps(), Span(0, 4, 100))
+        guide = GuideWindows(
+            source.grid, source.counts, source.taxonomy.max_id, source.read, source.read_confidence
+        )
+        hashed = yield from relay(file_sha256(source.path), Span(4, 5, 100), "reading the file")
+        told = {**_record(config, refiner), "labels_sha256": hashed, "bands": bands}
+        changes: list[Changes] = []
+
+        def write(raster: RasterSource, sink: LabelSink) -> Steps[None]:
+            changes.append((yield from refine_windows_steps(raster, guide, sink, config, refiner)))
+
+        work = Work(
+            source.taxonomy,
+            lambda name, digest: refined_record(source.provenance, told, name, digest),
+            write,
+        )
+        written = yield from relay(files.written(work), Span(5, 100, 100))
+    return RefineReport(written, source.path, source.confidence_path, changes[0])
+
+
+def refine_array(
+    bands: NDArray[Any],
+    segmentation: Segmentation,
+    config: RefineConfig = DEFAULT_REFINING,
+    *,
+    roles: tuple[Role | None, ...] | None = None,
+    valid: NDArray[np.bool_] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Segmentation:
+    """Refine labels in memory.
+
+    Parameters
+    ----------
+    bands : (C, H, W) array of an integer or floating dtype
+        The image; (H, W) counts as one band. Not modified. NaN counts as no data.
+    segmentation : Segmentation
+        Its labels; not modified. Without a confidence, all of them are taken to be as sure.
+    config : RefineConfig
+        How to refine.
+    roles : tuple of C str or None
+        What each band shows: ``"red"``, ``"green"``, ``"blue"``, ``"nir"`` or None. Without it,
+        the first three bands are looked at.
+    valid : (H, W) bool array, optional
+        False where there is no data.
+    on_progress : callable or None
+        Called with a `Progress` about every 100 ms of work.
+
+    Returns
+    -------
+    Segmentation
+        With a confidence; its record tells of the refinement.
+
+    Raises
+    ------
+    FirstPassError
+        As `refine_file`.
+    """
+    stacked = bands[None] if bands.ndim == 2 else bands
+    if stacked.ndim != 3 or stacked.shape[1:] != segmentation.grid.shape:
+        raise GridMismatchError(
+            expected=f"bands of shape (C, {segmentation.grid.height}, {segmentation.grid.width})",
+            found=f"{bands.shape}",
+            remedy="pass the image that the labels belong to",
+        )
+    raster = Raster.from_array(stacked, segmentation.grid, roles=roles, valid=valid)
+    steps = refine_source_steps(ArraySource(raster), segmentation, config)
+    return run(guarded(steps), on_progress or ignore)
+
+
+def refine_source_steps(
+    source: RasterSource,
+    segmentation: Segmentation,
+    config: RefineConfig = DEFAULT_REFINING,
+    *,
+    area: Window | None = None,
+    name: str = "array",
+    digest: str | None = None,
+) -> Steps[Segmentation]:
+    """Refine labels in memory over anything that hands out windows.
+
+    Parameters
+    ----------
+    source : RasterSource
+        The image.
+    segmentation : Segmentation
+        The labels; not modified.
+    config : RefineConfig
+        How to refine.
+    area : Window or None
+        The only part that is changed; what lies around it is looked at. None for all.
+    name : str
+        What the image is called, for the provenance.
+    digest : str or None
+        SHA-256 of the image file, for the provenance.
+
+    Raises
+    ------
+    FirstPassError
+        As `refine_file`.
+    """
+    refiner = _refiner(config)
+    _require_same_grid(source.grid, segmentation.grid)
+    sink = ArraySink(segmentation.labels.copy(), _confidence_of(segmentation))
+    guide = GuideWindows.of(segmentation, area)
+    yield from refine_windows_steps(source, guide, sink, config, refiner, area=area)
+    told = _record(config, refiner)
+    return replace(
+        segmentation,
+        labels=sink.labels,
+        confidence=sink.confidence,
+        provenance=refined_record(segmentation.provenance, told, name, digest),
+    )
+
+
+def refine_windows_steps(
+    source: RasterSource,
+    guide: GuideWindows,
+    sink: LabelSink,
+    config: RefineConfig,
+    refiner: Refiner,
+    *,
+    area: Window | None = None,
+) -> Steps[Changes]:
+    """Refine labels window by window, in row-major order, with context around each.
+
+    Raises
+    ------
+    ImageContentError
+        If the image holds no data or one value everywhere, or if in the part that is refined fewer
+        than two classes occur.
+    """
+    _require_classes(guide)
+    device = torch_device(config.device)
+    stats = yield from relay(band_stats_steps(source, config.seed), Span(0, 5, 100))
+    cuts = _cut(source, guide, config, area)
+    changes = Changes()
+    for done, tile in enumerate(cuts):
+        place = f"window {done + 1} of {len(cuts)}"
+        span = Span(50 + 950 * done // len(cuts), 50 + 950 * (done + 1) // len(cuts), 1000)
+        yield Progress(span.start, 1000, place)
+        raster, before = usable(source.read(tile.padded)), guide.read(tile.padded)
+        inner = refine_window_steps(refiner, filled(raster), stats, before, guide.highest, device)
+        found = yield from relay(inner, span, place)
+        rows, cols = tile.core.relative_to(tile.padded).slices
+        sink.write(tile.core, found.labels[rows, cols], found.confidence[rows, cols])
+        changes = changes.plus(Changes.between(before.labels[rows, cols], found.labels[rows, cols]))
+    return changes
+
+
+def refined_record(
+    before: Provenance, told: Mapping[str, Any], name: str, digest: str | None
+) -> Provenance:
+    """Add to the record of labels that they were refined, and with which image.
+
+    The rest still tells how they came about before; they may be refined several times.
+    """
+    step = {**told, "image": name, "image_sha256": digest}
+    earlier = before.config.get("refined", [])
+    return replace(before, config={**before.config, "refined": [*earlier, step]})
+
+
+def _record(config: RefineConfig, refiner: Refiner) -> dict[str, Any]:
+    reference = f"{config.refiner}:{config.preset}"
+    options = {key: getattr(config, key) for key in ("window", "overlap", "seed")}
+    return {**refiner_record(reference, refiner), **options, "version": Provenance().version}
+
+
+def _refiner(config: RefineConfig) -> Refiner:
+    device = torch_device(config.device)
+    factory = REFINERS.load(config.refiner)
+    return factory(preset=config.preset, seed=config.seed, device=device)
+
+
+def _confidence_of(segmentation: Segmentation) -> NDArray[np.uint8]:
+    if segmentation.confidence is not None:
+        return segmentation.confidence.copy()
+    return np.where(segmentation.labels == UNLABELLED, 0, SURE).astype(np.uint8)
+
+
+def _require_same_grid(image: Grid, labels: Grid) -> None:
+    if on_same_grid(image, labels):
+        return
+    raise GridMismatchError(
+        expected=f"labels on the grid of the image, {place_of(image)}",
+        found=place_of(labels),
+        remedy="give the labels of this image, or resample them to it first",
+    )
+
+
+def _require_classes(guide: GuideWindows) -> None:
+    held = [key for key, count in guide.counts.items() if key != UNLABELLED and count]
+    if len(held) >= 2:
+        return
+    raise ImageContentError(
+        expected="labels of at least two classes, to find the borders between them",
+        found=f"class {held[0]} alone" if held else "none: all pixels are unlabelled",
+        remedy="label what surrounds it as a class of its own" if held else "label some first",
+    )
+
+
+def _cut(
+    source: RasterSource, guide: GuideWindows, config: RefineConfig, area: Window | None
+) -> list[Tile]:
+    """Return the windows of an area; with their context they begin at multiples of 16 pixels."""
+    window, overlap = affordable(
+        config.window,
+        config.overlap,
+        bands=len(source.names),
+        classes=_VALUES_PER_CLASS * len(guide.counts),
+    )
+    place = area or source.grid.window
+    cores = tiles(source.grid.crop(place), window=window, overlap=overlap)
+    return [_moved(tile.core, place, overlap, source.grid) for tile in cores]
+
+
+def _moved(core: Window, place: Window, overlap: int, grid: Grid) -> Tile:
+    """Return a window of an area as one of the whole image, with context."""
+    core = replace(core, row=core.row + place.row, col=core.col + place.col)
+    padded = core.grown(overlap, height=grid.height, width=grid.width)
+    row, col = (start // WINDOW_STEP * WINDOW_STEP for start in (padded.row, padded.col))
+    aligned = Window(row, col, padded.bottom - row, padded.right - col)
+    return Tile(core, aligned)

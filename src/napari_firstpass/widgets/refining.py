@@ -1,0 +1,149 @@
+"""Refining a labels layer in place: which one, where, and how the result gets into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, floor
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Labels, Shapes
+
+from napari_firstpass.errors import LayerError
+from napari_firstpass.grid import Window
+from napari_firstpass.widgets.session import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_firstpass.widgets.refine_runs import Refined
+
+RECTANGLES = "refine here"
+"""Name of the layer that rectangles are drawn in."""
+
+DRAW = "Draw a rectangle on the image, then press Refine labels."
+
+_EDGE = "#F0E442"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What was asked for: a layer, and the only part of it that is changed (None for all)."""
+
+    labels: Labels
+    area: Window | None
+
+
+class Refining:
+    """Knows which labels are meant, and changes them when a result has come.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Holds the layers.
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._selected: Labels | None = None
+        self.task: Task | None = None
+
+    def target(self, last_result: Labels | None) -> Labels | None:
+        """Return the selected labels layer, or the last that was, or else the last result."""
+        active = self._viewer.layers.selection.active
+        if isinstance(active, Labels):
+            self._selected = active
+        if self._selected is not None and self._selected in self._viewer.layers:
+            return self._selected
+        return last_result
+
+    def begin(self, labels: Labels | None, *, only_rectangle: bool) -> Task:
+        """Return what is to be refined.
+
+        Raises
+        ------
+        LayerError
+            If the labels cannot be changed in place, or no rectangle lies on them.
+        """
+        if labels is None or labels.multiscale or not isinstance(labels.data, np.ndarray):
+            raise LayerError(
+                expected="a labels layer that can be painted on",
+                found="none" if labels is None else f"a pyramid or a lazy array in {labels.name!r}",
+                remedy="run first, or select another one",
+            )
+        area = self._rectangle(labels) if only_rectangle else None
+        self.task = Task(labels, area)
+        return self.task
+
+    def offer_rectangle(self) -> Message | None:
+        """Let the user draw a rectangle, unless there is one; return what to say then."""
+        if next(self._rectangles(), None) is not None:
+            return None
+        layer = self._viewer.add_shapes(
+            name=RECTANGLES, ndim=2, edge_color=_EDGE, face_color="transparent", edge_width=2
+        )
+        layer.mode = "add_rectangle"
+        return Message(DRAW)
+
+    def forget(self) -> None:
+        """Let go of the layers."""
+        self.task = self._selected = None
+
+    def is_on(self, layer: Layer) -> bool:
+        """Tell whether a layer is being refined."""
+        return self.task is not None and layer == self.task.labels
+
+    def take(self, refined: Refined, how: str) -> Message:
+        """Write a result into its layer as one step that can be undone; return what to say.
+
+        Pixels that were painted meanwhile stay as they are.
+        """
+        task, self.task = self.task, None
+        if task is None or task.labels not in self._viewer.layers:
+            return Message("The labels were removed meanwhile; nothing was refined.")
+        layer = task.labels
+        if layer.multiscale or layer.data.shape != refined.shape:
+            return Message(f"“{layer.name}” has another size by now; nothing was refined.")
+        same = layer.data[refined.rows, refined.cols] == refined.before
+        rows, cols, after = refined.rows[same], refined.cols[same], refined.after[same]
+        with layer.block_history():
+            layer.data_setitem((rows, cols), after)
+        self._viewer.layers.selection.active = layer  # so that Ctrl+Z is meant for it
+        painted = "" if bool(same.all()) else " What you painted meanwhile stays."
+        if not len(after):
+            return Message(f"Refined “{layer.name}” with {how}: nothing had to change.{painted}")
+        changed = f"{len(after):,} pixels changed".replace(",", " ")
+        return Message(f"Refined “{layer.name}” with {how}: {changed}.{painted} Ctrl+Z undoes it.")
+
+    def _rectangle(self, labels: Labels) -> Window:
+        """Return the pixels of labels whose centres lie in the drawn rectangle."""
+        found = next(self._rectangles(), None)
+        if found is None:
+            raise LayerError(
+                expected="a rectangle to refine in", found="none", remedy="draw one on the image"
+            )
+        layer, corners = found
+        placed = np.array([labels.world_to_data(layer.data_to_world(c))[-2:] for c in corners])
+        low, high = placed.min(0), placed.max(0)
+        top, left = (max(0, ceil(value)) for value in low)
+        sides = zip(high, labels.data.shape, strict=True)
+        bottom, right = (min(side, floor(value) + 1) for value, side in sides)
+        if bottom <= top or right <= left:
+            raise LayerError(
+                expected=f"a rectangle on {labels.name!r}",
+                found="one beside it",
+                remedy="draw another",
+            )
+        return Window(top, left, bottom - top, right - left)
+
+    def _rectangles(self) -> Iterator[tuple[Shapes, NDArray[np.float64]]]:
+        """Return rectangles with their layers, the one that is meant first."""
+        active = self._viewer.layers.selection.active
+        layers = [layer for layer in reversed(self._viewer.layers) if isinstance(layer, Shapes)]
+        for layer in sorted(layers, key=lambda layer: layer != active):
+            order = [*sorted(layer.selected_data), *reversed(range(len(layer.data)))]
+            yield from ((layer, layer.data[i]) for i in order if layer.shape_type[i] == "rectangle")
