@@ -8,18 +8,20 @@ library pydensecrf2 where it is installed, which solves the same equations faste
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from scipy import ndimage
 from torch.nn import functional
 
 from napari_firstpass.lattice import Lattice
 from napari_firstpass.progress import Progress, Steps
 from napari_firstpass.refinement import DEFAULT_PRESET, Refinement, decided, lead_of, preset_of
+from napari_firstpass.taxonomy import UNLABELLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,6 +183,8 @@ class CRFRefiner:
         solve = library_steps if self.library else dense_crf_steps
         found = yield from solve(guide.probabilities(ids), picture * 255, self.config)
         best, lead = lead_of(found)
+        # From pixel to pixel, a class would flood any field of one colour.
+        lead = lead.masked_fill(_beyond(guide, self.config.like_spread), 0.0)
         return decided(ids[best], lead, valid, guide)
 
     def record(self) -> dict[str, Any]:
@@ -188,7 +192,14 @@ class CRFRefiner:
         return {"solver": "pydensecrf2" if self.library else "own"}
 
 
-_PRESETS = {DEFAULT_PRESET: replace(PUBLISHED, iterations=5), "paper": PUBLISHED}
+def _beyond(guide: LabelGuide, reach: float) -> Tensor:
+    """Return where (H, W) no label is within reach."""
+    unlabelled = (guide.labels == UNLABELLED).cpu().numpy()
+    far = ndimage.distance_transform_edt(unlabelled) > reach
+    return torch.from_numpy(far).to(guide.labels.device)
+
+
+_PRESETS = {DEFAULT_PRESET: PUBLISHED, "paper": PUBLISHED}
 
 
 def crf_refiner(*, preset: str, seed: int, device: torch.device) -> CRFRefiner:

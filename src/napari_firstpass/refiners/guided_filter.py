@@ -127,7 +127,10 @@ def _on_cells(votes: Tensor, stride: int) -> Tensor:
     return functional.avg_pool2d(votes, stride, ceil_mode=True)
 
 
-_PRESETS = {DEFAULT_PRESET: (2, GuidedFilterConfig(radius=4))}
+_PRESETS = {
+    DEFAULT_PRESET: (2, GuidedFilterConfig(radius=2)),
+    "wide": (2, GuidedFilterConfig(radius=4)),
+}
 
 
 def guided_refiner(*, preset: str, seed: int, device: torch.device) -> GuidedRefiner:

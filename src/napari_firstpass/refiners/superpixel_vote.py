@@ -53,7 +53,7 @@ def _shares(places: Tensor, valid: Tensor, guide: LabelGuide, ids: Tensor) -> Te
     return (votes.reshape(len(ids), count) / pixels).float()
 
 
-_PRESETS = {DEFAULT_PRESET: 100}
+_PRESETS = {DEFAULT_PRESET: 40}
 
 
 def superpixel_refiner(*, preset: str, seed: int, device: torch.device) -> SuperpixelRefiner:
