@@ -21,7 +21,7 @@ from napari_firstpass.hints import SILENT, cell_classes
 from napari_firstpass.normalize import BandStats, FeatureScaler, filled, usable
 from napari_firstpass.pinning import Examples, pinned_steps
 from napari_firstpass.progress import Progress, Span, Steps, relay
-from napari_firstpass.protocols import ProbeSegmenter, Resumable
+from napari_firstpass.protocols import ProbeSegmenter, Reentrant, Resumable
 from napari_firstpass.refiners.guided_filter import GuidedFilterConfig, sharpen
 from napari_firstpass.refiners.small_regions import merge_small_regions
 from napari_firstpass.sampling import (
@@ -32,8 +32,9 @@ from napari_firstpass.sampling import (
 )
 from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.segmenters import SEGMENTERS
+from napari_firstpass.side_by_side import in_order_steps
 from napari_firstpass.taxonomy import UNLABELLED
-from napari_firstpass.tiling import Tile, affordable, tiles
+from napari_firstpass.tiling import Tile, affordable, at_once, tiles
 from napari_firstpass.training_state import identity_steps
 
 if TYPE_CHECKING:
@@ -100,6 +101,11 @@ class FittedModel:
     def count(self) -> int:
         """Number of classes."""
         return self.classes.count
+
+    @property
+    def reentrant(self) -> bool:
+        """Whether windows can be labelled at the same time."""
+        return isinstance(self.backbone, Reentrant) and self.device.type == "cpu"
 
     def scores(self, raster: Raster) -> Steps[FeatureMap]:
         """Return class probabilities of cells; see `Labeller`."""
@@ -338,25 +344,47 @@ def label_steps(
     the model has many features.
     """
     cuts = _cut(source, config, model.count, model.features)
-    for done, tile in enumerate(cuts):
-        place = f"window {done + 1} of {len(cuts)}"
-        yield Progress(100 * done, 100 * len(cuts), place)
-        inner = _label_tile(usable(source.read(tile.padded)), model, config)
-        span = Span(100 * done, 100 * (done + 1), 100 * len(cuts))
-        labels, confidence = yield from relay(inner, span, place)
-        rows, cols = tile.core.relative_to(tile.padded).slices
-        sink.write(tile.core, labels[rows, cols], confidence[rows, cols])
-    yield Progress(100 * len(cuts), 100 * len(cuts), "labelled")
+
+    def write(done: _Labelled) -> None:
+        rows, cols = done.tile.core.relative_to(done.tile.padded).slices
+        sink.write(done.tile.core, done.labels[rows, cols], done.confidence[rows, cols])
+
+    yield from in_order_steps(
+        (_label_tile(usable(source.read(tile.padded)), tile, model, config) for tile in cuts),
+        write,
+        workers=_workers(cuts, model, len(source.names)),
+        count=len(cuts),
+        name="window",
+    )
+    yield Progress(1, 1, "labelled")
+
+
+def _workers(cuts: Sequence[Tile], model: Labeller, bands: int) -> int:
+    """Return how many windows to label at the same time."""
+    if not model.reentrant:
+        return 1
+    affordable = at_once(cuts, bands=bands, classes=model.count, features=model.features)
+    return min(torch.get_num_threads(), affordable)
+
+
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    """Labels and confidence, both (H, W), of the padded window of a tile."""
+
+    tile: Tile
+    labels: Labels
+    confidence: NDArray[np.uint8]
 
 
 def _label_tile(
-    raster: Raster, model: Labeller, config: SegmentConfig
-) -> Steps[tuple[Labels, NDArray[np.uint8]]]:
-    """Return labels and confidence of one window, both (H, W)."""
+    raster: Raster, tile: Tile, model: Labeller, config: SegmentConfig
+) -> Steps[_Labelled]:
+    """Label one window."""
     dtype = label_dtype(model.count)
     if not raster.valid.any():
         shape = raster.grid.shape
-        return cast("Labels", np.full(shape, UNLABELLED, dtype)), np.zeros(shape, np.uint8)
+        nothing = cast("Labels", np.full(shape, UNLABELLED, dtype))
+        return _Labelled(tile, nothing, np.zeros(shape, np.uint8))
     whole = filled(raster)
     scores = yield from relay(model.scores(whole), Span(0, 60, 100))
     guide = model.stats.select(model.guide).stretch(whole.bands[list(model.guide)])
@@ -372,7 +400,7 @@ def _label_tile(
     confidence: NDArray[np.uint8] = (sharp.margin * 255).round().byte().cpu().numpy()
     confidence[~raster.valid] = 0
     yield Progress(90, 100, "merging small regions")
-    return merge_small_regions(labels, config.min_region), confidence
+    return _Labelled(tile, merge_small_regions(labels, config.min_region), confidence)
 
 
 def _cut(
