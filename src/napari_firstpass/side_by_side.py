@@ -127,5 +127,6 @@ def _threads(workers: int) -> Iterator[tuple[Executor, Event]]:
 def _begin(threads: int, ready: Barrier) -> None:
     import torch
 
+    torch.get_num_threads()  # a thread takes the number of the process at its first call: now
     torch.set_num_threads(threads)
     ready.wait()
