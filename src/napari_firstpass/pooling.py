@@ -21,7 +21,7 @@ _STEP = 2
 
 _OFFSETS = tuple(product(range(-SAME_COLOUR_REACH, SAME_COLOUR_REACH + 1, _STEP), repeat=2))
 
-_ROWS_AT_ONCE = 16
+_CELLS_AT_ONCE = 5000
 """As many as a cache holds while each neighbour is added: a fifth faster than all at once."""
 
 _COLOUR_SIGMA = 0.08
@@ -46,10 +46,11 @@ def same_colour_mean(maps: Tensor, colour: Tensor) -> Steps[Tensor]:
     rim = (SAME_COLOUR_REACH,) * 4
     around = functional.pad(maps[None], rim, mode="replicate")[0]
     colours_around = functional.pad(colour[None], rim, mode="replicate")[0]
-    result, height = torch.empty_like(maps), maps.shape[1]
-    for top in range(0, height, _ROWS_AT_ONCE):
+    result, (height, width) = torch.empty_like(maps), maps.shape[1:]
+    tall = max(1, _CELLS_AT_ONCE // width)
+    for top in range(0, height, tall):
         yield Progress(top, height, "looking around")
-        rows = slice(top, min(top + _ROWS_AT_ONCE, height))
+        rows = slice(top, min(top + tall, height))
         shares = _shares(colours_around, colour[:, rows], top)
         result[:, rows] = _weighted(around, shares, top)
     return result

@@ -19,8 +19,11 @@ _CANDIDATES = 4
 """Classes that are compared in a pixel: the likeliest of the cells around it. To compare all of 24
 takes twice as long, and one pixel in 10,000 gets another class."""
 
-_ROWS_AT_ONCE = 32
-"""Rows of pixels that are worked on together."""
+_CELLS_AT_ONCE = 83_000
+"""Cells, each for one class, that are explained together: as a cache holds them."""
+
+_PIXELS_AT_ONCE = 40_000
+"""Pixels whose classes are compared together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +85,7 @@ def sharpen(
     shape = ((scores.shape[1] + 1) * stride, (scores.shape[2] + 1) * stride)
     winner = torch.empty(shape, dtype=torch.int64, device=guide.device)
     margin = torch.empty(shape, device=guide.device)
-    blocks = max(1, _ROWS_AT_ONCE // stride)
+    blocks = max(1, _PIXELS_AT_ONCE // (shape[1] * stride))
     for top in range(0, scores.shape[1] + 1, blocks):
         yield Progress(shape[0] // stride + top, 2 * shape[0] // stride, "sharpening edges")
         rows = slice(top * stride, (top + blocks) * stride)
@@ -114,13 +117,16 @@ def _explained(model: LocalLinear, scores: Tensor) -> Steps[_Explained]:
     count, height, width = scores.shape
     linear = scores.new_empty((len(model.cells) + 1, count, height + 2, width + 2))
     likely = scores.new_empty((count, height + 1, width + 1))
-    for index in range(count):
-        yield Progress(index, count, "sharpening edges")
-        slope, offset = model.explain(scores[index : index + 1])
-        linear[:, index] = _grown(torch.cat([slope[0], offset]), (1, 1, 1, 1))
-        near = _grown((slope[0] * model.cells).sum(0, keepdim=True) + offset, (1, 1, 1, 1))[0]
-        two = torch.maximum(near[1:], near[:-1])
-        likely[index] = torch.maximum(two[:, 1:], two[:, :-1])
+    step = max(1, _CELLS_AT_ONCE // (height * width))
+    for first in range(0, count, step):
+        yield Progress(first, count, "sharpening edges")
+        some = slice(first, min(first + step, count))
+        slope, offset = model.explain(scores[some])
+        parts = torch.cat([slope, offset[:, None]], dim=1).movedim(1, 0)
+        linear[:, some] = functional.pad(parts, (1, 1, 1, 1), mode="replicate")
+        near = _grown((slope * model.cells).sum(1) + offset, (1, 1, 1, 1))
+        two = torch.maximum(near[:, 1:], near[:, :-1])
+        likely[some] = torch.maximum(two[:, :, 1:], two[:, :, :-1])
     return _Explained(linear, likely.topk(min(_CANDIDATES, count), dim=0)[1].sort(0)[0])
 
 
