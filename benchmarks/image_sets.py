@@ -140,7 +140,7 @@ def header(images: Images, repeats: int) -> list[str]:
     return [
         f"`python benchmarks/image_sets.py --repeats {repeats}` on {machine('torch', 'rasterio')}.",
         f"Fitted on {where}, {CLASSES} classes;",
-        f"the same chips labelled, and a made-up town of {SIDE} x {SIDE} pixels. Medians of {repeats}.",
+        f"the same chips labelled, and a town of {SIDE} x {SIDE} pixels. Medians of {repeats}.",
         "Seconds of a fit and of chips are of the whole command, its start included; those of the",
         "town are of the work.",
         "",
