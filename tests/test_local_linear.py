@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from napari_firstpass.local_linear import LocalLinear, box
+from napari_firstpass.local_linear import Boxes, LocalLinear
 
 
 def test_the_linear_model_is_that_of_the_full_guided_filter() -> None:
@@ -24,4 +24,4 @@ def test_the_linear_model_is_that_of_the_full_guided_filter() -> None:
 def test_box_averages_count_only_what_is_inside() -> None:
     maps = torch.arange(12.0).reshape(1, 3, 4)
     expected = functional.avg_pool2d(maps, 3, stride=1, padding=1, count_include_pad=False)
-    torch.testing.assert_close(box(maps, 1), expected)
+    torch.testing.assert_close(Boxes.over(maps, 1).means(maps), expected)

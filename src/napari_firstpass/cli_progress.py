@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TextIO, TypeVar
 
 from tqdm import tqdm
 
@@ -40,7 +40,7 @@ class Reporter:
 
     def note(self, text: str) -> None:
         """Write a line of its own, whatever is shown at the moment."""
-        tqdm.write(f"{self._title}: {text}", file=sys.stderr)
+        tell(f"{self._title}: {text}", sys.stderr)
 
     def _show(self, progress: Progress) -> None:
         share = progress.done / max(progress.total, 1)
@@ -62,6 +62,12 @@ class Reporter:
         trace: TracebackType | None,
     ) -> None:
         self._bar.close()
+
+
+def tell(text: str, stream: TextIO) -> None:
+    """Write lines of their own, whatever bar is shown at the moment."""
+    tqdm.write(text, file=stream)
+    stream.flush()
 
 
 def peak_memory() -> int | None:

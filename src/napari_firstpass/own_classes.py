@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import torch
+
+from napari_firstpass.backbones import backbone_factory
+from napari_firstpass.describing import device_of
 from napari_firstpass.errors import UnknownNameError
 from napari_firstpass.fitting import ReadyModel, ready_steps
 from napari_firstpass.model_file import SUFFIX, read_model
 from napari_firstpass.networks.folder import VisionFolder
 from napari_firstpass.networks.semantic import SemanticModel, load_semantic_steps
 from napari_firstpass.progress import Progress, Span, Steps, relay
+from napari_firstpass.refiners import NO_REFINER
 from napari_firstpass.weights.catalogue import KNOWN
 from napari_firstpass.weights.folder import find, is_path
 
@@ -20,10 +25,34 @@ if TYPE_CHECKING:
 
 OwnClasses: TypeAlias = ReadyModel | SemanticModel
 
+_MOST_AT_ONCE = 4
+"""Images: each takes up to a gigabyte."""
+
 
 def semantic_names() -> tuple[str, ...]:
     """Return the short names of weights that tell classes, in the order of the catalogue."""
     return tuple(name for name, model in KNOWN.items() if model.task == "semantic")
+
+
+def images_at_once(config: SegmentConfig, model: OwnClasses | None) -> int:
+    """Return how many images to segment at the same time; torch's threads are divided among them.
+
+    Parameters
+    ----------
+    config : SegmentConfig
+        The options.
+    model : loaded model or None
+        What labels the images; None if each has classes of its own.
+    """
+    if config.refine != NO_REFINER:
+        return 1  # some hold much at a time
+    if model is None:
+        alone = {config.upsample, config.projection} == {"none"}
+        kept = backbone_factory(config.backbone).identity() is not None
+        reentrant = alone and not kept and device_of(config).type == "cpu"
+    else:
+        reentrant = isinstance(model, ReadyModel) and model.labeller.reentrant
+    return min(torch.get_num_threads(), _MOST_AT_ONCE) if reentrant else 1
 
 
 def is_model_file(reference: str) -> bool:

@@ -21,7 +21,7 @@ from napari_firstpass.hints import SILENT, cell_classes
 from napari_firstpass.normalize import BandStats, FeatureScaler, filled, usable
 from napari_firstpass.pinning import Examples, pinned_steps
 from napari_firstpass.progress import Progress, Span, Steps, relay
-from napari_firstpass.protocols import ProbeSegmenter, Resumable
+from napari_firstpass.protocols import ProbeSegmenter, Reentrant, Resumable
 from napari_firstpass.refiners.guided_filter import GuidedFilterConfig, sharpen
 from napari_firstpass.refiners.small_regions import merge_small_regions
 from napari_firstpass.refining import WindowLabels, refine_window_steps, refiner_of
@@ -33,8 +33,9 @@ from napari_firstpass.sampling import (
 )
 from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.segmenters import SEGMENTERS
+from napari_firstpass.side_by_side import in_order_steps
 from napari_firstpass.taxonomy import UNLABELLED
-from napari_firstpass.tiling import Tile, affordable, tiles
+from napari_firstpass.tiling import Tile, affordable, at_once, tiles
 from napari_firstpass.training_state import identity_steps
 
 if TYPE_CHECKING:
@@ -106,6 +107,11 @@ class FittedModel:
     def count(self) -> int:
         """Number of classes."""
         return self.classes.count
+
+    @property
+    def reentrant(self) -> bool:
+        """Whether windows can be labelled at the same time."""
+        return isinstance(self.backbone, Reentrant) and self.device.type == "cpu"
 
     def scores(self, raster: Raster) -> Steps[FeatureMap]:
         """Return class probabilities of cells; see `Labeller`."""
@@ -345,33 +351,51 @@ def label_steps(
     """
     refiner = refiner_of(config.refine, seed=config.seed, device=model.device)
     cuts = _cut(source, config, model.count, model.features)
-    for done, tile in enumerate(cuts):
-        place = f"window {done + 1} of {len(cuts)}"
-        yield Progress(100 * done, 100 * len(cuts), place)
-        inner = _label_tile(usable(source.read(tile.padded)), model, config, refiner)
-        span = Span(100 * done, 100 * (done + 1), 100 * len(cuts))
-        found = yield from relay(inner, span, place)
+
+    def write(done: tuple[Tile, WindowLabels]) -> None:
+        tile, found = done
         rows, cols = tile.core.relative_to(tile.padded).slices
         sink.write(tile.core, found.labels[rows, cols], found.confidence[rows, cols])
-    yield Progress(100 * len(cuts), 100 * len(cuts), "labelled")
+
+    yield from in_order_steps(
+        (
+            _label_tile(usable(source.read(tile.padded)), tile, model, config, refiner)
+            for tile in cuts
+        ),
+        write,
+        # A refiner may remember the window before.
+        workers=1 if refiner is not None else _workers(cuts, model, len(source.names)),
+        count=len(cuts),
+        name="window",
+    )
+    yield Progress(1, 1, "labelled")
+
+
+def _workers(cuts: Sequence[Tile], model: Labeller, bands: int) -> int:
+    """Return how many windows to label at the same time."""
+    if not model.reentrant:
+        return 1
+    affordable = at_once(cuts, bands=bands, classes=model.count, features=model.features)
+    return min(torch.get_num_threads(), affordable)
 
 
 def _label_tile(
-    raster: Raster, model: Labeller, config: SegmentConfig, refiner: Refiner | None
-) -> Steps[WindowLabels]:
-    """Return labels and confidence of one window."""
+    raster: Raster, tile: Tile, model: Labeller, config: SegmentConfig, refiner: Refiner | None
+) -> Steps[tuple[Tile, WindowLabels]]:
+    """Return labels and confidence of the padded window of a tile."""
     if not raster.valid.any():
         shape, dtype = raster.grid.shape, label_dtype(model.count)
         empty = cast("Labels", np.full(shape, UNLABELLED, dtype))
-        return WindowLabels(empty, np.zeros(shape, np.uint8))
+        return tile, WindowLabels(empty, np.zeros(shape, np.uint8))
     whole = filled(raster)
     share = 100 if refiner is None else 50
     labelled = yield from relay(_sharp_labels(whole, model, config), Span(0, share, 100))
     if refiner is None:
-        return labelled
+        return tile, labelled
     steps = refine_window_steps(refiner, whole, model.stats, labelled, model.count, model.device)
     refined = yield from relay(steps, Span(share, 100, 100))
-    return replace(refined, labels=merge_small_regions(refined.labels, config.min_region))
+    merged = merge_small_regions(refined.labels, config.min_region)
+    return tile, replace(refined, labels=merged)
 
 
 def _sharp_labels(raster: Raster, model: Labeller, config: SegmentConfig) -> Steps[WindowLabels]:

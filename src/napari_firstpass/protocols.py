@@ -35,6 +35,14 @@ class Backbone(Protocol):
         ...
 
 
+@runtime_checkable
+class Reentrant(Backbone, Protocol):
+    """A backbone that describes several windows at the same time, in several threads."""
+
+    reentrant: ClassVar[bool]
+    """True. What tells it from other backbones."""
+
+
 class BackboneFactory(Protocol):
     """Makes a backbone for an image; what a table of backbones holds."""
 
@@ -226,6 +234,11 @@ class Labeller(Protocol):
     @property
     def device(self) -> torch.device:
         """Where to compute."""
+        ...
+
+    @property
+    def reentrant(self) -> bool:
+        """Whether several threads may ask for scores at the same time."""
         ...
 
     def scores(self, raster: Raster) -> Steps[FeatureMap]:

@@ -59,6 +59,11 @@ class SemanticLabeller:
         return 0.0
 
     @property
+    def reentrant(self) -> bool:
+        """No: networks note things while they compute."""
+        return False
+
+    @property
     def count(self) -> int:
         """Number of classes."""
         return len(self.model.classes)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_firstpass.config import ENOUGH_OVERLAP, WINDOW_STEP
 from napari_firstpass.grid import Grid, Window
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _WINDOW_BYTES = 400 * 2**20
+_WORK_BYTES = 2 * _WINDOW_BYTES
+"""For windows that are computed at the same time."""
 _BYTES_PER_VALUE = 12
 """Raw values and their stretched copies, in the worst case."""
-_BYTES_PER_SCORE = 0.75
-"""Distances, probabilities and a copy of them, for each 4 x 4 pixels."""
+_BYTES_PER_SCORE = 1.5
+"""Probabilities, and what colours say of them, for each 4 x 4 pixels."""
 _BYTES_PER_FEATURE = 12
 """Features, a centred copy and the scaled ones."""
 _BYTES_PER_PIXEL = 70
@@ -136,9 +142,20 @@ def affordable(
         Numbers in a vector, divided by the pixels of its cell. Up to 5 change nothing: a network
         has 1.5 (384 for 16 x 16 pixels) to 16 (1024 for 8 x 8), upsampled ones have 24 to 64.
     """
-    described = max(_BYTES_PER_PIXEL, features * _BYTES_PER_FEATURE)
-    per_pixel = bands * _BYTES_PER_VALUE + classes * _BYTES_PER_SCORE + described
+    per_pixel = _bytes_per_pixel(bands, classes, features)
     while (window + 2 * overlap) ** 2 * per_pixel > _WINDOW_BYTES and window > _LEAST_WINDOW:
         window = max(window // 2 // WINDOW_STEP * WINDOW_STEP, _LEAST_WINDOW)
         overlap = min(overlap, max(window // 2, ENOUGH_OVERLAP))
     return window, overlap
+
+
+def at_once(cuts: Sequence[Tile], *, bands: int, classes: int, features: float = 0.0) -> int:
+    """Return how many tiles may be computed at the same time: 1 or more, for their memory."""
+    pixels = max((tile.padded.height * tile.padded.width for tile in cuts), default=1)
+    needed = pixels * _bytes_per_pixel(bands, classes, features)
+    return max(1, min(len(cuts), int(_WORK_BYTES / needed)))
+
+
+def _bytes_per_pixel(bands: int, classes: int, features: float) -> float:
+    described = max(_BYTES_PER_PIXEL, features * _BYTES_PER_FEATURE)
+    return bands * _BYTES_PER_VALUE + classes * _BYTES_PER_SCORE + described

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_firstpass.clustering import squared_distances
+import torch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,11 +46,13 @@ class Vocabulary:
         (K, h, w) tensor
             Shares in [0, 1]; all 0 where every word is equally far.
         """
+        # One row a word: averaging over rows, and joining them to colours, needs no turning.
         flat = self.projection @ (vectors.flatten(1) - self.mean.unsqueeze(1))
-        distances = squared_distances(flat.T, self.words).sqrt_()
-        nearness = (distances.mean(1, keepdim=True) - distances).clamp_min_(0)
-        nearness /= nearness.sum(1, keepdim=True).clamp_min_(1e-6)
-        return nearness.T.reshape(-1, *vectors.shape[1:])
+        lengths = self.words.square().sum(1, keepdim=True) + flat.square().sum(0)
+        distances = torch.addmm(lengths, self.words, flat, alpha=-2).clamp_min_(0).sqrt_()
+        nearness = (distances.mean(0) - distances).clamp_min_(0)
+        nearness /= nearness.sum(0).clamp_min_(1e-6)
+        return nearness.view(-1, *vectors.shape[1:])
 
     def to(self, like: Tensor) -> Vocabulary:
         """Return the vocabulary on the device, and of the dtype, of a tensor."""

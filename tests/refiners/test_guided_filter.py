@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from napari_firstpass.local_linear import box
+from napari_firstpass.local_linear import Boxes
 from napari_firstpass.progress import run
 from napari_firstpass.refiners.guided_filter import (
     GuidedFilterConfig,
@@ -25,7 +25,7 @@ def halves(size: int = 64, edge: int = 27) -> torch.Tensor:
 def coarse(guide: torch.Tensor) -> torch.Tensor:
     """Two classes, blurred over cells of 4 x 4 pixels."""
     bright = functional.avg_pool2d((guide[:1] > 0.5).float(), 4)
-    blurred = box(bright, 1)
+    blurred = Boxes.over(bright, 1).means(bright)
     return torch.cat([1 - blurred, blurred])
 
 

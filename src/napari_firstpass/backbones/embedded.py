@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
@@ -116,6 +116,8 @@ class EmbeddedBackbone:
     roles: tuple[Role | None, ...]
     device: torch.device
     vocabulary: Vocabulary = field(default_factory=shipped_vocabulary)
+
+    reentrant: ClassVar[bool] = True
 
     @staticmethod
     def weights_sha256() -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
@@ -35,6 +35,8 @@ class TextureBackbone:
     stats: BandStats
     roles: tuple[Role | None, ...]
     device: torch.device
+
+    reentrant: ClassVar[bool] = True
 
     @staticmethod
     def weights_sha256() -> str | None:

@@ -23,7 +23,7 @@ from napari_firstpass.cli.options import (
     tell_trouble,
 )
 from napari_firstpass.cli.summary import extras, result_of, summary_of, write_overlay_of
-from napari_firstpass.cli_progress import Reporter
+from napari_firstpass.cli_progress import Reporter, tell
 from napari_firstpass.config import MAX_CLASSES, SegmentConfig
 from napari_firstpass.errors import FirstPassError, OptionError, OutputError
 from napari_firstpass.imagery import AUTO
@@ -94,7 +94,7 @@ def _segment(options: Namespace) -> int:
     cache = feature_cache(options, config)
     how = _How(config, cache, _model(options, config, cache))
     with _folder(options.out, wanted=len(jobs) > 1):
-        results = [_segment_one(*job, how, options) for job in jobs]
+        results = _segment_all(jobs, how, options)
         tell_trouble(how.cache)
     if options.json:
         alone = len(results) == 1
@@ -204,19 +204,51 @@ def output_paths(images: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
-def _segment_one(image: Path, out: Path, how: _How, options: Namespace) -> dict[str, Any]:
-    """Segment one image; its failure is reported and does not stop the others."""
+def _segment_all(
+    jobs: Sequence[tuple[Path, Path]], how: _How, options: Namespace
+) -> list[dict[str, Any]]:
+    """Segment images, several at a time where they do not share a network."""
+    from napari_firstpass.own_classes import images_at_once
+    from napari_firstpass.side_by_side import in_order_steps
+
+    workers = min(images_at_once(how.config, how.model), len(jobs))
+    results: list[dict[str, Any]] = []
+    if workers == 1:
+        for image, out in jobs:
+            with Reporter(image.name) as reporter:
+                steps = _told_steps(image, out, how, options)
+                _tell(reporter.drive(steps), results, options)
+        return results
+    with Reporter(f"{len(jobs)} images") as reporter:
+        reporter.drive(
+            in_order_steps(
+                (_told_steps(*job, how, options) for job in jobs),
+                lambda result: _tell(result, results, options),
+                workers=workers,
+                count=len(jobs),
+                name="image",
+            )
+        )
+    return results
+
+
+def _tell(result: dict[str, Any], results: list[dict[str, Any]], options: Namespace) -> None:
+    """Note what became of an image, and print it."""
+    results.append(result)
+    if "error" in result:
+        tell(f"firstpass: {result['image']}: {result['error']}", sys.stderr)
+    elif not options.json:
+        tell("\n".join(summary_of(result)), sys.stdout)
+
+
+def _told_steps(image: Path, out: Path, how: _How, options: Namespace) -> Steps[dict[str, Any]]:
+    """Segment one image; its failure is told and does not stop the others."""
     from napari_firstpass.progress import guarded
 
     try:
-        with Reporter(image.name) as reporter:
-            result = reporter.drive(guarded(_one_steps(image, out, how, options)))
+        return (yield from guarded(_one_steps(image, out, how, options)))
     except FirstPassError as error:
-        print(f"firstpass: {image}: {error}", file=sys.stderr)
         return {"image": str(image), "error": str(error), "exit_code": exit_code(error)}
-    if not options.json:
-        print("\n".join(summary_of(result)))
-    return result
 
 
 def _one_steps(image: Path, out: Path, how: _How, options: Namespace) -> Steps[dict[str, Any]]:

@@ -8,6 +8,7 @@ import shutil
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING
 
 import rasterio
@@ -45,14 +46,20 @@ _FULL = 2**20
 _NOT_LOCAL = re.compile(r"^(/vsi|[A-Za-z][A-Za-z0-9_+.]+:)")
 
 
+_ALONE = RLock()
+"""Filters of warnings belong to the whole process: threads must not take turns in changing them."""
+
+
 @contextmanager
 def gdal() -> Iterator[None]:
     """Run GDAL with bounded memory, and without warnings about things we handle ourselves.
 
-    Enter it around single calls, never around a ``yield``: it changes the settings of the thread.
+    Enter it around single calls, never around a ``yield``: it changes settings, and other threads
+    wait.
     """
     # The fast way of reading whole PNG files returns garbage, not an error, for a truncated one.
     with (
+        _ALONE,
         rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES, GDAL_PNG_WHOLE_IMAGE_OPTIM="NO"),
         warnings.catch_warnings(),
     ):

@@ -19,7 +19,7 @@ SEGMENTERS: Registry[SegmenterFactory] = Registry(
         ),
         "primaps-em": Entry(
             "napari_firstpass.segmenters.primaps_em:PrimapsEMSegmenter",
-            "primaps, its classes trained further on the regions; slower",
+            "primaps, its classes trained further on the regions; better, slower",
         ),
         "kmeans": Entry(
             "napari_firstpass.segmenters.kmeans:KMeansSegmenter",

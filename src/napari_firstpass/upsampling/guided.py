@@ -13,8 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torch.nn import functional
-
+from napari_firstpass.cells import cell_means
 from napari_firstpass.local_linear import LocalLinear
 from napari_firstpass.progress import Progress, Steps
 from napari_firstpass.upsampling.bilinear import enlarged
@@ -50,8 +49,8 @@ class Guided:
     ) -> Steps[Tensor]:
         """Return maps on a finer grid; see `Upsampler`."""
         height, width = shape
-        fine = functional.avg_pool2d(picture, picture.shape[1] // (maps.shape[1] * factor))
-        coarse = functional.avg_pool2d(fine, factor)
+        fine = cell_means(picture, picture.shape[1] // (maps.shape[1] * factor))
+        coarse = cell_means(fine, factor)
         model = LocalLinear.of(coarse, 1, radius=self.radius, smoothness=self.smoothness)
         detail = (fine - enlarged(coarse, factor))[:, :height, :width]
         result = maps.new_empty((len(maps), height, width))
