@@ -49,7 +49,10 @@ def images_at_once(config: SegmentConfig, model: OwnClasses | None) -> int:
     if model is None:
         alone = {config.upsample, config.projection} == {"none"}
         kept = backbone_factory(config.backbone).identity() is not None
-        reentrant = alone and not kept and device_of(config).type == "cpu"
+        # What cannot be had is said of each image, not here.
+        reentrant = (
+            alone and not kept and config.device != "cuda" and device_of(config).type == "cpu"
+        )
     else:
         reentrant = isinstance(model, ReadyModel) and model.labeller.reentrant
     return min(torch.get_num_threads(), _MOST_AT_ONCE) if reentrant else 1
