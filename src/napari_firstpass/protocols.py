@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_firstpass.normalize import BandStats
     from napari_firstpass.progress import Steps
     from napari_firstpass.raster import Raster
+    from napari_firstpass.refinement import LabelGuide, Refinement
     from napari_firstpass.segmentation import Labels
     from napari_firstpass.training_state import Keeper
 
@@ -152,6 +153,30 @@ class SegmenterFactory(Protocol):
 
     def __call__(self, *, classes: int, seed: int) -> Segmenter:
         """Return a segmenter that looks for ``classes`` classes."""
+        ...
+
+
+class Refiner(Protocol):
+    """Makes the borders of labels follow the image."""
+
+    def refine(self, picture: Tensor, valid: Tensor, guide: LabelGuide) -> Steps[Refinement]:
+        """Return labels whose borders follow the image.
+
+        Parameters
+        ----------
+        picture : (3, H, W) float32 tensor
+            In [0, 1]; pixels without data hold their neighbours' values.
+        valid : (H, W) bool tensor
+            Where False, the result is 0.
+        guide : LabelGuide
+            The labels.
+
+        Returns
+        -------
+        Refinement
+            Labels of the same classes, never an id that the guide does not hold, and how sure
+            they are.
+        """
         ...
 
 
