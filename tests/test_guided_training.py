@@ -132,7 +132,7 @@ def test_a_network_of_another_width_is_no_start() -> None:
 
 
 @pytest.mark.parametrize(
-    ("side", "shrink"), [(100, 4), (12, 4), (11, 3), (5, 1), (3, 1)]
+    ("side", "shrink"), [(1000, 4), (128, 4), (127, 3), (70, 2), (63, 1), (3, 1)]
 )
 def test_small_images_are_shrunk_less(side: int, shrink: int) -> None:
     assert shrink_for(side, 4) == shrink

@@ -48,6 +48,14 @@ def test_small_differences_count_by_their_squares() -> None:
     assert float(found) == pytest.approx(3 * 0.5 * 0.5**2 / 2)
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_slope_of_continuity_is_that_of_its_value(masked: bool) -> None:
+    rng = torch.Generator().manual_seed(0)
+    maps = torch.randn(2, 3, 4, 5, generator=rng, dtype=torch.float64, requires_grad=True)
+    mask = (torch.rand(2, 1, 4, 5, generator=rng) > 0.3).double() if masked else None
+    assert torch.autograd.gradcheck(lambda values: continuity(values, mask), (maps,))
+
+
 def test_guidance_is_the_cross_entropy_with_the_guide_where_it_says_something() -> None:
     targets = torch.tensor([[[0, 1], [-1, -1]]])
     expected = (log(e + 1) - 1 + log(e + 1)) / 2

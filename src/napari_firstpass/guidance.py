@@ -41,6 +41,10 @@ class GuideWeights:
     least: float = 1.0
 
 
+EVEN = GuideWeights()
+"""A guide counts alike wherever it says something."""
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """A picture with what is known of it.
@@ -157,7 +161,7 @@ def picture_cells(view: View, shrink: int) -> tuple[Tensor, Tensor]:
 
 
 def pooled(maps: Tensor, shrink: int, *, replicate: bool = False) -> Tensor:
-    """Return means (c, h, w) over cells of maps (c, H, W); beyond the border is 0, or the border."""
+    """Return means (c, h, w) over cells of maps (c, H, W); beyond them is 0, or their border."""
     if shrink == 1:
         return maps
     height, width = maps.shape[1:]
@@ -189,6 +193,31 @@ def _depth(targets: Tensor, classes: int, weights: GuideWeights) -> Tensor:
         own = torch.where(here, box(here[None].float(), weights.reach)[0] / around, own)
     inside = (2 * own - 1).clamp(0, 1)
     return (weights.least + (1 - weights.least) * inside) * said
+
+
+def prior(view: View, ids: Sequence[int], shrink: int, reach: int, least: float) -> Tensor:
+    """Return how likely (G, h, w) classes are by what a guide says of a cell and those around it.
+
+    Parameters
+    ----------
+    view : View
+        The guide.
+    ids : sequence of int
+        Its classes, in rising order.
+    shrink : int
+        Pixels of a cell.
+    reach : int
+        Cells around a cell whose labels count.
+    least : float
+        Of a class that none of them has, above 0. All are equally likely where there is no label.
+    """
+    height, width = (-(-side // shrink) for side in view.valid.shape)
+    counts = _counts(view.said, ids, shrink, (height, width)).to(view.picture)
+    shares = box(counts, reach)
+    total = shares.sum(0)
+    even = torch.full_like(total, 1 / len(ids))
+    sure = torch.where(total > 0, box(_mean_confidence(view, shrink)[None], reach)[0], 0)
+    return ((shares / total.clamp_min(1e-6)) * sure + even * (1 - sure)).clamp_min(least)
 
 
 def _mean_confidence(view: View, shrink: int) -> Tensor:

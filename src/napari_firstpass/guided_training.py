@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_firstpass.descent import DivergedError, Momentum
-from napari_firstpass.guidance import Batch, GuideWeights, View
+from napari_firstpass.guidance import EVEN, Batch, GuideWeights, View
 from napari_firstpass.progress import Progress, Steps
 from napari_firstpass.response_losses import Rule, Terms, channels_of, overlaps, present
 from napari_firstpass.response_network import (
-    KERNEL,
     NetworkShape,
     ResponseNetwork,
     Statistics,
@@ -34,6 +33,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 METHOD = "dynaguide"
+
+_CELLS = 32
+"""Along the shorter side of an image; of fewer nothing is learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ class TrainingConfig:
         Steps after which labels are looked at.
     settled : float
         End a stage when less than this share of labels has changed since the last look, once the
-        rate is a tenth of what it was, or from the first step on if it never falls. A negative share
-        never ends one.
+        rate is a tenth of what it was, or from the first step on if it never falls. A negative
+        share never ends one.
     spared : int
         Steps at the beginning that are left out when a network goes on from another.
     """
@@ -97,7 +99,7 @@ class TrainingConfig:
     momentum: float = 0.9
     annealed: bool = False
     beta: float = 15.0
-    weights: GuideWeights = GuideWeights()
+    weights: GuideWeights = EVEN
     check: int = 5
     settled: float = -1.0
     spared: int = 0
@@ -171,8 +173,8 @@ class Learned:
 
 
 def shrink_for(side: int, shrink: int) -> int:
-    """Return the pixels of a cell, fewer where the shorter ``side`` would be under 3 cells."""
-    return max(1, min(shrink, side // KERNEL))
+    """Return the pixels of a cell, fewer where the shorter ``side`` would have too few cells."""
+    return max(1, min(shrink, side // _CELLS))
 
 
 def train_steps(

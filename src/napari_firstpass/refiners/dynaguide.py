@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from skimage.measure import label
 from torch.nn import functional
 
 from napari_firstpass.errors import UnknownNameError
-from napari_firstpass.guidance import GuideWeights, View, class_ids, picture_cells
+from napari_firstpass.guidance import GuideWeights, View, class_ids, picture_cells, prior
 from napari_firstpass.guided_training import (
     Learned,
     Stage,
@@ -32,11 +30,15 @@ from napari_firstpass.response_network import KERNEL, by_given, by_own
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
     from torch import Tensor
 
+_LEAST = 1e-3
+"""How likely a class is at least, whatever the guide says."""
+
 _AT_ONCE = 2
-"""Channels at full resolution in memory at a time."""
+"""Classes at full resolution in memory at a time."""
+
+_PAPER = TrainingConfig()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +54,20 @@ class DynaGuideConfig:
         them there by the network, from the picture's own statistics.
     smoothness : float
         ε of that filter: variance below which the image counts as flat.
+    trust : float
+        How much the guide counts beside the network when labels are made; 0 for the network alone.
+    reach : int
+        Cells around a cell in which it is asked: near its borders it leaves the choice to the
+        network.
     part : float
         Regions inside classes are suggested from this share of the window on.
     """
 
-    training: TrainingConfig = TrainingConfig()
+    training: TrainingConfig = _PAPER
     radius: int = 0
     smoothness: float = 1e-3
+    trust: float = 0.0
+    reach: int = 2
     part: float = 0.002
 
 
@@ -76,16 +85,17 @@ REPO = replace(PUBLISHED, training=replace(PUBLISHED.training, mapping="repo"))
 
 FAST = DynaGuideConfig(
     training=TrainingConfig(
-        width=24,
+        width=16,
         channels=0,
-        spare=8,
-        stages=(Stage(4, 60), Stage(2, 15)),
+        spare=4,
+        stages=(Stage(2, 40), Stage(1, 10)),
         annealed=True,
         weights=GuideWeights(confidence=True, reach=2, least=0.1),
         settled=0.005,
-        spared=40,
+        spared=30,
     ),
     radius=2,
+    trust=4.0,
 )
 """Ours."""
 
@@ -251,127 +261,105 @@ def _labelled(
     At full resolution they are normalised by the statistics of the picture if it is the one that
     the network was trained on (``own``), else by those that it has learned.
     """
-    allowed = {0, *class_ids([view])}
-    closed = torch.tensor([owner not in allowed for owner in learned.owners])
     yield Progress(0, 2, "drawing borders")
-    if config.radius:
-        fine = _followed(view, learned, closed, config)
-    else:
-        fine = iter([_computed(view, learned, closed, own=own)])
+    shrink = shrink_for(min(view.valid.shape), learned.shrink) if config.radius else 1
+    scores = _Scores.of(view, learned, shrink, config, own=own)
     best = torch.full(view.valid.shape, -torch.inf, device=view.valid.device)
     second, winner = best.clone(), torch.zeros_like(best, dtype=torch.int64)
-    for channels, chances in fine:
-        for channel, chance in zip(channels, chances, strict=True):
+    for names, chances in scores.fine(view, config):
+        for name, chance in zip(names, chances, strict=True):
             ahead = chance > best
             second = torch.where(ahead, best, torch.maximum(second, chance))
             best = torch.where(ahead, chance, best)
-            winner.masked_fill_(ahead, channel)
+            winner.masked_fill_(ahead, name)
         yield Progress(1, 2, "drawing borders")
     margin = (best.clamp(0, 1) - second.clamp(0, 1)) * view.valid
-    labels, parts = _named(winner, view, learned.owners, config.part)
-    return Refinement(labels, margin, parts)
+    labels = winner * view.valid
+    return Refinement(labels, margin, scores.parts(labels, config.part))
 
 
 Fine = tuple[list[int], "Tensor"]
-"""Some channels, and how likely (k, H, W) each is."""
-
-
-@torch.no_grad()
-def _computed(view: View, learned: Learned, closed: Tensor, *, own: bool) -> Fine:
-    """Compute chances at full resolution."""
-    picture, mask = picture_cells(view, 1)
-    counting = None if bool(view.valid.all()) else mask[None, None]
-    normalise = by_own(counting) if own else by_given(learned.statistics)
-    chances = _chances(learned.network.responses(picture[None], normalise), closed)
-    return list(range(len(chances))), chances
-
-
-def _followed(
-    view: View, learned: Learned, closed: Tensor, config: DynaGuideConfig
-) -> Iterator[Fine]:
-    """Compute chances by cells and let them follow the picture, a few channels at a time."""
-    shrink = shrink_for(min(view.valid.shape), learned.shrink)
-    cells, mask = picture_cells(view, shrink)
-    chances = _chances(learned.responses(cells[None]), closed)
-    living = chances.argmax(0)[mask > 0].unique().tolist()
-    height, width = view.valid.shape
-    pad = (0, -width % shrink, 0, -height % shrink)
-    padded = functional.pad(view.picture[None], pad, mode="replicate")[0]
-    model = LocalLinear.of(padded, shrink, radius=config.radius, smoothness=config.smoothness)
-    for first in range(0, len(living), _AT_ONCE):
-        some = living[first : first + _AT_ONCE]
-        yield some, model.follow(chances[some], padded)[:, :height, :width]
-
-
-def _chances(responses: Tensor, closed: Tensor) -> Tensor:
-    """Return how likely (C, h, w) channels are, of responses (1, C, h, w)."""
-    shut = closed.to(responses.device)[:, None, None]
-    return responses[0].masked_fill(shut, -torch.inf).softmax(0).contiguous()
-
-
-def _named(
-    winner: Tensor, view: View, owners: Sequence[int], least: float
-) -> tuple[Tensor, Tensor | None]:
-    """Return class ids (H, W) of winning channels, and the parts of classes (H, W) or None.
-
-    A connected region of a channel that stands for no class takes the class that the guide gives
-    most of its pixels; where it gives none, that of the channel elsewhere, or the most frequent.
-    """
-    names = torch.tensor(owners, device=winner.device)
-    labels = names[winner] * view.valid
-    free = (labels == 0) & view.valid
-    if not bool(free.any()):
-        return labels, None
-    channels = torch.where(free, winner + 1, 0).cpu().numpy()
-    found = _Free.of(channels, view.said.cpu().numpy())
-    named = torch.from_numpy(found.labels).to(labels)
-    labels = torch.where(free, named, labels)
-    parts = found.parts(labels.cpu().numpy(), least * float(view.valid.sum()))
-    return labels, None if parts is None else torch.from_numpy(parts).to(labels)
+"""Some classes, and how likely (k, H, W) each is."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Free:
-    """Regions of channels that stand for no class; 0 is outside of them.
+class _Scores:
+    """What a network and a guide say of the cells of a picture.
 
     Attributes
     ----------
-    channels : (H, W) int64 array
-        Channel of each pixel, from 1.
-    labels : (H, W) int64 array
-        Class id that the guide gives its region.
+    names : tuple of int
+        Class ids, in rising order.
+    chances : (G, h, w) tensor
+        How likely these are.
+    free : (h, w) int64 tensor
+        The channel that stands for no class where one responds more than all that do, from 1; else
+        0.
+    mask : (h, w) tensor
+        1 where there are data.
+    shrink : int
+        Pixels of a cell.
     """
 
-    channels: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    names: tuple[int, ...]
+    chances: Tensor
+    free: Tensor
+    mask: Tensor
+    shrink: int
 
     @classmethod
-    def of(cls, channels: NDArray[np.int64], said: NDArray[np.int64]) -> _Free:
-        regions = label(channels, background=0, connectivity=1)
-        ids = np.unique(said[said > 0])
-        heard = (regions > 0) & (said > 0)
-        keys = regions[heard] * len(ids) + np.searchsorted(ids, said[heard])
-        count = int(regions.max()) + 1
-        votes = np.bincount(keys, minlength=count * len(ids)).reshape(count, len(ids))
-        channel_of = np.zeros(count, dtype=np.int64)
-        channel_of[regions.ravel()] = channels.ravel()
-        elsewhere = np.zeros((int(channels.max()) + 1, len(ids)), dtype=np.int64)
-        np.add.at(elsewhere, channel_of, votes)
-        overall = np.array([np.count_nonzero(said == name) for name in ids])
-        votes = np.where(votes.any(1, keepdims=True), votes, elsewhere[channel_of])
-        votes = np.where(votes.any(1, keepdims=True), votes, overall)
-        name_of = ids[votes.argmax(1)]
-        name_of[0] = 0
-        return cls(channels, name_of[regions])
+    @torch.no_grad()
+    def of(
+        cls, view: View, learned: Learned, shrink: int, config: DynaGuideConfig, *, own: bool
+    ) -> _Scores:
+        cells, mask = picture_cells(view, shrink)
+        counting = None if bool(mask.all()) else mask[None, None]
+        normalise = by_own(counting) if own else by_given(learned.statistics)
+        found = learned.network.responses(cells[None], normalise)[0]
+        held = [name for name in class_ids([view]) if name in learned.owners]
+        named = found[[learned.owners.index(name) for name in held]]
+        if config.trust:
+            said = prior(view, held, shrink, config.reach, _LEAST)
+            named = named + config.trust * said.log()
+        spare = [channel for channel, owner in enumerate(learned.owners) if not owner]
+        free = torch.zeros(mask.shape, dtype=torch.int64, device=mask.device)
+        if spare:
+            most, which = found[spare].max(0)
+            free = torch.where((most > named.amax(0)) & (mask > 0), which + 1, 0)
+        return cls(tuple(held), named.softmax(0).contiguous(), free, mask, shrink)
 
-    def parts(self, labels: NDArray[np.int64], least: float) -> NDArray[np.int64] | None:
-        """Give numbers to parts that are large enough, and not a whole class."""
-        keys = np.where(self.channels > 0, labels * (self.channels.max() + 1) + self.channels, 0)
-        found, index, sizes = np.unique(keys, return_inverse=True, return_counts=True)
-        whole = np.bincount(labels.ravel())[found // (self.channels.max() + 1)]
-        kept = (found > 0) & (sizes >= least) & (sizes < whole)
-        if not kept.any():
+    def fine(self, view: View, config: DynaGuideConfig) -> Iterator[Fine]:
+        """Bring the chances of classes that win anywhere to full resolution, a few at a time."""
+        living = self.chances.argmax(0)[self.mask > 0].unique().tolist()
+        if config.radius == 0:
+            yield [self.names[index] for index in living], self.chances[living]
+            return
+        height, width = view.valid.shape
+        pad = (0, -width % self.shrink, 0, -height % self.shrink)
+        padded = functional.pad(view.picture[None], pad, mode="replicate")[0]
+        model = LocalLinear.of(
+            padded, self.shrink, radius=config.radius, smoothness=config.smoothness
+        )
+        for first in range(0, len(living), _AT_ONCE):
+            some = living[first : first + _AT_ONCE]
+            fine = model.follow(self.chances[some], padded)[:, :height, :width]
+            yield [self.names[index] for index in some], fine
+
+    def parts(self, labels: Tensor, least: float) -> Tensor | None:
+        """Return numbers of what is found inside classes (H, W), None if nothing large is.
+
+        One channel in one class is one part. A part as large as its class is none.
+        """
+        large = self.free.repeat_interleave(self.shrink, 0).repeat_interleave(self.shrink, 1)
+        free = large[: labels.shape[0], : labels.shape[1]] * (labels > 0)
+        if not bool(free.any()):
             return None
-        numbers = np.where(kept, np.cumsum(kept), 0).astype(np.int64)
-        parts: NDArray[np.int64] = numbers[index].reshape(labels.shape)
-        return parts
+        base = int(free.max()) + 1
+        keys = (labels * base + free) * (free > 0)
+        found, index, sizes = keys.unique(return_inverse=True, return_counts=True)
+        whole = torch.bincount(labels.flatten())[found // base]
+        enough = sizes >= least * float((labels > 0).sum())
+        kept = (found > 0) & enough & (sizes < whole)
+        if not bool(kept.any()):
+            return None
+        return torch.where(kept, kept.cumsum(0), 0)[index]
