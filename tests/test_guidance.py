@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from napari_firstpass.guidance import Batch, GuideWeights, View, class_ids
+from napari_firstpass.guidance import Batch, GuideWeights, View, class_ids, prior, sampled
 from napari_firstpass.refinement import LabelGuide
 
 PLAIN = GuideWeights()
@@ -82,3 +82,36 @@ def test_windows_of_other_sizes_are_grown_by_cells_that_do_not_count() -> None:
     assert batch.mask is not None
     assert batch.mask.sum((1, 2, 3)).tolist() == [32, 8]
     assert batch.targets[1].eq(-1).sum() == 32 - 8
+
+
+def test_few_pixels_are_all_seen() -> None:
+    views = [view(halves())]
+    assert sampled(views, 8 * 16)[0] is views[0]
+
+
+def test_of_many_pixels_pieces_from_everywhere_are_seen() -> None:
+    rows, cols = torch.arange(600)[:, None], torch.arange(300)[None]
+    pieces = sampled([view(1 + (rows >= 300) * 2 + (cols >= 150))], 600 * 300 / 4)
+    # Three parts down, two across; half of the rows and half of the columns of each.
+    assert [tuple(piece.valid.shape) for piece in pieces] == [(100, 75)] * 6
+    seen = sum(int(piece.valid.sum()) for piece in pieces)
+    assert seen == 600 * 300 // 4
+    assert {int(value) for piece in pieces for value in piece.said.unique()} == {1, 2, 3, 4}
+    for piece in pieces:
+        assert piece.picture.shape[1:] == piece.guide.confidence.shape == piece.valid.shape
+
+
+def test_a_guide_leaves_what_is_near_its_borders_open() -> None:
+    found = prior(view(halves(8, 20)), (7, 150), 1, 2, 1e-3)
+    torch.testing.assert_close(found[:, 4, 9], torch.tensor([0.6, 0.4]))
+    torch.testing.assert_close(found[:, 4, 3], torch.tensor([1.0, 1e-3]))
+
+
+def test_a_guide_that_is_unsure_or_silent_says_that_all_is_alike() -> None:
+    unsure = prior(view(halves(8, 20), sure=0.5), (7, 150), 1, 2, 1e-3)
+    torch.testing.assert_close(unsure[:, 4, 3], torch.tensor([0.75, 0.25]))
+    silent = halves(8, 20)
+    silent[:, :8] = 0
+    torch.testing.assert_close(
+        prior(view(silent), (7, 150), 1, 2, 1e-3)[:, 4, 2], torch.tensor([0.5, 0.5])
+    )

@@ -9,13 +9,15 @@ import torch
 from torch.nn import functional
 
 from napari_firstpass.local_linear import box
+from napari_firstpass.refinement import LabelGuide
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
-    from napari_firstpass.refinement import LabelGuide
+_PART = 256
+"""Pixels, along each axis, of the parts of a large picture that are sampled alike."""
 
 NOTHING = -1
 """Target of a cell of which the guide says nothing."""
@@ -69,9 +71,33 @@ class View:
         return self.guide.labels * self.valid
 
 
+def sampled(views: Sequence[View], pixels: float) -> list[View]:
+    """Return views, cut into pieces spread evenly over them if they have more than ``pixels``."""
+    share = (pixels / sum(view.valid.numel() for view in views)) ** 0.5
+    return list(views) if share >= 1 else [piece for view in views for piece in _cut(view, share)]
+
+
+def _cut(view: View, share: float) -> Iterator[View]:
+    """Yield the middle of each part of a view, a share of its rows and of its columns."""
+    spans = [_middles(side, share) for side in view.valid.shape]
+    for rows in spans[0]:
+        for cols in spans[1]:
+            here = (rows, cols)
+            labels, confidence = view.guide.labels[here], view.guide.confidence[here]
+            guide = LabelGuide(labels, confidence, view.guide.classes)
+            yield View(view.picture[:, rows, cols], view.valid[here], guide)
+
+
+def _middles(side: int, share: float) -> list[slice]:
+    parts = -(-side // _PART)
+    height = max(1, int(side / parts * share))
+    starts = [(2 * part + 1) * side // (2 * parts) - height // 2 for part in range(parts)]
+    return [slice(start, start + height) for start in starts]
+
+
 def class_ids(views: Sequence[View]) -> tuple[int, ...]:
     """Return the classes that guides hold, in rising order."""
-    found = torch.unique(torch.cat([view.said.unique() for view in views]))
+    found = torch.unique(torch.cat([torch.unique(view.said) for view in views]))
     return tuple(int(value) for value in found if value > 0)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_firstpass.descent import DivergedError, Momentum
-from napari_firstpass.guidance import EVEN, Batch, GuideWeights, View
+from napari_firstpass.guidance import EVEN, Batch, GuideWeights, View, sampled
 from napari_firstpass.progress import Progress, Steps
 from napari_firstpass.response_losses import Rule, Terms, channels_of, overlaps, present
 from napari_firstpass.response_network import (
@@ -84,6 +84,8 @@ class TrainingConfig:
         End a stage when less than this share of labels has changed since the last look, once the
         rate is a tenth of what it was, or from the first step on if it never falls. A negative
         share never ends one.
+    cells : int
+        Of more than these, about so many are seen, in pieces spread over the pictures; 0 for all.
     spared : int
         Steps at the beginning that are left out when a network goes on from another.
     """
@@ -102,6 +104,7 @@ class TrainingConfig:
     weights: GuideWeights = EVEN
     check: int = 5
     settled: float = -1.0
+    cells: int = 0
     spared: int = 0
 
     def shape(self, classes: int) -> NetworkShape:
@@ -219,9 +222,11 @@ def train_steps(
     for stage, end in zip(
         config.stages, accumulate(one.steps for one in config.stages), strict=True
     ):
-        batch = Batch.of(views, ids, shrink_for(side, stage.shrink), config.weights)
+        shrink = shrink_for(side, stage.shrink)
+        some = sampled(views, config.cells * shrink**2) if config.cells else views
+        batch = Batch.of(some, ids, shrink, config.weights)
         yield from training.until(end, batch)
-    return training.learned(batch, ids, shrink_for(side, stage.shrink))
+    return training.learned(batch, ids, shrink)
 
 
 @dataclass(slots=True)

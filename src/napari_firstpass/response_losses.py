@@ -81,7 +81,7 @@ def continuity(responses: Tensor, mask: Tensor | None = None) -> Tensor:
     mask : (N, 1, h, w) float tensor or None
         A pair counts where both pixels do.
     """
-    found: Tensor = _Continuity.apply(responses, mask)
+    found: Tensor = _Continuity.apply(responses, mask)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -109,7 +109,7 @@ class _Continuity(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: FunctionCtx, above: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: FunctionCtx, above: Tensor) -> tuple[Tensor, None]:
         (slope,) = ctx.saved_tensors  # type: ignore[attr-defined]
         return above * slope, None
 

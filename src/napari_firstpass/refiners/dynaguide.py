@@ -92,6 +92,7 @@ FAST = DynaGuideConfig(
         annealed=True,
         weights=GuideWeights(confidence=True, reach=2, least=0.1),
         settled=0.005,
+        cells=2**16,
         spared=30,
     ),
     radius=2,
@@ -330,7 +331,7 @@ class _Scores:
 
     def fine(self, view: View, config: DynaGuideConfig) -> Iterator[Fine]:
         """Bring the chances of classes that win anywhere to full resolution, a few at a time."""
-        living = self.chances.argmax(0)[self.mask > 0].unique().tolist()
+        living = torch.unique(self.chances.argmax(0)[self.mask > 0]).tolist()
         if config.radius == 0:
             yield [self.names[index] for index in living], self.chances[living]
             return
@@ -356,7 +357,7 @@ class _Scores:
             return None
         base = int(free.max()) + 1
         keys = (labels * base + free) * (free > 0)
-        found, index, sizes = keys.unique(return_inverse=True, return_counts=True)
+        found, index, sizes = torch.unique(keys, return_inverse=True, return_counts=True)
         whole = torch.bincount(labels.flatten())[found // base]
         enough = sizes >= least * float((labels > 0).sum())
         kept = (found > 0) & enough & (sizes < whole)
