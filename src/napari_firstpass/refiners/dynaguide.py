@@ -25,6 +25,7 @@ from napari_firstpass.guided_training import (
 from napari_firstpass.local_linear import LocalLinear
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.refinement import LabelGuide, Refinement
+from napari_firstpass.region_joining import JoinConfig, join_regions
 from napari_firstpass.response_network import KERNEL, by_given, by_own
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ class DynaGuideConfig:
     reach : int
         Cells around a cell in which it is asked: near its borders it leaves the choice to the
         network.
+    join : JoinConfig or None
+        Which regions have no edge between them and become one, of the class of most of their
+        pixels; None to join none.
     part : float
         Regions inside classes are suggested from this share of the window on.
     """
@@ -68,6 +72,7 @@ class DynaGuideConfig:
     smoothness: float = 1e-3
     trust: float = 0.0
     reach: int = 2
+    join: JoinConfig | None = None
     part: float = 0.002
 
 
@@ -100,8 +105,12 @@ FAST = DynaGuideConfig(
 )
 """Ours."""
 
+PHOTOGRAPHS = replace(FAST, join=JoinConfig(edge=1.5, least=150))
+"""Ours, for pictures of a few large things: regions with no edge between them are joined."""
+
 PRESETS = {
     "fast": FAST,
+    "photographs": PHOTOGRAPHS,
     "paper": PAPER,
     "bsd500": PUBLISHED,
     "pascal_voc": PUBLISHED,
@@ -276,6 +285,9 @@ def _labelled(
         yield Progress(1, 2, "drawing borders")
     margin = (best.clamp(0, 1) - second.clamp(0, 1)) * view.valid
     labels = winner * view.valid
+    if config.join:
+        plain = labels.cpu().numpy(), view.picture.cpu().numpy()
+        labels = torch.from_numpy(join_regions(*plain, config.join)).to(labels)
     return Refinement(labels, margin, scores.parts(labels, config.part))
 
 
