@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -69,7 +71,7 @@ def patches(size: int = 48) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def plain(labels: torch.Tensor) -> LabelGuide:
-    return LabelGuide(labels, torch.ones(labels.shape), 9)
+    return LabelGuide(labels, torch.ones(labels.shape), int(labels.max()))
 
 
 def test_presets_are_the_published_ones_and_ours() -> None:
@@ -242,3 +244,27 @@ def test_full_resolution_by_the_network_itself() -> None:
     assert isinstance(computed, DynaGuideConfig)
     result = refine(picture, plain(labels), refiner=DynaGuideRefiner(config=computed))
     assert float((result.labels == labels).float().mean()) > 0.97
+
+
+def test_regions_with_no_edge_between_them_are_joined_for_photographs() -> None:
+    picture, labels = patches(64)
+    said = labels.clone()
+    said[:, 50:] = 7
+    kept = refine(picture, plain(said))
+    assert set(kept.labels.unique().tolist()) == {4, 7, 9}
+    joined = refine(picture, plain(said), refiner=DynaGuideRefiner(preset="photographs"))
+    assert set(joined.labels.unique().tolist()) == {4, 9}
+
+
+def test_no_compiler_is_imported() -> None:
+    code = (
+        "import sys, torch\n"
+        "from napari_firstpass.progress import run\n"
+        "from napari_firstpass.refinement import LabelGuide\n"
+        "from napari_firstpass.refiners.dynaguide import DynaGuideRefiner\n"
+        "labels = torch.arange(64).reshape(8, 8) % 2 + 1\n"
+        "guide = LabelGuide(labels, torch.ones(8, 8), 2)\n"
+        "run(DynaGuideRefiner().refine(torch.rand(3, 8, 8), labels > 0, guide))\n"
+        "assert 'torch._dynamo' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
