@@ -275,7 +275,7 @@ def test_inputs_are_never_replaced(scene: Path) -> None:
 def test_unknown_options_are_refused_before_anything_is_read(tmp_path: Path) -> None:
     nothing = tmp_path / "no.tif"
     for config, match in (
-        (RefineConfig(refiner="magic"), "crf, guided"),
+        (RefineConfig(refiner="magic"), "crf, dynaguide, guided"),
         (RefineConfig(refiner="crf", preset="slow"), "fast, paper"),
     ):
         with pytest.raises(UnknownNameError, match=match):

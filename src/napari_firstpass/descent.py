@@ -32,15 +32,23 @@ class DivergedError(ComputeError):
         The step in which that was found, from 1; kept as attribute.
     found : str
         What was found instead of a finite number.
+    remedy : str
+        What to do.
     """
 
-    def __init__(self, method: str, step: int, found: str) -> None:
+    def __init__(
+        self,
+        method: str,
+        step: int,
+        found: str,
+        remedy: str = "try another seed, fewer classes, or a method that trains nothing, such as "
+        "primaps: the same again would come to the same",
+    ) -> None:
         self.step = step
         super().__init__(
             expected="a finite loss",
             found=f"{found} in step {step} of the training of {method}",
-            remedy="try another seed, fewer classes, or a method that trains nothing, such as "
-            "primaps: the same again would come to the same",
+            remedy=remedy,
         )
 
 
@@ -111,3 +119,38 @@ class Adam:
                 mean.lerp_(slope, 1 - _KEEP[0])
                 square.lerp_(slope.square(), 1 - _KEEP[1])
                 part -= self.rate * (mean / lag) / ((square / lag_of_squares).sqrt() + _FLOOR)
+
+
+@dataclass(slots=True)
+class Momentum:
+    """Moves tensors downhill with the speed that they have gathered (Polyak 1964).
+
+    Attributes
+    ----------
+    numbers : sequence of tensor
+        What to move, in place; they require gradients.
+    rate : float
+        Step size; may be changed between steps.
+    keep : float
+        What is left of the speed after each step, in [0, 1).
+    steps : int
+        How many were made.
+    """
+
+    numbers: Sequence[Tensor]
+    rate: float
+    keep: float = 0.9
+    steps: int = 0
+    _speeds: list[Tensor] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._speeds = [torch.zeros_like(part) for part in self.numbers]
+
+    def descend(self, loss: Tensor) -> None:
+        """Take one step down a finite loss, () float tensor."""
+        self.steps += 1
+        slopes = torch.autograd.grad(loss, list(self.numbers))
+        with torch.no_grad():
+            for part, slope, speed in zip(self.numbers, slopes, self._speeds, strict=True):
+                speed.mul_(self.keep).add_(slope)
+                part.sub_(speed, alpha=self.rate)

@@ -38,8 +38,8 @@ class Boxes:
 
     @classmethod
     def over(cls, maps: Tensor, radius: int) -> Boxes:
-        """Return the squares on the grid of maps (…, h, w)."""
-        ones = torch.ones_like(maps[..., :1, :, :].reshape(1, *maps.shape[-2:]))
+        """Return the squares on the grid of float maps (…, h, w)."""
+        ones = maps.new_ones((1, *maps.shape[-2:]))
         return cls(radius, _box_sums(ones, radius)[0].reciprocal_())
 
     def means(self, maps: Tensor) -> Tensor:

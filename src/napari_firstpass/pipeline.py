@@ -22,7 +22,6 @@ from napari_firstpass.normalize import BandStats, FeatureScaler, filled, usable
 from napari_firstpass.pinning import Examples, pinned_steps
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.protocols import ProbeSegmenter, Reentrant, Resumable
-from napari_firstpass.refiners.guided_filter import GuidedFilterConfig, sharpen
 from napari_firstpass.refiners.small_regions import merge_small_regions
 from napari_firstpass.refining import WindowLabels, refine_window_steps, refiner_of
 from napari_firstpass.sampling import (
@@ -33,6 +32,7 @@ from napari_firstpass.sampling import (
 )
 from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.segmenters import SEGMENTERS
+from napari_firstpass.sharpening import GuidedFilterConfig, sharpen
 from napari_firstpass.side_by_side import in_order_steps
 from napari_firstpass.taxonomy import UNLABELLED
 from napari_firstpass.tiling import Tile, affordable, at_once, tiles

@@ -27,6 +27,10 @@ REFINERS: Registry[RefinerFactory] = Registry(
             "napari_firstpass.refiners.dense_crf:crf_refiner",
             "lets pixels of one colour pull each other to one class; slow",
         ),
+        "dynaguide": Entry(
+            "napari_firstpass.refiners.dynaguide:DynaGuideRefiner",
+            "trains a small network on the image itself, guided by the labels",
+        ),
         "regions": Entry(
             "napari_firstpass.refiners.small_regions:regions_refiner",
             "gives specks to what surrounds them; borders stay",

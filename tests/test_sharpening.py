@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from napari_firstpass.local_linear import Boxes
 from napari_firstpass.progress import run
-from napari_firstpass.refiners.guided_filter import (
+from napari_firstpass.sharpening import (
     GuidedFilterConfig,
     SharpLabels,
     sharpen,
