@@ -9,6 +9,7 @@ from napari_firstpass.errors import GridMismatchError, ImageContentError, Option
 from napari_firstpass.kl_merging import (
     CITYSCAPES,
     COCO,
+    EPSILON,
     Anchored,
     MergeConfig,
     Merged,
@@ -43,7 +44,7 @@ def anchored(maps: torch.Tensor, every: int = 1) -> Anchored:
 
 def naive(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     x, y = one.double()[:, None], other.double()[None]
-    return ((x - y) * (x.log() - y.log())).sum(2) / 2
+    return ((x - y) * (x.clamp_min(EPSILON).log() - y.clamp_min(EPSILON).log())).sum(2) / 2
 
 
 def test_the_anchors_of_64_cells_are_those_of_the_paper() -> None:
@@ -111,7 +112,7 @@ def test_anchors_collect_all_maps_near_them() -> None:
 
 def test_joining_is_greedy_and_takes_what_was_used_once_more() -> None:
     # In a row: each is near the next alone.
-    a, b, c, d = maps = torch.tensor([[8.0, 4, 2, 1], [6, 4, 3, 2], [4, 4, 4, 3], [1, 2, 4, 8]])
+    maps = torch.tensor([[8.0, 4, 2, 1], [6, 4, 3, 2], [4, 4, 4, 3], [1, 2, 4, 8]])
     maps = maps / maps.sum(1, keepdim=True)
     apart = naive(maps, maps)
     threshold = 0.12
