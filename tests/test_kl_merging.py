@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 import torch
 
@@ -17,6 +19,7 @@ from napari_firstpass.kl_merging import (
     anchor_cells,
     anchored_steps,
     count_steps,
+    informed_steps,
     merge_steps,
     refined_steps,
     strongest,
@@ -151,6 +154,39 @@ def test_groups_are_found_with_the_published_threshold() -> None:
 def test_as_many_are_left_as_asked_for(count: int) -> None:
     for maps in (grouped(5, 13), drawn(80, 40)):
         assert run(count_steps(anchored(maps), count)).count == count
+
+
+def test_joining_takes_the_two_by_which_least_is_lost() -> None:
+    def entropy(rows: torch.Tensor) -> float:
+        return float(-(rows.double() * rows.double().log()).sum())
+
+    maps = drawn(6, 40, 0.7)
+    places = torch.bincount(maps.argmax(0), minlength=6).tolist()
+
+    def joint(i: int, j: int) -> torch.Tensor:
+        return (places[i] * maps[i] + places[j] * maps[j]) / (places[i] + places[j])
+
+    def loss(i: int, j: int) -> float:
+        told = places[i] * entropy(maps[i]) + places[j] * entropy(maps[j])
+        return (places[i] + places[j]) * entropy(joint(i, j)) - told
+
+    i, j = min(combinations(range(6), 2), key=lambda pair: loss(*pair))
+    found = run(informed_steps(Merged(maps, torch.eye(6)), 5))
+    expected = maps.clone()
+    expected[i] = joint(i, j)
+    torch.testing.assert_close(found.maps, expected[[k for k in range(6) if k != j]])
+    torch.testing.assert_close(found.shares @ maps, found.maps)
+
+
+def test_odd_places_are_joined_before_large_groups_are() -> None:
+    maps = torch.cat([grouped(3, 30), torch.zeros(90, 2).T])
+    maps = torch.cat([maps, torch.zeros(92, 2)], 1)
+    maps[90, 90] = maps[91, 91] = 1
+    maps = 0.99 * maps + 0.01 / 92
+    alone = run(count_steps(anchored(maps), 3)).maps.argmax(0)
+    joined = run(count_steps(anchored(maps), 3, proposals=5)).maps.argmax(0)
+    assert len(alone[:90].unique()) < 3
+    assert joined[:90].tolist() == torch.arange(3).repeat_interleave(30).tolist()
 
 
 def test_few_asked_for_are_those_that_differ_most() -> None:

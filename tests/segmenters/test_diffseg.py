@@ -48,12 +48,12 @@ def test_rows_spread_over_as_many_keys_as_said(spread: float) -> None:
 
 def test_the_scale_of_features_does_not_matter() -> None:
     one, large = window(), window()
-    large = replace(large, vectors=large.vectors * 100)
+    large = replace(large, vectors=large.vectors * 64)
     found, other = (
-        run(DiffSegSegmenter(classes=4, seed=0, config=SMALL).fit([w])).scores(w.vectors).argmax(0)
+        run(DiffSegSegmenter(classes=4, seed=0, config=SMALL).fit([w])).scores(w.vectors)
         for w in (one, large)
     )
-    assert agreement(found.numpy(), other.numpy()) > 0.999
+    torch.testing.assert_close(found, other)
 
 
 def test_at_the_keys_classes_are_the_strongest_proposals() -> None:
@@ -64,7 +64,7 @@ def test_at_the_keys_classes_are_the_strongest_proposals() -> None:
     keys, anchors = segmenter._drawn(cells)
     assert torch.equal(keys, cells)
     rows, _ = similarities(keys, temperature_for(keys, SMALL.spread))
-    proposals = run(count_steps(run(anchored_steps(rows, anchors)), 5)).maps
+    proposals = run(count_steps(run(anchored_steps(rows, anchors)), 5, proposals=12)).maps
     shares = proposals / proposals.sum(0)
     found = model.scores(cells.T[:, :, None])[:, :, 0]
     order = torch.argsort(torch.bincount(shares.argmax(0)), descending=True, stable=True)
@@ -73,9 +73,10 @@ def test_at_the_keys_classes_are_the_strongest_proposals() -> None:
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_with_a_threshold_the_number_of_classes_emerges(count: int) -> None:
-    config = replace(SMALL, threshold=1.1, spread=1 / 16)
-    model = run(DiffSegSegmenter(classes=2, seed=0, config=config).fit([window(count, noise=0.1)]))
-    found = model.scores(window(count).vectors).argmax(0).numpy()
+    config = replace(SMALL, threshold=1.1, spread=1 / count)
+    sample = window(count, noise=0.1)
+    model = run(DiffSegSegmenter(classes=2, seed=0, config=config).fit([sample]))
+    found = model.scores(sample.vectors).argmax(0).numpy()
     assert model.count == count
     assert agreement(found, stripes(24, 24, count)) > 0.98
 
@@ -109,7 +110,7 @@ def test_a_mosaic_of_textures_is_recovered(count: int) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"threshold": 0.0}, {"keys": 8}, {"keys": 5000}, {"anchors": 0}, {"rounds": 0}, {"spread": 1}],
+    [{"threshold": 0.0}, {"keys": 8}, {"keys": 5000}, {"proposals": 0}, {"anchors": 0}, {"rounds": 0}, {"spread": 1}],
 )
 def test_settings_out_of_their_range_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(OptionError):

@@ -31,12 +31,15 @@ if TYPE_CHECKING:
     from napari_firstpass.features import FeatureMap
     from napari_firstpass.kl_merging import Merged
 
-_ROWS = 256
+_ROWS = 64
 """Rows by which the temperature is chosen."""
 _HALVINGS = 20
+_FAR = -60.0
 _COOLEST = 1e-4
 """Of the largest squared distance; below, rounding of distances would show."""
-_ANCHORS_FOR_A_CLASS = 4
+_ANCHORS_FOR_EACH = 4
+_MOST_KEYS = 4096
+_MOST_BEYOND = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +50,15 @@ class DiffSegConfig:
     ----------
     threshold : float or None
         τ: rows closer than this, in nats, say the same, and the number of classes is what emerges.
-        None for the threshold at which as many as asked for are left.
+        None for the threshold that leaves some proposals, which are then joined to classes.
+    proposals : int
+        How many it leaves at least; twice as many as classes where that is more (of more than 32
+        classes, 32 more).
     keys : int
-        Places that all are compared with, 16 to 4096, drawn from all over the sample. Memory and
-        time grow with the square: 64 MB for 4096.
+        Places that all are compared with, 16 to 4096, drawn from all over the sample; as many as
+        anchors at least. Memory and time grow with the square: 4 MB for 1024, 64 MB for 4096.
     anchors : int
-        Keys around which rows are collected; four for each class where that is more.
+        Keys around which rows are collected; four for each proposal where that is more.
     rounds : int
         How often to merge, 1 or more.
     spread : float
@@ -63,15 +69,17 @@ class DiffSegConfig:
     """
 
     threshold: float | None = None
-    keys: int = 4096
+    proposals: int = 12
+    keys: int = 1024
     anchors: int = 256
     rounds: int = 3
-    spread: float = 1 / 32
+    spread: float = 1 / 16
     refine: bool = False
 
     def __post_init__(self) -> None:
         _require(self.threshold is None or self.threshold > 0, "a threshold above 0, or None")
-        _require(16 <= self.keys <= 4096, "16 to 4096 keys")
+        _require(16 <= self.keys <= _MOST_KEYS, f"16 to {_MOST_KEYS} keys")
+        _require(self.proposals >= 1, "at least 1 proposal")
         _require(self.anchors >= 1, "at least 1 anchor")
         _require(self.rounds >= 1, "at least 1 round")
         _require(0 < self.spread < 1, "a spread between 0 and 1")
@@ -113,7 +121,9 @@ class DiffSegSegmenter:
         rows, sums = similarities(keys, temperature)
         anchored = yield from relay(anchored_steps(rows, anchors), Span(5, 40, 100))
         if config.threshold is None:
-            merging = count_steps(anchored, self.classes, config.rounds)
+            merging = count_steps(
+                anchored, self.classes, proposals=self._proposals, rounds=config.rounds
+            )
             found = yield from relay(merging, Span(40, 90, 100))
         else:
             found = anchored.merged(config.threshold, config.rounds)
@@ -121,11 +131,17 @@ class DiffSegSegmenter:
             found = yield from relay(refined_steps(found, rows), Span(90, 100, 100))
         return KernelModel.of(keys, _weights(found, sums), temperature)
 
+    @property
+    def _proposals(self) -> int:
+        """How many a threshold leaves before they are joined to classes."""
+        return max(self.config.proposals, self.classes + min(self.classes, _MOST_BEYOND))
+
     def _drawn(self, cells: Tensor) -> tuple[Tensor, Tensor]:
         """Return keys (N, D), in the order of the sample, and which of them are anchors."""
         rng = np.random.default_rng(self.seed)
-        drawn = np.sort(rng.permutation(len(cells))[: self.config.keys])
-        most = max(self.config.anchors, _ANCHORS_FOR_A_CLASS * self.classes)
+        most = max(self.config.anchors, _ANCHORS_FOR_EACH * self._proposals)
+        keys = min(max(self.config.keys, most), _MOST_KEYS)
+        drawn = np.sort(rng.permutation(len(cells))[:keys])
         anchors = np.sort(rng.permutation(len(drawn))[:most])
         return cells[torch.from_numpy(drawn).to(cells.device)], torch.from_numpy(anchors)
 
@@ -139,7 +155,8 @@ def _weights(found: Merged, sums: Tensor) -> Tensor:
 def similarities(keys: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """Return how alike keys (N, D) are: rows (N, N) that sum to 1, and their sums (N,) before."""
     rows = squared_distances(keys, keys).fill_diagonal_(0)
-    rows.div_(-temperature).exp_()
+    # Numbers near the smallest there are make products of matrices a hundred times as slow.
+    rows.div_(-temperature).clamp_min_(_FAR).exp_()
     sums = rows.sum(1)
     return rows.div_(sums.unsqueeze(1)), sums
 
