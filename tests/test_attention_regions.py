@@ -84,11 +84,11 @@ def test_what_cannot_be_seen_stays_0(provider: AttentionProvider) -> None:
     def read(window: Window) -> torch.Tensor | None:
         return None if window.col == 0 else PICTURE[:, :, window.col : window.right]
 
-    found = run(regions_steps((128, 240), read, provider, FINE))
-    # The second square decides from the middle of what the two share: 112 … 128.
-    assert not found.labels[:, :120].any()
-    assert bool((found.labels[:, 120:] > 0).all())
-    nothing = run(regions_steps((128, 240), lambda _: None, provider, FINE))
+    found = run(regions_steps((128, 224), read, provider, FINE))
+    # The second square decides from the middle of what the two share: 96 … 128.
+    assert not found.labels[:, :112].any()
+    assert bool((found.labels[:, 112:] > 0).all())
+    nothing = run(regions_steps((128, 224), lambda _: None, provider, FINE))
     assert nothing.count == 0
 
 

@@ -420,9 +420,7 @@ def _provenance(
     )
 
 
-def _of_image(
-    record: Provenance, name: str, digest: str | None, bands: str | None
-) -> Provenance:
+def _of_image(record: Provenance, name: str, digest: str | None, bands: str | None) -> Provenance:
     """Add to a record which image it is about."""
     told = {**record.config, "bands": bands}
     return replace(record, config=told, source=name, source_sha256=digest)

@@ -13,6 +13,7 @@ covered by both: at most one is. Elsewhere it is new. Where squares overlap, the
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -204,7 +205,7 @@ def _begins(spans: set[tuple[int, int]]) -> dict[int, int]:
     """Return where each span (start, length) decides from: the middle of what it shares."""
     ordered = sorted(spans)
     begins = {ordered[0][0]: ordered[0][0]}
-    for (before, length), (start, _) in zip(ordered, ordered[1:], strict=False):
+    for (before, length), (start, _) in pairwise(ordered):
         begins[start] = (before + length + start) // 2
     return begins
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _CELLS = 2048
 """Cells compared with all keys at a time, so that memory stays small: 32 MB for 4096 keys."""
-_FAR = -60.0
-"""Exponents below count as this: e⁻⁶⁰ is next to nothing."""
+_FAR = -40.0
+"""Exponents below count as this: e⁻⁴⁰ is next to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class KernelModel:
 
     def scores(self, vectors: Tensor) -> Tensor:
         """Return class probabilities (K, h, w) of vectors (D, h, w)."""
-        parts = [self._scores(part) for part in vectors.flatten(1).T.split(_CELLS)]
+        parts = [self._scores(part) for part in torch.split(vectors.flatten(1).T, _CELLS)]
         return torch.cat(parts).T.reshape(-1, *vectors.shape[1:])
 
     def _scores(self, cells: Tensor) -> Tensor:

@@ -167,7 +167,7 @@ def _spaced(length: int, count: int) -> Tensor:
 
 def symmetric_kl(one: Tensor, other: Tensor) -> Tensor:
     """Return ½ Σ x ln(x / y) + ½ Σ y ln(y / x) of all pairs; see `kl_steps`."""
-    return torch.cat([_kl(one, _logs(one), part) for part in other.split(_ROWS)], 1)
+    return torch.cat([_kl(one, _logs(one), part) for part in torch.split(other, _ROWS)], 1)
 
 
 def kl_steps(one: Tensor, other: Tensor) -> Steps[Tensor]:
@@ -185,8 +185,9 @@ def kl_steps(one: Tensor, other: Tensor) -> Steps[Tensor]:
     (a, b) float32 tensor
         In nats, at least 0; right to about 1e-5.
     """
-    logs, parts = _logs(one), []
-    for part in other.split(_ROWS):
+    logs = _logs(one)
+    parts: list[Tensor] = []
+    for part in torch.split(other, _ROWS):
         yield Progress(_ROWS * len(parts), len(other), _SAID)
         parts.append(_kl(one, logs, part))
     return torch.cat(parts, 1)
@@ -321,9 +322,10 @@ def count_steps(
 def informed_steps(found: Merged, count: int) -> Steps[Merged]:
     """Join proposals two by two, always those by which least is lost, until ``count`` are left.
 
-    What is lost is how much less a proposal tells of where its places look (Slonim and Tishby 1999,
-    "Agglomerative information bottleneck"): (n + m) times the Jensen-Shannon divergence of two, each
-    weighted by the n and m places where it is strongest. One that is strongest nowhere goes first.
+    What is lost is how much less a proposal tells of where its places look (Slonim and Tishby
+    1999, "Agglomerative information bottleneck"): n + m times the Jensen-Shannon divergence of the
+    two, weighted by the n and m places where each is strongest. What is strongest nowhere goes
+    first.
     """
     sizes = torch.bincount(found.maps.argmax(0), minlength=found.count).to(found.maps)
     losses = found.maps.new_full((found.count, found.count), torch.inf)
@@ -340,8 +342,8 @@ def informed_steps(found: Merged, count: int) -> Steps[Merged]:
         found = found.averaged(picks[kept])
         sizes[one] += sizes[other]
         sizes, losses = sizes[kept], losses[kept][:, kept]
-        row = _losses(found.maps, sizes, one)
-        losses[one, :one], losses[one + 1 :, one] = row[:one], row[one + 1 :]
+        lost = _losses(found.maps, sizes, one)
+        losses[one, :one], losses[one + 1 :, one] = lost[:one], lost[one + 1 :]
     return found
 
 
@@ -364,7 +366,7 @@ def refined_steps(found: Merged, maps: Tensor) -> Steps[Merged]:
     maps : (n, N) float32 tensor
         All maps. Near is told by the Euclidean distance, here.
     """
-    lengths = torch.cat([part.square().sum(1) for part in maps.split(_ROWS)])
+    lengths = torch.cat([part.square().sum(1) for part in torch.split(maps, _ROWS)])
     before = torch.full((len(maps),), -1, device=maps.device)
     for done in range(_LLOYD_ROUNDS):
         yield Progress(done, _LLOYD_ROUNDS, "refining")

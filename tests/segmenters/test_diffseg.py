@@ -110,7 +110,15 @@ def test_a_mosaic_of_textures_is_recovered(count: int) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"threshold": 0.0}, {"keys": 8}, {"keys": 5000}, {"proposals": 0}, {"anchors": 0}, {"rounds": 0}, {"spread": 1}],
+    [
+        {"threshold": 0.0},
+        {"keys": 8},
+        {"keys": 5000},
+        {"proposals": 0},
+        {"anchors": 0},
+        {"rounds": 0},
+        {"spread": 1},
+    ],
 )
 def test_settings_out_of_their_range_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(OptionError):

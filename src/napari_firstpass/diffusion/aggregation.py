@@ -1,7 +1,7 @@
 """Self-attention of several resolutions as one: for each cell, how much it has to do with each.
 
-Step 1 of DiffSeg (arXiv 2308.12469). Of each resolution, the mean over layers and heads is taken. A
-row of a coarse one is interpolated to the finest grid and made to sum to 1 again, and counts for all
+Step 1 of DiffSeg (arXiv 2308.12469). Of each resolution, the mean over layers and heads is taken.
+A row of a coarse one is interpolated to the finest grid, made to sum to 1 again, and counts for all
 fine cells under its coarse cell. Resolutions count by their number of cells along a side: 64, 32,
 16 and 8 of 120.
 """
@@ -33,8 +33,8 @@ def aggregated(levels: Iterable[tuple[int, Tensor]], grid: tuple[int, int]) -> T
     Parameters
     ----------
     levels : iterable of (int, (n, n) float tensor)
-        Factor and rows of each resolution: n = (h / factor) · (w / factor) cells, and rows sum to 1.
-        One at a time is looked at.
+        Factor and rows of each resolution: n = (h / factor) · (w / factor) cells, rows that sum
+        to 1. One at a time is looked at.
     grid : (int, int)
         h and w of the finest grid.
 
@@ -79,7 +79,7 @@ def _add(total: Tensor, rows: Tensor, cells: tuple[int, int], factor: int) -> No
 
 def _misfit(factor: int, grid: tuple[int, int], found: tuple[int, ...]) -> GridMismatchError:
     return GridMismatchError(
-        expected=f"rows for the cells of {grid[0]} x {grid[1]}, {factor} by {factor} of them at once",
+        expected=f"rows for the cells of {grid[0]} x {grid[1]}, {factor} by {factor} at once",
         found=f"shape {found}" if found else "none",
         remedy="give square tables of self-attention, and the grid of the latent image",
     )

@@ -2,9 +2,9 @@
 
 Tian, Aggarwal, Colaco, Kira and Gonzalez-Franco, "Diffuse, Attend, and Segment" (arXiv
 2308.12469), merge the rows of an attention matrix of Stable Diffusion. The merging
-(`kl_merging`) asks only for rows that are at least 0 and sum to 1. Here they come from the features of
-any backbone: a row tells how alike a place is to each of some thousand places, the *keys*, as
-exp(−‖f − key‖² / T), divided by the sum. For the merging on attention itself, see `attention_labels`.
+(`kl_merging`) asks only for rows that are at least 0 and sum to 1. Here they come from the features
+of any backbone: a row tells how alike a place is to each of a thousand places, the *keys*, as
+exp(−‖f − key‖² / T), divided by the sum. For attention itself, see `attention_labels`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _ROWS = 64
 """Rows by which the temperature is chosen."""
 _HALVINGS = 20
-_FAR = -60.0
+_FAR = -40.0
 _COOLEST = 1e-4
 """Of the largest squared distance; below, rounding of distances would show."""
 _ANCHORS_FOR_EACH = 4
