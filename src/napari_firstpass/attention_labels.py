@@ -163,8 +163,8 @@ def attention_labels_steps(
     folder : DiffusionFolder
         The model.
     config : SegmentConfig
-        Of this, ``min_region`` and ``device`` count, and ``seed`` (of the sample that the stretch is
-        measured on).
+        Of this, ``min_region`` and ``device`` count, and ``seed`` (of the sample that the stretch
+        is measured on).
     regions : RegionConfig
         How.
 
