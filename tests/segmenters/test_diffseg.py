@@ -63,7 +63,7 @@ def test_at_the_keys_classes_are_the_strongest_proposals() -> None:
     cells = valid_vectors(sample)
     keys, anchors = segmenter._drawn(cells)
     assert torch.equal(keys, cells)
-    rows, _ = similarities(keys, temperature_for(keys, SMALL.spread))
+    rows, _ = similarities(keys, temperature_for(keys, segmenter.spread))
     proposals = run(count_steps(run(anchored_steps(rows, anchors)), 5, proposals=12)).maps
     shares = proposals / proposals.sum(0)
     found = model.scores(cells.T[:, :, None])[:, :, 0]
@@ -82,7 +82,7 @@ def test_with_a_threshold_the_number_of_classes_emerges(count: int) -> None:
 
 
 def test_the_order_of_windows_does_not_matter() -> None:
-    windows = [window(n) for n in (2, 3, 4)]
+    windows = [window(n, noise=0.2) for n in (2, 3, 4)]
     found = []
     for sample in (windows, windows[::-1]):
         model = run(DiffSegSegmenter(classes=4, seed=0).fit(sample))

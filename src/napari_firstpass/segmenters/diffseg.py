@@ -31,15 +31,16 @@ if TYPE_CHECKING:
     from napari_firstpass.features import FeatureMap
     from napari_firstpass.kl_merging import Merged
 
-_ROWS = 64
+_ROWS = 256
 """Rows by which the temperature is chosen."""
-_HALVINGS = 20
+_HALVINGS = 12
 _FAR = -40.0
 _COOLEST = 1e-4
 """Of the largest squared distance; below, rounding of distances would show."""
 _ANCHORS_FOR_EACH = 4
 _MOST_KEYS = 4096
 _MOST_BEYOND = 32
+_NARROWEST = 1 / 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +62,10 @@ class DiffSegConfig:
         Keys around which rows are collected; four for each proposal where that is more.
     rounds : int
         How often to merge, 1 or more.
-    spread : float
+    spread : float or None
         Share of the keys over which a row spreads, between 0 and 1: T is such that the mean
-        entropy of rows is ln(spread · keys).
+        entropy of rows is ln(spread · keys). None for half of what an even class has, and 1/16 at
+        least.
     refine : bool
         Whether k-means over all rows follows.
     """
@@ -73,7 +75,7 @@ class DiffSegConfig:
     keys: int = 1024
     anchors: int = 256
     rounds: int = 3
-    spread: float = 1 / 16
+    spread: float | None = None
     refine: bool = False
 
     def __post_init__(self) -> None:
@@ -82,7 +84,7 @@ class DiffSegConfig:
         _require(self.proposals >= 1, "at least 1 proposal")
         _require(self.anchors >= 1, "at least 1 anchor")
         _require(self.rounds >= 1, "at least 1 round")
-        _require(0 < self.spread < 1, "a spread between 0 and 1")
+        _require(self.spread is None or 0 < self.spread < 1, "a spread between 0 and 1, or None")
 
 
 def _require(holds: bool, expected: str) -> None:
@@ -117,7 +119,7 @@ class DiffSegSegmenter:
         require_distinct(cells, self.classes if config.threshold is None else 1)
         yield Progress(0, 100, "comparing places")
         keys, anchors = self._drawn(cells)
-        temperature = temperature_for(keys, config.spread)
+        temperature = temperature_for(keys, self.spread)
         rows, sums = similarities(keys, temperature)
         anchored = yield from relay(anchored_steps(rows, anchors), Span(5, 40, 100))
         if config.threshold is None:
@@ -130,6 +132,16 @@ class DiffSegSegmenter:
         if config.refine:
             found = yield from relay(refined_steps(found, rows), Span(90, 100, 100))
         return KernelModel.of(keys, _weights(found, sums), temperature)
+
+    @property
+    def spread(self) -> float:
+        """Share of the keys over which a row spreads.
+
+        Rows that are narrow beside classes are as far from each other within one as between two.
+        """
+        if self.config.spread is not None:
+            return self.config.spread
+        return max(1 / (2 * self.classes), _NARROWEST)
 
     @property
     def _proposals(self) -> int:
