@@ -194,7 +194,7 @@ def test_slim_and_tiny_images_are_labelled(shape: tuple[int, int]) -> None:
 
 
 def test_an_unknown_method_lists_the_known_ones() -> None:
-    known = "a method out of kmeans, primaps, primaps-em, smooseg, found"
+    known = "a method out of diffseg, kmeans, primaps, primaps-em, smooseg, found"
     with pytest.raises(UnknownNameError, match=known):
         segment(rgb_raster(landscape(64, 64)), SegmentConfig(method="magic"))
 

@@ -23,6 +23,6 @@ def test_every_registered_method_loads_and_is_explained(registry: Registry[objec
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
         UnknownNameError,
-        match="a method out of kmeans, primaps, primaps-em, smooseg, found 'magic'",
+        match="a method out of diffseg, kmeans, primaps, primaps-em, smooseg, found 'magic'",
     ):
         SEGMENTERS.load("magic")

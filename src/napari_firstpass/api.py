@@ -6,6 +6,7 @@ import os
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from napari_firstpass.attention_labels import attention_folder, attention_labels_steps
 from napari_firstpass.code_heads import head_of
 from napari_firstpass.config import DEFAULT_CONFIG, SegmentConfig
 from napari_firstpass.describing import require_known
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from napari_firstpass.bands import Role
     from napari_firstpass.class_count import ClassCount
+    from napari_firstpass.diffusion.folder import DiffusionFolder
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.imagery import Metres
     from napari_firstpass.raster import RasterSource
@@ -118,9 +120,13 @@ def segment_file_steps(
 ) -> Steps[SegmentReport]:
     """Do the work of `segment_file` in steps; closing the generator leaves nothing behind."""
     # What is missing is said before a large file is read.
-    require_known(config)
+    folder = attention_folder(config, auto_classes=auto_classes)
+    if folder is None:
+        require_known(config)
     files = ImageFiles(image, out, bands, confidence, overwrite)
     at = labelling_metres(metres)
+    if folder is not None:
+        return (yield from _attended_first(files, config, folder, at))
     if auto_classes:
         return (yield from _fitted_first(files, config, cache, at))
     work = Work(
@@ -148,6 +154,21 @@ def _fitted_first(
     )
     report = yield from relay(files.written(work.at(at)), rest)
     return replace(report, suggested=model.suggested)
+
+
+def _attended_first(
+    files: ImageFiles, config: SegmentConfig, folder: DiffusionFolder, at: float | None
+) -> Steps[SegmentReport]:
+    """Find the regions before the file is begun: its type depends on how many there are."""
+    with files.opened() as source:
+        seen = source if at is None else at_metres(source, at, "the image")
+        found = yield from relay(attention_labels_steps(seen, folder, config), Span(0, 95, 100))
+    work = Work(
+        found.taxonomy,
+        lambda name, digest: _of_image(found.record, name, digest, files.bands),
+        lambda _, sink: found.write_steps(sink, config.window),
+    )
+    return (yield from relay(files.written(work.at(at)), Span(95, 100, 100)))
 
 
 def label_file(
@@ -319,6 +340,11 @@ def segment_source_steps(
     auto_classes : bool
         See `segment_file`.
     """
+    folder = attention_folder(config, auto_classes=auto_classes)
+    if folder is not None:
+        found = yield from attention_labels_steps(source, folder, config)
+        record = _of_image(found.record, name, digest, None)
+        return Segmentation(found.labels, found.taxonomy, found.grid, found.confidence, record)
     # The labels' type depends on how many classes there are, so they are found first.
     fit = fit_steps(source, config, cache=cache, auto_classes=auto_classes)
     fitting, labelling = parts_of_run(source, config)
@@ -402,6 +428,12 @@ def _provenance(
         source_sha256=digest,
         weights_sha256=weights,
     )
+
+
+def _of_image(record: Provenance, name: str, digest: str | None, bands: str | None) -> Provenance:
+    """Add to a record which image it is about."""
+    told = {**record.config, "bands": bands}
+    return replace(record, config=told, source=name, source_sha256=digest)
 
 
 def _told(suggested: ClassCount | None) -> dict[str, Any]:

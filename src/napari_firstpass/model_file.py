@@ -19,6 +19,7 @@ from napari_firstpass.errors import FirstPassError, WeightsError
 from napari_firstpass.fitting import SetModel, shown_references
 from napari_firstpass.imagery import Imagery
 from napari_firstpass.io.files import whole_file
+from napari_firstpass.kernel_model import KernelModel
 from napari_firstpass.linear_model import LinearModel
 from napari_firstpass.mixture_model import MixtureModel
 from napari_firstpass.normalize import BandStats, FeatureScaler
@@ -42,6 +43,7 @@ _FORMAT = "1"
 """To be raised when what is written would be read otherwise."""
 
 _KINDS: dict[str, type[Any]] = {
+    "kernel": KernelModel,
     "linear": LinearModel,
     "mixture": MixtureModel,
     "projected": ProjectedModel,

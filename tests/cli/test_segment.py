@@ -78,7 +78,7 @@ def test_the_overlay_shows_classes_over_the_image(scene: Path, tmp_path: Path) -
         (
             ["--method", "magic"],
             USAGE,
-            "a method out of kmeans, primaps, primaps-em, smooseg, found 'magic'",
+            "a method out of diffseg, kmeans, primaps, primaps-em, smooseg, found 'magic'",
         ),
         (["--backbone", "magic"], USAGE, "a backbone out of embedded, texture, a name"),
         (["--upsample", "magic"], USAGE, "a way to upsample out of none, bilinear, guided, anyup"),

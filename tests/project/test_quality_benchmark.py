@@ -20,6 +20,7 @@ pytestmark = pytest.mark.timeout(600)
 ROOT = Path(__file__).parents[2]
 OURS = {
     "firstpass kmeans on embedded",
+    "firstpass diffseg on embedded",
     "firstpass primaps on embedded",
     "firstpass kmeans on texture",
     "firstpass primaps on texture",

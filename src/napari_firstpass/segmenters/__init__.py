@@ -29,5 +29,9 @@ SEGMENTERS: Registry[SegmenterFactory] = Registry(
             "napari_firstpass.segmenters.smooseg:SmooSegSegmenter",
             "learns which places should share a class from how alike they look; slower",
         ),
+        "diffseg": Entry(
+            "napari_firstpass.segmenters.diffseg:DiffSegSegmenter",
+            "joins places that are like the same places; on Stable Diffusion, finds regions",
+        ),
     },
 )
