@@ -26,6 +26,7 @@ from napari_firstpass.normalize import filled, usable
 from napari_firstpass.pipeline import band_stats_steps
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.provenance import Provenance
+from napari_firstpass.refiners import NO_REFINER
 from napari_firstpass.refiners.small_regions import merge_small_regions
 from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.taxonomy import Taxonomy, numbered_taxonomy
@@ -136,6 +137,12 @@ def _require_plain(config: SegmentConfig, auto_classes: bool) -> None:
             expected="attention as it is",
             found=" and ".join(changed),
             remedy="leave them out: they are for features",
+        )
+    if config.refine != NO_REFINER:
+        raise OptionError(
+            expected="regions of attention without refining in the same run",
+            found=f"--refine {config.refine}",
+            remedy='leave it out, and give the labels to "firstpass refine"',
         )
     if not auto_classes:
         raise OptionError(

@@ -75,6 +75,7 @@ def test_a_folder_with_stable_diffusion_gives_regions(
         ([], "8 asked for; add --classes auto"),
         (["--classes", "5"], "5 asked for; add --classes auto"),
         (["--classes", "auto", "--upsample", "guided"], "--upsample; leave them out"),
+        (["--classes", "auto", "--refine", "regions"], "--refine regions; leave it out, and"),
     ],
 )
 def test_what_attention_cannot_take_is_refused(
