@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
-from napari_firstpass.backbones import backbone_factory
+from napari_firstpass.backbones import BACKBONES
 from napari_firstpass.describing import device_of
 from napari_firstpass.errors import UnknownNameError
 from napari_firstpass.fitting import ReadyModel, ready_steps
@@ -47,12 +47,9 @@ def images_at_once(config: SegmentConfig, model: OwnClasses | None) -> int:
     if config.refine != NO_REFINER:
         return 1  # some hold much at a time
     if model is None:
-        alone = {config.upsample, config.projection} == {"none"}
-        kept = backbone_factory(config.backbone).identity() is not None
         # What cannot be had is said of each image, not here.
-        reentrant = (
-            alone and not kept and config.device != "cuda" and device_of(config).type == "cpu"
-        )
+        own = config.backbone in BACKBONES.names and config.upsample == config.projection == "none"
+        reentrant = own and config.device != "cuda" and device_of(config).type == "cpu"
     else:
         reentrant = isinstance(model, ReadyModel) and model.labeller.reentrant
     return min(torch.get_num_threads(), _MOST_AT_ONCE) if reentrant else 1
