@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from napari_firstpass.guidance import Batch, GuideWeights, View, class_ids, prior, sampled
-from napari_firstpass.refinement import LabelGuide
+from napari_firstpass.guidance import Batch, GuideWeights, class_ids, prior, sampled
+from napari_firstpass.refinement import LabelGuide, View
 
 PLAIN = GuideWeights()
 

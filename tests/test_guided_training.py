@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_firstpass.descent import DivergedError
-from napari_firstpass.guidance import View, class_ids
+from napari_firstpass.guidance import class_ids
 from napari_firstpass.guided_training import (
     Learned,
     Stage,
@@ -17,7 +17,7 @@ from napari_firstpass.guided_training import (
     train_steps,
 )
 from napari_firstpass.progress import run
-from napari_firstpass.refinement import LabelGuide
+from napari_firstpass.refinement import LabelGuide, View
 from napari_firstpass.response_losses import RULES, Rule
 
 CPU = torch.device("cpu")

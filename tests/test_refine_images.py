@@ -152,6 +152,20 @@ def test_windows_of_what_looks_far_differ_little(refiner: str) -> None:
     assert agreement(whole.labels, cut.labels) > 0.99
 
 
+def test_one_network_is_trained_for_all_windows() -> None:
+    ids = areas(300, 330, seed=2)
+    raster = Raster.from_array(picture(ids), Grid(300, 330), roles=("red", "green", "blue"))
+    guide, config = memory(beside(ids)), RefineConfig(refiner="dynaguide", window=128)
+    told: list[str] = []
+    steps = refine_source_steps(ArraySource(raster), guide, config)
+    refined = run(steps, lambda progress: told.append(progress.message))
+    first = next(at for at, message in enumerate(told) if message.startswith("window 1 of "))
+    assert told[first] != "window 1 of 1"
+    assert "training" in told[:first]
+    assert "training" not in told[first:]
+    assert agreement(refined.labels, ids) > agreement(guide.labels, ids)
+
+
 def test_only_the_area_changes(scene: Path) -> None:
     guide, area = memory(beside(TRUTH)), Window(37, 41, 60, 71)
     with open_raster(scene) as source:

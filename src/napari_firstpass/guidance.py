@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from napari_firstpass.local_linear import Boxes
-from napari_firstpass.refinement import LabelGuide
+from napari_firstpass.refinement import LabelGuide, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,30 +45,6 @@ class GuideWeights:
 
 EVEN = GuideWeights()
 """A guide counts alike wherever it says something."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A picture with what is known of it.
-
-    Attributes
-    ----------
-    picture : (3, H, W) float32 tensor
-        In [0, 1].
-    valid : (H, W) bool tensor
-        Where it holds data.
-    guide : LabelGuide
-        Labels of its grid.
-    """
-
-    picture: Tensor
-    valid: Tensor
-    guide: LabelGuide
-
-    @property
-    def said(self) -> Tensor:
-        """The guide's labels (H, W), 0 where there are no data."""
-        return self.guide.labels * self.valid
 
 
 def sampled(views: Sequence[View], pixels: float) -> list[View]:

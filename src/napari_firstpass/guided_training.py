@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_firstpass.descent import DivergedError, Momentum
-from napari_firstpass.guidance import EVEN, Batch, GuideWeights, View, sampled
+from napari_firstpass.guidance import EVEN, Batch, GuideWeights, sampled
 from napari_firstpass.progress import Progress, Steps
 from napari_firstpass.response_losses import Rule, Terms, channels_of, overlaps, present
 from napari_firstpass.response_network import (
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+
+    from napari_firstpass.refinement import View
 
 METHOD = "dynaguide"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_firstpass.normalize import BandStats
     from napari_firstpass.progress import Steps
     from napari_firstpass.raster import Raster
-    from napari_firstpass.refinement import LabelGuide, Refinement
+    from napari_firstpass.refinement import LabelGuide, Refinement, View
     from napari_firstpass.segmentation import Labels
     from napari_firstpass.training_state import Keeper
 
@@ -197,6 +197,21 @@ class RecordedRefiner(Refiner, Protocol):
 
     def record(self) -> dict[str, Any]:
         """Return what else there is to tell, as plain values, for the provenance."""
+        ...
+
+
+@runtime_checkable
+class TrainedRefiner(Refiner, Protocol):
+    """A refiner that is trained: on each window by itself, or once for all windows of an image."""
+
+    def trained(self, views: Sequence[View]) -> Steps[Refiner]:
+        """Return what refines windows alike that were not seen.
+
+        Parameters
+        ----------
+        views : sequence of View
+            Windows spread over the image, with their labels.
+        """
         ...
 
 

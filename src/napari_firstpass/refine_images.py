@@ -17,13 +17,14 @@ from napari_firstpass.io.label_source import LabelSource
 from napari_firstpass.normalize import filled, usable
 from napari_firstpass.pipeline import band_stats_steps
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
+from napari_firstpass.protocols import TrainedRefiner
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.refiners import REFINERS
-from napari_firstpass.refining import WindowLabels, refine_window_steps, refiner_record
+from napari_firstpass.refining import WindowLabels, refine_window_steps, refiner_record, view_of
 from napari_firstpass.segmentation import ArraySink, Segmentation, id_counts, label_dtype
 from napari_firstpass.taxonomy import UNLABELLED
-from napari_firstpass.tiling import Tile, affordable, tiles
+from napari_firstpass.tiling import Tile, affordable, spread_windows, tiles
 
 if TYPE_CHECKING:
     import os
@@ -35,12 +36,17 @@ if TYPE_CHECKING:
     from napari_firstpass.bands import Role
     from napari_firstpass.config import RefineConfig
     from napari_firstpass.image_work import SegmentReport
+    from napari_firstpass.normalize import BandStats
     from napari_firstpass.protocols import LabelSink, Refiner
     from napari_firstpass.raster import RasterSource
+    from napari_firstpass.refinement import View
     from napari_firstpass.segmentation import Labels
 
 SURE = 255
 """Confidence of labels of which nobody knows how sure they are."""
+
+_VIEW_SIDE, _MOST_VIEWS = 512, 24
+"""Windows that a refiner is trained on: about 6 megapixels, and so 150 MB, at most."""
 
 _VALUES_PER_CLASS = 24
 """Scores of a class that a refiner holds at once, beside those that `tiling.affordable` counts."""
@@ -348,10 +354,16 @@ def refine_windows_steps(
     device = torch_device(config.device)
     stats = yield from relay(band_stats_steps(source, config.seed), Span(0, 5, 100))
     cuts = _cut(source, guide, config, area)
-    changes = Changes()
+    changes, begin = Changes(), 50
+    if len(cuts) > 1 and isinstance(refiner, TrainedRefiner):
+        views = _views(source, guide, stats, config, area or source.grid.window)
+        refiner = yield from relay(refiner.trained(views), Span(begin, 150, 1000), "training")
+        begin = 150
+    work = 1000 - begin
     for done, tile in enumerate(cuts):
         place = f"window {done + 1} of {len(cuts)}"
-        span = Span(50 + 950 * done // len(cuts), 50 + 950 * (done + 1) // len(cuts), 1000)
+        first, last = (begin + work * count // len(cuts) for count in (done, done + 1))
+        span = Span(first, last, 1000)
         yield Progress(span.start, 1000, place)
         raster, before = usable(source.read(tile.padded)), guide.read(tile.padded)
         inner = refine_window_steps(refiner, filled(raster), stats, before, guide.highest, device)
@@ -360,6 +372,21 @@ def refine_windows_steps(
         sink.write(tile.core, found.labels[rows, cols], found.confidence[rows, cols])
         changes = changes.plus(Changes.between(before.labels[rows, cols], found.labels[rows, cols]))
     return changes
+
+
+def _views(
+    source: RasterSource, guide: GuideWindows, stats: BandStats, config: RefineConfig, place: Window
+) -> list[View]:
+    """Return windows spread over a place, to train a refiner on."""
+    device, views = torch_device(config.device), []
+    grid = source.grid.crop(place)
+    for part in spread_windows(grid, side=_VIEW_SIDE, limit=_MOST_VIEWS, seed=config.seed):
+        window = replace(part, row=part.row + place.row, col=part.col + place.col)
+        raster = usable(source.read(window))
+        if raster.valid.any():
+            before = guide.read(window)
+            views.append(view_of(filled(raster), stats, before, guide.highest, device))
+    return views
 
 
 def refined_record(

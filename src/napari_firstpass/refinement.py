@@ -90,6 +90,30 @@ class LabelGuide:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """A picture with what is known of it.
+
+    Attributes
+    ----------
+    picture : (3, H, W) float32 tensor
+        In [0, 1].
+    valid : (H, W) bool tensor
+        Where it holds data.
+    guide : LabelGuide
+        Labels of its grid.
+    """
+
+    picture: Tensor
+    valid: Tensor
+    guide: LabelGuide
+
+    @property
+    def said(self) -> Tensor:
+        """The guide's labels (H, W), 0 where there are no data."""
+        return self.guide.labels * self.valid
+
+
+@dataclass(frozen=True, slots=True)
 class Refinement:
     """Labels that were refined.
 

@@ -12,7 +12,7 @@ from napari_firstpass.bands import picture_bands
 from napari_firstpass.device import torch_device
 from napari_firstpass.errors import ComputeError
 from napari_firstpass.protocols import RecordedRefiner
-from napari_firstpass.refinement import DEFAULT_PRESET, LabelGuide
+from napari_firstpass.refinement import DEFAULT_PRESET, LabelGuide, View
 from napari_firstpass.refiners import NO_REFINER, REFINERS
 from napari_firstpass.segmentation import present_ids
 from napari_firstpass.taxonomy import UNLABELLED
@@ -127,19 +127,29 @@ def refine_window_steps(
     before = WindowLabels(labels, before.confidence * (labels != UNLABELLED))
     if len(present_ids(labels)) < _FEWEST:
         return before
-    seen = picture_bands(raster.roles)
-    picture = torch.from_numpy(stats.select(seen).stretch(raster.bands[seen])).to(device)
-    valid = torch.from_numpy(raster.valid).to(device)
-    guide = LabelGuide(
-        torch.from_numpy(labels.astype(np.int64)).to(device),
-        torch.from_numpy(before.confidence.astype(np.float32) / 255).to(device),
-        classes,
-    )
-    refined = yield from refiner.refine(picture, valid, guide)
+    view = view_of(raster, stats, before, classes, device)
+    refined = yield from refiner.refine(view.picture, view.valid, view.guide)
     found = cast("Labels", refined.labels.cpu().numpy().astype(labels.dtype))
     _require_kept(before.labels, found, raster.valid)
     sure: NDArray[np.uint8] = (refined.confidence * 255).round().byte().cpu().numpy()
     return WindowLabels(found, sure)
+
+
+def view_of(
+    raster: Raster, stats: BandStats, before: WindowLabels, classes: int, device: torch.device
+) -> View:
+    """Return what a refiner is shown of a window; see `refine_window_steps`."""
+    seen = picture_bands(raster.roles)
+    guide = LabelGuide(
+        torch.from_numpy(before.labels.astype(np.int64)).to(device),
+        torch.from_numpy(before.confidence.astype(np.float32) / 255).to(device),
+        classes,
+    )
+    return View(
+        torch.from_numpy(stats.select(seen).stretch(raster.bands[seen])).to(device),
+        torch.from_numpy(raster.valid).to(device),
+        guide,
+    )
 
 
 def _require_kept(before: Labels, after: Labels, valid: NDArray[np.bool_]) -> None:

@@ -13,10 +13,9 @@ import torch
 from scipy import ndimage
 
 from napari_firstpass.errors import UnknownNameError
-from napari_firstpass.guidance import View
 from napari_firstpass.guided_training import Stage
 from napari_firstpass.progress import Progress, run
-from napari_firstpass.refinement import LabelGuide, Refinement
+from napari_firstpass.refinement import LabelGuide, Refinement, View
 from napari_firstpass.refiners.dynaguide import (
     FAST,
     PAPER,
@@ -229,6 +228,23 @@ def test_one_network_for_all_windows() -> None:
     assert set(result.labels.unique().tolist()) <= held
     assert bool((result.labels > 0).all())
     assert float((result.labels.numpy() == new.truth.labels).mean()) > 0.6
+
+
+def test_classes_that_the_network_has_not_seen_stay_where_they_are() -> None:
+    made = scene(96, 0)
+    picture, labels = picture_of(made), torch.from_numpy(made.truth.labels.astype(np.int64))
+    rare = int(labels.flatten().bincount()[1:].argsort()[-1]) + 1
+    without = torch.where(labels == rare, 0, labels)
+    view = View(picture, everywhere(picture), guide_of(without.numpy()))
+    once = run(DynaGuideRefiner(seed=0, device=CPU).trained([view]))
+    result = run(once.refine(picture, everywhere(picture), guide_of(made.truth.labels)))
+    assert bool((result.labels[labels == rare] == rare).all())
+    assert bool((result.labels[labels != rare] != rare).all())
+
+
+def test_published_presets_are_trained_on_each_window_by_itself() -> None:
+    refiner = DynaGuideRefiner(preset="paper", device=CPU)
+    assert run(refiner.trained([])) is refiner
 
 
 def test_windows_without_two_classes_make_no_network() -> None:

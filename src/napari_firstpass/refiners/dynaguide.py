@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_firstpass.errors import UnknownNameError
-from napari_firstpass.guidance import GuideWeights, View, class_ids, picture_cells, prior
+from napari_firstpass.guidance import GuideWeights, class_ids, picture_cells, prior
 from napari_firstpass.guided_training import (
     Learned,
     Stage,
@@ -22,7 +22,7 @@ from napari_firstpass.guided_training import (
     train_steps,
 )
 from napari_firstpass.progress import Progress, Span, Steps, relay
-from napari_firstpass.refinement import LabelGuide, Refinement
+from napari_firstpass.refinement import LabelGuide, Refinement, View
 from napari_firstpass.region_joining import JoinConfig, join_regions
 from napari_firstpass.response_network import KERNEL, by_given, by_own
 from napari_firstpass.sharpening import GuidedFilterConfig, sharpen
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+
+    from napari_firstpass.protocols import Refiner
 
 _LEAST = 1e-3
 """How likely a class is at least, whatever the guide says."""
@@ -153,6 +155,17 @@ class DynaGuideRefiner:
         """Return a refiner that goes on from a network, and needs fewer steps."""
         return replace(self, start=learned)
 
+    def trained(self, views: Sequence[View]) -> Steps[Refiner]:
+        """Return one network for all windows; see `fit_windows`.
+
+        Presets that are trained at full resolution without a limit are trained on each window by
+        itself, as published: on all at once they would not fit into memory.
+        """
+        if not self.used.training.cells or self.start is not None:
+            return self
+        found = yield from fit_windows(views, seed=self.seed, device=self.device, config=self.used)
+        return found or self
+
     def refine(self, picture: Tensor, valid: Tensor, guide: LabelGuide) -> Steps[Refinement]:
         """Return labels whose borders follow the image; see `protocols.Refiner`.
 
@@ -205,14 +218,15 @@ class Amortised:
     def refine(self, picture: Tensor, valid: Tensor, guide: LabelGuide) -> Steps[Refinement]:
         """Return labels whose borders follow the image, by one pass of the network.
 
-        As `DynaGuideRefiner.refine`; classes that the guide does not hold here, or that the network
-        was not trained with, are not found.
+        As `DynaGuideRefiner.refine`. Classes that the guide does not hold here are not found; those
+        that the network was not trained with stay where they are.
         """
         view = _moved(View(picture, valid, guide), self.device)
         known = set(class_ids([view])) & set(self.learned.owners)
         if len(known) < 2 or min(picture.shape[1:]) < KERNEL:
             return _untouched(view)
-        return (yield from _labelled(view, self.learned, self.config, own=False))
+        refined = yield from _labelled(view, self.learned, self.config, own=False)
+        return _kept(refined, view, known)
 
 
 def fit_windows(
@@ -257,6 +271,18 @@ def _moved(view: View, device: torch.device) -> View:
 
 def _untouched(view: View) -> Refinement:
     return Refinement(view.said, view.guide.confidence * (view.said > 0), None)
+
+
+def _kept(refined: Refinement, view: View, known: set[int]) -> Refinement:
+    """Put classes back that a network has never seen."""
+    seen = torch.zeros(view.guide.classes + 1, dtype=torch.bool, device=view.said.device)
+    seen[[0, *known]] = True
+    strange = ~seen[view.said]
+    return replace(
+        refined,
+        labels=torch.where(strange, view.said, refined.labels),
+        confidence=torch.where(strange, view.guide.confidence, refined.confidence),
+    )
 
 
 def _labelled(
