@@ -27,8 +27,11 @@ OURS = {
 }
 TRAINED = {"firstpass primaps-em on embedded", "firstpass smooseg on embedded"}
 GROUPING = {"k-means on Lab", "SLIC + k-means on Lab", "DFC network", "blank"}
-REGIONS_ONLY = {"Felzenszwalb 500", "Felzenszwalb 100"}
-CLASSES_ONLY = {"Felzenszwalb + k-means on Lab"}
+REGIONS_ONLY = {
+    *("Felzenszwalb 500", "Felzenszwalb 100"),
+    *("firstpass kmeans, dynaguide", "firstpass kmeans, dynaguide:photographs"),
+}
+CLASSES_ONLY = {"Felzenszwalb + k-means on Lab", "firstpass primaps, dynaguide"}
 COST = {"seconds_per_megapixel", "peak_mb"}
 REGION_FIGURES = {
     *("covering", "rand_index", "voi", "boundary_f"),

@@ -15,6 +15,7 @@ from napari_firstpass.config import SegmentConfig
 from napari_firstpass.pipeline import fit_set_steps, label_steps
 from napari_firstpass.progress import run
 from napari_firstpass.raster import ArraySource
+from napari_firstpass.refiners import NO_REFINER
 from napari_firstpass.segmentation import ArraySink
 from napari_firstpass.segmenters import SEGMENTERS
 from napari_firstpass.taxonomy import numbered_taxonomy
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 class FirstPass:
     """A segmenter on a backbone, with everything that follows: sharpening, small regions."""
 
-    def __init__(self, *, method: str, backbone: str) -> None:
-        self._config = SegmentConfig(method=method, backbone=backbone, device="cpu")
+    def __init__(self, *, method: str, backbone: str, refine: str = NO_REFINER) -> None:
+        self._config = SegmentConfig(method=method, backbone=backbone, refine=refine, device="cpu")
         # Imported now, so that seconds are those of the work.
         SEGMENTERS.load(method)
         BACKBONES.load(backbone)

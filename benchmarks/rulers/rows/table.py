@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napari_firstpass.backbones import BACKBONES
+from napari_firstpass.refiners import REFINERS
 from napari_firstpass.segmenters import SEGMENTERS
 from rulers.rows import Row
 
@@ -18,6 +19,19 @@ def _ours(method: str, backbone: str) -> Row:
         target="rulers.rows.ours:FirstPass",
         options={"method": method, "backbone": backbone},
         regions=method not in _TRAINED,
+    )
+
+
+def _refined(method: str, refiner: str, *, regions: bool) -> Row:
+    name, _, preset = refiner.partition(":")
+    return Row(
+        name=f"firstpass {method}, {refiner}",
+        about=f"ours: {method} on embedded, its labels refined: {REFINERS.summary(name)}"
+        + (f"; preset {preset}" if preset else ""),
+        target="rulers.rows.ours:FirstPass",
+        options={"method": method, "backbone": "embedded", "refine": refiner},
+        regions=regions,
+        classes=not regions,
     )
 
 
@@ -78,6 +92,9 @@ ROWS: dict[str, Row] = {
     for row in (
         *(_ours(method, "embedded") for method in SEGMENTERS.names),
         *(_ours(method, "texture") for method in ("kmeans", "primaps")),
+        _refined("primaps", "dynaguide", regions=False),
+        _refined("kmeans", "dynaguide", regions=True),
+        _refined("kmeans", "dynaguide:photographs", regions=True),
         *_OTHERS,
     )
 }
