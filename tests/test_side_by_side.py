@@ -115,6 +115,20 @@ def test_closing_stops_the_work() -> None:
     assert len(turns) == stopped
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_jobs_with_nothing_to_do_can_be_dropped_too(workers: int) -> None:
+    def nothing() -> Steps[int]:
+        yield from ()
+        return 0
+
+    taken: list[int] = []
+    steps = in_order_steps(
+        (nothing() for _ in range(9)), taken.append, workers=workers, count=9, name="job"
+    )
+    assert sum(1 for _ in steps) >= 9
+    assert taken == [0] * 9
+
+
 def test_progress_grows_and_names_the_job() -> None:
     steps = in_order_steps(
         (job(number, 0.15) for number in range(4)), lambda _: None, workers=2, count=4, name="job"

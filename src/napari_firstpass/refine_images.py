@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -23,6 +24,7 @@ from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.refiners import REFINERS
 from napari_firstpass.refining import WindowLabels, refine_window_steps, refiner_record, view_of
 from napari_firstpass.segmentation import ArraySink, Segmentation, id_counts, label_dtype
+from napari_firstpass.side_by_side import in_order_steps
 from napari_firstpass.taxonomy import UNLABELLED
 from napari_firstpass.tiling import Tile, affordable, spread_windows, tiles
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    import torch
     from numpy.typing import NDArray
 
     from napari_firstpass.bands import Role
@@ -354,24 +357,38 @@ def refine_windows_steps(
     device = torch_device(config.device)
     stats = yield from relay(band_stats_steps(source, config.seed), Span(0, 5, 100))
     cuts = _cut(source, guide, config, area)
-    changes, begin = Changes(), 50
+    begin = 50
     if len(cuts) > 1 and isinstance(refiner, TrainedRefiner):
         views = _views(source, guide, stats, config, area or source.grid.window)
         refiner = yield from relay(refiner.trained(views), Span(begin, 150, 1000), "training")
         begin = 150
-    work = 1000 - begin
-    for done, tile in enumerate(cuts):
-        place = f"window {done + 1} of {len(cuts)}"
-        first, last = (begin + work * count // len(cuts) for count in (done, done + 1))
-        span = Span(first, last, 1000)
-        yield Progress(span.start, 1000, place)
-        raster, before = usable(source.read(tile.padded)), guide.read(tile.padded)
-        inner = refine_window_steps(refiner, filled(raster), stats, before, guide.highest, device)
-        found = yield from relay(inner, span, place)
+    changes: list[Changes] = []
+
+    def write(done: tuple[Tile, WindowLabels, WindowLabels]) -> None:
+        tile, before, after = done
         rows, cols = tile.core.relative_to(tile.padded).slices
-        sink.write(tile.core, found.labels[rows, cols], found.confidence[rows, cols])
-        changes = changes.plus(Changes.between(before.labels[rows, cols], found.labels[rows, cols]))
-    return changes
+        sink.write(tile.core, after.labels[rows, cols], after.confidence[rows, cols])
+        changes.append(Changes.between(before.labels[rows, cols], after.labels[rows, cols]))
+
+    windows = (_refined(source, guide, stats, refiner, tile, device) for tile in cuts)
+    # A refiner may remember the window before.
+    steps = in_order_steps(windows, write, workers=1, count=len(cuts), name="window")
+    yield from relay(steps, Span(begin, 1000, 1000))
+    return reduce(Changes.plus, changes, Changes())
+
+
+def _refined(
+    source: RasterSource,
+    guide: GuideWindows,
+    stats: BandStats,
+    refiner: Refiner,
+    tile: Tile,
+    device: torch.device,
+) -> Steps[tuple[Tile, WindowLabels, WindowLabels]]:
+    """Return the labels of a tile's padded window before and after."""
+    raster, before = usable(source.read(tile.padded)), guide.read(tile.padded)
+    inner = refine_window_steps(refiner, filled(raster), stats, before, guide.highest, device)
+    return tile, before, (yield from inner)
 
 
 def _views(

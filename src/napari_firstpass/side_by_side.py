@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from itertools import islice
 from threading import Barrier, Event
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -49,22 +50,21 @@ def in_order_steps(
     """
     if workers == 1:
         for done, job in enumerate(jobs):
+            message = f"{name} {done + 1} of {count}"
             span = Span(_PARTS * done, _PARTS * (done + 1), _PARTS * count)
-            take((yield from relay(job, span, f"{name} {done + 1} of {count}")))
+            # A job may have nothing to do: thousands of them can be dropped all the same.
+            yield Progress(span.start, span.total, message)
+            take((yield from relay(job, span, message)))
         return
     with _threads(workers) as (executor, stop):
-        begun: deque[_Job[T]] = deque()
+        begin = (_Job(job, executor, stop) for job in jobs)
+        # One more than there are workers waits, so that none of them ever does.
+        begun = deque(islice(begin, workers + 1))
         taken = 0
-        for job in jobs:
-            begun.append(_Job(job, executor, stop))
-            # One more than there are workers waits, so that none of them ever does.
-            while len(begun) > workers:
-                yield from _waiting(begun, taken, count, name)
-                take(begun.popleft().future.result())
-                taken += 1
         while begun:
             yield from _waiting(begun, taken, count, name)
             take(begun.popleft().future.result())
+            begun.extend(islice(begin, 1))
             taken += 1
 
 
@@ -96,10 +96,11 @@ class _StoppedError(Exception):
 
 
 def _waiting(begun: deque[_Job[T]], taken: int, count: int, name: str) -> Steps[None]:
-    """Tell how far all have come, until the first is ready."""
+    """Tell how far all have come, once or until the first is ready."""
     message = f"{name} {taken + 1} of {count}"
-    while not begun[0].future.done():
-        wait([begun[0].future], timeout=_PATIENCE)
+    ready = False
+    while not ready:
+        ready = bool(wait([begun[0].future], timeout=_PATIENCE).done)
         come = taken + sum(job.come for job in begun)
         yield Progress(round(_PARTS * come), _PARTS * count, message)
 
