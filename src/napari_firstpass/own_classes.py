@@ -15,6 +15,7 @@ from napari_firstpass.model_file import SUFFIX, read_model
 from napari_firstpass.networks.folder import VisionFolder
 from napari_firstpass.networks.semantic import SemanticModel, load_semantic_steps
 from napari_firstpass.progress import Progress, Span, Steps, relay
+from napari_firstpass.protocols import Reentrant
 from napari_firstpass.refiners import NO_REFINER
 from napari_firstpass.weights.catalogue import KNOWN
 from napari_firstpass.weights.folder import find, is_path
@@ -48,8 +49,10 @@ def images_at_once(config: SegmentConfig, model: OwnClasses | None) -> int:
         return 1  # some hold much at a time
     if model is None:
         # What cannot be had is said of each image, not here.
-        own = config.backbone in BACKBONES.names and config.upsample == config.projection == "none"
-        reentrant = own and config.device != "cuda" and device_of(config).type == "cpu"
+        known = config.backbone in BACKBONES.names
+        alone = known and isinstance(BACKBONES.load(config.backbone), Reentrant)
+        plain = alone and config.upsample == config.projection == "none"
+        reentrant = plain and config.device != "cuda" and device_of(config).type == "cpu"
     else:
         reentrant = isinstance(model, ReadyModel) and model.labeller.reentrant
     return min(torch.get_num_threads(), _MOST_AT_ONCE) if reentrant else 1

@@ -17,7 +17,7 @@ from napari_firstpass.config import check_choice
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from torch.autograd.function import FunctionCtx
+    from torch.autograd.function import BackwardCFunction, FunctionCtx
 
 Rule = Literal["identity", "hungarian", "repo"]
 RULES: tuple[Rule, ...] = ("identity", "hungarian", "repo")
@@ -81,6 +81,7 @@ def continuity(responses: Tensor, mask: Tensor | None = None) -> Tensor:
     mask : (N, 1, h, w) float tensor or None
         A pair counts where both pixels do.
     """
+    # torch declares `apply` without types.
     found: Tensor = _Continuity.apply(responses, mask)  # type: ignore[no-untyped-call]
     return found
 
@@ -109,8 +110,8 @@ class _Continuity(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: FunctionCtx, above: Tensor) -> tuple[Tensor, None]:
-        (slope,) = ctx.saved_tensors  # type: ignore[attr-defined]
+    def backward(ctx: BackwardCFunction, above: Tensor) -> tuple[Tensor, None]:
+        (slope,) = ctx.saved_tensors
         return above * slope, None
 
 

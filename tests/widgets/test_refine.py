@@ -176,12 +176,8 @@ def test_what_is_painted_meanwhile_stays(panel: SegmentPanel, labels: Labels, qt
     np.testing.assert_array_equal(labels.data, other)
 
 
-def test_what_cannot_be_refined_is_said(
-    viewer: Viewer,
-    panel: SegmentPanel,
-    labels: Labels,  # noqa: ARG001 - the image is needed
-    qtbot: QtBot,
-) -> None:
+@pytest.mark.usefixtures("labels")
+def test_what_cannot_be_refined_is_said(viewer: Viewer, panel: SegmentPanel, qtbot: QtBot) -> None:
     viewer.add_labels(np.ones((40, 40), np.uint8), name="small")
     refine(qtbot, panel)
     assert "labels on the grid of the image" in status(panel)
