@@ -85,6 +85,10 @@ class DeviceError(FirstPassError, ValueError):
     """A compute device was asked for that this machine does not have."""
 
 
+class PromptError(FirstPassError, ValueError):
+    """What was pointed at or said tells of nothing that could be found."""
+
+
 class LayerError(FirstPassError, ValueError):
     """A napari layer is not something we can work on."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari_firstpass.grid import Window
     from napari_firstpass.normalize import BandStats
     from napari_firstpass.progress import Steps
+    from napari_firstpass.prompts import Answer, Prompt
     from napari_firstpass.raster import Raster
     from napari_firstpass.refinement import LabelGuide, Refinement, View
     from napari_firstpass.segmentation import Labels
@@ -220,6 +221,62 @@ class RefinerFactory(Protocol):
 
     def __call__(self, *, preset: str, seed: int, device: torch.device) -> Refiner:
         """Return a refiner with the settings of a preset, which is refused if it has none."""
+        ...
+
+
+class PreparedImage(Protocol):
+    """An image that a prompter has looked at: all that does not depend on what is pointed at."""
+
+    def answer(self, prompt: Prompt) -> Steps[Answer]:
+        """Return masks (N, H, W) for what is pointed at, the best first.
+
+        Raises
+        ------
+        PromptError
+            If the prompt lies outside the image or on pixels without data, or holds words that
+            this prompter does not know.
+        """
+        ...
+
+
+class Prompter(Protocol):
+    """Finds the outline of what is pointed at."""
+
+    def prepare(self, raster: Raster, picture: Tensor) -> Steps[PreparedImage]:
+        """Look at an image once, so that every prompt is answered quickly.
+
+        Parameters
+        ----------
+        raster : Raster
+            The image or a window of it. Its pixels without data hold the values of their
+            neighbours (`normalize.filled`).
+        picture : (3, H, W) float32 tensor
+            The same in [0, 1], as a person would be shown it.
+        """
+        ...
+
+
+class PrompterFactory(Protocol):
+    """Makes a prompter; what a table of prompters holds."""
+
+    def __call__(
+        self, *, preset: str, model: str | None, backbone: Backbone, seed: int, device: torch.device
+    ) -> Prompter:
+        """Return a prompter with the settings of a preset, which is refused if it has none.
+
+        Parameters
+        ----------
+        preset : str
+            Name of settings.
+        model : str or None
+            Name, folder or file of weights, for prompters that need some; None for their own.
+        backbone : Backbone
+            Describes the image, for prompters that compare descriptions.
+        seed : int
+            Drives random choices.
+        device : torch.device
+            Where to compute.
+        """
         ...
 
 
