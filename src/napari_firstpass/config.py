@@ -19,6 +19,10 @@ WINDOW_STEP = 16
 """Windows are cut at multiples of this, so that every backbone stride up to 16 falls on them."""
 
 
+DEFAULT_PRESET = "fast"
+"""What every refiner has a preset of."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentConfig:
     """How to segment an image.
@@ -106,7 +110,7 @@ class RefineConfig:
     """
 
     refiner: str = "guided"
-    preset: str = "fast"
+    preset: str = DEFAULT_PRESET
     window: int = 1024
     overlap: int = ENOUGH_OVERLAP
     seed: int = 0

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from napari_firstpass.class_count import ClassCount
     from napari_firstpass.grid import Grid
+    from napari_firstpass.io.geotiff import RasterFile
     from napari_firstpass.provenance import Provenance
-    from napari_firstpass.raster import RasterSource
     from napari_firstpass.resolution import Labelling
     from napari_firstpass.taxonomy import Taxonomy
 
@@ -90,7 +90,8 @@ class Work:
 class ImageFiles:
     """An image and what is written for it; see `api.segment_file`.
 
-    What else is read (``inputs``) is never replaced either.
+    What else is read (``inputs``) is never replaced either. What the work itself writes beside them
+    (``others``) is refused as early as they are.
     """
 
     image: str | os.PathLike[str]
@@ -99,16 +100,20 @@ class ImageFiles:
     confidence: str | os.PathLike[str] | None
     overwrite: bool
     inputs: tuple[Path, ...] = ()
+    others: tuple[Path, ...] = ()
 
     @contextmanager
-    def opened(self) -> Iterator[RasterSource]:
+    def opened(self) -> Iterator[RasterFile]:
         """Open the image, having refused outputs that may not be written."""
         with open_raster(self.image, bands=self.bands) as source:
-            for path in label_paths(self.out, self.confidence):
+            for path in (*label_paths(self.out, self.confidence), *self.others):
                 if path is not None:
-                    forbid = (*source.files, *self.inputs)
-                    check_output(path, overwrite=self.overwrite, forbid=forbid)
+                    check_output(path, overwrite=self.overwrite, forbid=self.read(source))
             yield source
+
+    def read(self, source: RasterFile) -> tuple[Path, ...]:
+        """Return all files that are read, which nothing may replace."""
+        return (*source.files, *self.inputs)
 
     def written(self, work: Work) -> Steps[SegmentReport]:
         """Write the files, whole or not at all."""
@@ -123,7 +128,7 @@ class ImageFiles:
                     provenance=work.record(Path(source.path).name, digest),
                     confidence_path=self.confidence,
                     overwrite=self.overwrite,
-                    forbid=(*source.files, *self.inputs),
+                    forbid=self.read(source),
                 )
             )
             yield from relay(work.labels(source, file), Span(2, 92, 100))

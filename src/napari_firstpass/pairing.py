@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 DEFAULT_SUFFIX = "_labels"
 """What ``firstpass segment`` adds to the name of an image in a folder."""
 
-EXTRAS = ("_confidence", "_overlay")
-"""What ``firstpass segment`` adds to the name of a label map for the files that go with it."""
+EXTRAS = ("_confidence", "_overlay", "_suggestions")
+"""What is added to the name of a label map for the files that go with it."""
 
 HINT_SUFFIXES = (DEFAULT_SUFFIX, "_hints")
 """What may be added to the name of an image for hints on it."""

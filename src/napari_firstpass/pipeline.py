@@ -21,9 +21,23 @@ from napari_firstpass.hints import SILENT, cell_classes
 from napari_firstpass.normalize import BandStats, FeatureScaler, filled, usable
 from napari_firstpass.pinning import Examples, pinned_steps
 from napari_firstpass.progress import Progress, Span, Steps, relay
-from napari_firstpass.protocols import ProbeSegmenter, Reentrant, Resumable
+from napari_firstpass.protocols import (
+    ProbeSegmenter,
+    Reentrant,
+    Resumable,
+    TrainedRefiner,
+)
 from napari_firstpass.refiners.small_regions import merge_small_regions
-from napari_firstpass.refining import WindowLabels, refine_window_steps, refiner_of
+from napari_firstpass.refining import (
+    MOST_VIEWS,
+    VALUES_PER_CLASS,
+    VIEW_SIDE,
+    WindowLabels,
+    refine_window_steps,
+    refiner_of,
+    remembers,
+    view_of,
+)
 from napari_firstpass.sampling import (
     hint_sample_steps,
     sample_area,
@@ -35,7 +49,7 @@ from napari_firstpass.segmenters import SEGMENTERS
 from napari_firstpass.sharpening import GuidedFilterConfig, sharpen
 from napari_firstpass.side_by_side import in_order_steps
 from napari_firstpass.taxonomy import UNLABELLED
-from napari_firstpass.tiling import Tile, affordable, at_once, tiles
+from napari_firstpass.tiling import Tile, affordable, at_once, spread_windows, tiles
 from napari_firstpass.training_state import identity_steps
 
 if TYPE_CHECKING:
@@ -60,6 +74,7 @@ if TYPE_CHECKING:
         Segmenter,
     )
     from napari_firstpass.raster import Raster, RasterSource
+    from napari_firstpass.refinement import View
     from napari_firstpass.sampling import HintedSample, OpenSource
     from napari_firstpass.segmentation import Labels
     from napari_firstpass.training_state import StateStore
@@ -347,36 +362,58 @@ def label_steps(
     """Label every window of ``source`` with the classes of a model, in row-major order.
 
     Of ``config``, the window, the overlap, the smallest region, and the refiner with its seed
-    count. Windows are smaller where the model has many features.
+    count. Windows are smaller where the model has many features. A refiner that is trained is
+    trained once, if there are several.
     """
     refiner = refiner_of(config.refine, seed=config.seed, device=model.device)
     cuts = _cut(source, config, model.count, model.features)
+    begin = 0
+    if isinstance(refiner, TrainedRefiner) and len(cuts) > 1:
+        views = yield from relay(_views(source, model, config), Span(0, 10, 100))
+        refiner = yield from relay(refiner.trained(views), Span(10, 20, 100), "training")
+        begin = 20
 
     def write(done: tuple[Tile, WindowLabels]) -> None:
         tile, found = done
         rows, cols = tile.core.relative_to(tile.padded).slices
         sink.write(tile.core, found.labels[rows, cols], found.confidence[rows, cols])
 
-    yield from in_order_steps(
+    labelling = in_order_steps(
         (
             _label_tile(usable(source.read(tile.padded)), tile, model, config, refiner)
             for tile in cuts
         ),
         write,
-        # A refiner may remember the window before.
-        workers=1 if refiner is not None else _workers(cuts, model, len(source.names)),
+        workers=_workers(cuts, model, len(source.names), refiner),
         count=len(cuts),
         name="window",
     )
+    yield from relay(labelling, Span(begin, 100, 100))
     yield Progress(1, 1, "labelled")
 
 
-def _workers(cuts: Sequence[Tile], model: Labeller, bands: int) -> int:
+def _workers(cuts: Sequence[Tile], model: Labeller, bands: int, refiner: Refiner | None) -> int:
     """Return how many windows to label at the same time."""
-    if not model.reentrant:
+    if not model.reentrant or (refiner is not None and remembers(refiner)):
         return 1
-    affordable = at_once(cuts, bands=bands, classes=model.count, features=model.features)
+    values = model.count * (1 if refiner is None else VALUES_PER_CLASS)
+    affordable = at_once(cuts, bands=bands, classes=values, features=model.features)
     return min(torch.get_num_threads(), affordable)
+
+
+def _views(source: RasterSource, model: Labeller, config: SegmentConfig) -> Steps[list[View]]:
+    """Label windows spread over the image, to train a refiner on."""
+    places = spread_windows(source.grid, side=VIEW_SIDE, limit=MOST_VIEWS, seed=config.seed)
+    views = []
+    for done, place in enumerate(places):
+        raster = usable(source.read(place))
+        if not raster.valid.any():
+            continue
+        whole = filled(raster)
+        span = Span(done, done + 1, len(places))
+        labels = yield from relay(_sharp_labels(whole, model, config), span, "looking around")
+        views.append(view_of(whole, model.stats, labels, model.count, model.device))
+    return views
 
 
 def _label_tile(

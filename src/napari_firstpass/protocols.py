@@ -202,6 +202,14 @@ class RecordedRefiner(Refiner, Protocol):
 
 
 @runtime_checkable
+class ReentrantRefiner(Refiner, Protocol):
+    """A refiner that remembers nothing, and refines several windows at the same time."""
+
+    reentrant: ClassVar[bool]
+    """True. What tells it from other refiners."""
+
+
+@runtime_checkable
 class TrainedRefiner(Refiner, Protocol):
     """A refiner that is trained: on each window by itself, or once for all windows of an image."""
 

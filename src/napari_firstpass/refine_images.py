@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import torch
 
 from napari_firstpass.config import DEFAULT_REFINING, WINDOW_STEP
 from napari_firstpass.device import torch_device
@@ -15,6 +18,7 @@ from napari_firstpass.grid import Grid, Window
 from napari_firstpass.image_work import ImageFiles, Work, file_sha256
 from napari_firstpass.io.label_images import on_same_grid, place_of
 from napari_firstpass.io.label_source import LabelSource
+from napari_firstpass.io.suggestion_file import SuggestionFile
 from napari_firstpass.normalize import filled, usable
 from napari_firstpass.pipeline import band_stats_steps
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
@@ -22,18 +26,27 @@ from napari_firstpass.protocols import TrainedRefiner
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.refiners import REFINERS
-from napari_firstpass.refining import WindowLabels, refine_window_steps, refiner_record, view_of
-from napari_firstpass.segmentation import ArraySink, Segmentation, id_counts, label_dtype
+from napari_firstpass.refining import (
+    MOST_VIEWS,
+    VALUES_PER_CLASS,
+    VIEW_SIDE,
+    WindowLabels,
+    refine_window_steps,
+    refiner_record,
+    remembers,
+    view_of,
+)
+from napari_firstpass.segmentation import SURE, ArraySink, Segmentation, id_counts, label_dtype
 from napari_firstpass.side_by_side import in_order_steps
+from napari_firstpass.suggestions import key_dtype, keys_of
 from napari_firstpass.taxonomy import UNLABELLED
-from napari_firstpass.tiling import Tile, affordable, spread_windows, tiles
+from napari_firstpass.tiling import Tile, affordable, at_once, spread_windows, tiles
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
-    import torch
     from numpy.typing import NDArray
 
     from napari_firstpass.bands import Role
@@ -44,15 +57,7 @@ if TYPE_CHECKING:
     from napari_firstpass.raster import RasterSource
     from napari_firstpass.refinement import View
     from napari_firstpass.segmentation import Labels
-
-SURE = 255
-"""Confidence of labels of which nobody knows how sure they are."""
-
-_VIEW_SIDE, _MOST_VIEWS = 512, 24
-"""Windows that a refiner is trained on: about 6 megapixels, and so 150 MB, at most."""
-
-_VALUES_PER_CLASS = 24
-"""Scores of a class that a refiner holds at once, beside those that `tiling.affordable` counts."""
+    from napari_firstpass.suggestions import KeySink
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +150,18 @@ class RefineReport:
         The confidence that was found beside it.
     changes : Changes
         How much was changed.
+    suggestions : Path or None
+        The file of regions found inside classes, if any were asked for and found.
+    suggested : int
+        How many there are.
     """
 
     written: SegmentReport
     guide: Path
     guide_confidence: Path | None
     changes: Changes
+    suggestions: Path | None = None
+    suggested: int = 0
 
 
 def refine_file(
@@ -161,6 +172,7 @@ def refine_file(
     *,
     bands: str | None = None,
     confidence: str | os.PathLike[str] | None = None,
+    suggestions: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> RefineReport:
@@ -184,6 +196,9 @@ def refine_file(
         What the bands of the image are, such as ``"r,g,b,n"``, where it does not say it.
     confidence : path or None
         Where to write how sure the new labels are, 0 to 255; None for nowhere.
+    suggestions : path or None
+        Where to write regions that were found inside classes, as a label file with a class for
+        each; not written if there are none.
     overwrite : bool
         Whether existing output may be replaced. Image and labels never are.
     on_progress : callable or None
@@ -201,7 +216,14 @@ def refine_file(
     >>> report = refine_file("scene.tif", "labels.tif", "finer.tif")  # doctest: +SKIP
     """
     steps = refine_file_steps(
-        image, labels, out, config, bands=bands, confidence=confidence, overwrite=overwrite
+        image,
+        labels,
+        out,
+        config,
+        bands=bands,
+        confidence=confidence,
+        suggestions=suggestions,
+        overwrite=overwrite,
     )
     return run(guarded(steps), on_progress or ignore)
 
@@ -214,14 +236,17 @@ def refine_file_steps(
     *,
     bands: str | None = None,
     confidence: str | os.PathLike[str] | None = None,
+    suggestions: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> Steps[RefineReport]:
     """Do the work of `refine_file` in steps; closing the generator leaves nothing behind."""
     refiner = _refiner(config)
     with LabelSource(labels) as source:
-        files = ImageFiles(image, out, bands, confidence, overwrite, source.files)
+        others = () if suggestions is None else (Path(suggestions),)
+        files = ImageFiles(image, out, bands, confidence, overwrite, source.files, others)
         with files.opened() as opened:
             _require_same_grid(opened.grid, source.grid)
+            forbid = (*files.read(opened), Path(out))
         yield from relay(source.look_steps(), Span(0, 4, 100))
         guide = GuideWindows(
             source.grid, source.counts, source.taxonomy.max_id, source.read, source.read_confidence
@@ -229,9 +254,16 @@ def refine_file_steps(
         hashed = yield from relay(file_sha256(source.path), Span(4, 5, 100), "reading the file")
         told = {**_record(config, refiner), "labels_sha256": hashed, "bands": bands}
         changes: list[Changes] = []
+        suggested: list[int] = []
 
         def write(raster: RasterSource, sink: LabelSink) -> Steps[None]:
-            changes.append((yield from refine_windows_steps(raster, guide, sink, config, refiner)))
+            with _suggestion_file(suggestions, source, forbid, overwrite=overwrite) as keys:
+                steps = refine_windows_steps(raster, guide, sink, config, refiner, keys=keys)
+                changes.append((yield from relay(steps, Span(0, 95, 100))))
+                if keys is not None:
+                    record = refined_record(source.provenance, told, Path(image).name, None)
+                    finishing = relay(keys.finish(record), Span(95, 100, 100))
+                    suggested.append((yield from finishing))
 
         work = Work(
             source.taxonomy,
@@ -239,7 +271,24 @@ def refine_file_steps(
             write,
         )
         written = yield from relay(files.written(work), Span(5, 100, 100))
-    return RefineReport(written, source.path, source.confidence_path, changes[0])
+    count = sum(suggested)
+    found = Path(suggestions) if suggestions is not None and count else None
+    return RefineReport(written, source.path, source.confidence_path, changes[0], found, count)
+
+
+def _suggestion_file(
+    path: str | os.PathLike[str] | None,
+    labels: LabelSource,
+    forbid: tuple[Path, ...],
+    *,
+    overwrite: bool,
+) -> AbstractContextManager[SuggestionFile | None]:
+    """Return what takes suggestions, or nothing where none are wanted."""
+    if path is None:
+        return nullcontext()
+    return SuggestionFile(
+        path, grid=labels.grid, classes=labels.taxonomy, overwrite=overwrite, forbid=forbid
+    )
 
 
 def refine_array(
@@ -297,6 +346,7 @@ def refine_source_steps(
     config: RefineConfig = DEFAULT_REFINING,
     *,
     area: Window | None = None,
+    keys: KeySink | None = None,
     name: str = "array",
     digest: str | None = None,
 ) -> Steps[Segmentation]:
@@ -312,6 +362,8 @@ def refine_source_steps(
         How to refine.
     area : Window or None
         The only part that is changed; what lies around it is looked at. None for all.
+    keys : KeySink or None
+        Takes the keys of regions found inside classes; see `Suggestions`.
     name : str
         What the image is called, for the provenance.
     digest : str or None
@@ -326,7 +378,7 @@ def refine_source_steps(
     _require_same_grid(source.grid, segmentation.grid)
     sink = ArraySink(segmentation.labels.copy(), _confidence_of(segmentation))
     guide = GuideWindows.of(segmentation, area)
-    yield from refine_windows_steps(source, guide, sink, config, refiner, area=area)
+    yield from refine_windows_steps(source, guide, sink, config, refiner, area=area, keys=keys)
     told = _record(config, refiner)
     return replace(
         segmentation,
@@ -344,8 +396,11 @@ def refine_windows_steps(
     refiner: Refiner,
     *,
     area: Window | None = None,
+    keys: KeySink | None = None,
 ) -> Steps[Changes]:
     """Refine labels window by window, in row-major order, with context around each.
+
+    Keys of regions found inside classes go to ``keys``.
 
     Raises
     ------
@@ -363,16 +418,21 @@ def refine_windows_steps(
         refiner = yield from relay(refiner.trained(views), Span(begin, 150, 1000), "training")
         begin = 150
     changes: list[Changes] = []
+    dtype = key_dtype(guide.highest)
 
     def write(done: tuple[Tile, WindowLabels, WindowLabels]) -> None:
         tile, before, after = done
         rows, cols = tile.core.relative_to(tile.padded).slices
         sink.write(tile.core, after.labels[rows, cols], after.confidence[rows, cols])
+        if keys is not None and after.parts is not None:
+            found = keys_of(after.labels[rows, cols], after.parts[rows, cols], dtype)
+            keys.write(tile.core, found)
         changes.append(Changes.between(before.labels[rows, cols], after.labels[rows, cols]))
 
-    windows = (_refined(source, guide, stats, refiner, tile, device) for tile in cuts)
-    # A refiner may remember the window before.
-    steps = in_order_steps(windows, write, workers=1, count=len(cuts), name="window")
+    suggest = keys is not None
+    windows = (_refined(source, guide, stats, refiner, tile, device, suggest) for tile in cuts)
+    workers = _workers(cuts, source, guide, refiner)
+    steps = in_order_steps(windows, write, workers=workers, count=len(cuts), name="window")
     yield from relay(steps, Span(begin, 1000, 1000))
     return reduce(Changes.plus, changes, Changes())
 
@@ -384,11 +444,24 @@ def _refined(
     refiner: Refiner,
     tile: Tile,
     device: torch.device,
+    suggest: bool,
 ) -> Steps[tuple[Tile, WindowLabels, WindowLabels]]:
     """Return the labels of a tile's padded window before and after."""
     raster, before = usable(source.read(tile.padded)), guide.read(tile.padded)
-    inner = refine_window_steps(refiner, filled(raster), stats, before, guide.highest, device)
+    inner = refine_window_steps(
+        refiner, filled(raster), stats, before, guide.highest, device, suggest=suggest
+    )
     return tile, before, (yield from inner)
+
+
+def _workers(
+    cuts: Sequence[Tile], source: RasterSource, guide: GuideWindows, refiner: Refiner
+) -> int:
+    """Return how many windows to refine at the same time."""
+    if remembers(refiner):
+        return 1
+    values = VALUES_PER_CLASS * len(guide.counts)
+    return min(torch.get_num_threads(), at_once(cuts, bands=len(source.names), classes=values))
 
 
 def _views(
@@ -397,7 +470,7 @@ def _views(
     """Return windows spread over a place, to train a refiner on."""
     device, views = torch_device(config.device), []
     grid = source.grid.crop(place)
-    for part in spread_windows(grid, side=_VIEW_SIDE, limit=_MOST_VIEWS, seed=config.seed):
+    for part in spread_windows(grid, side=VIEW_SIDE, limit=MOST_VIEWS, seed=config.seed):
         window = replace(part, row=part.row + place.row, col=part.col + place.col)
         raster = usable(source.read(window))
         if raster.valid.any():
@@ -465,7 +538,7 @@ def _cut(
         config.window,
         config.overlap,
         bands=len(source.names),
-        classes=_VALUES_PER_CLASS * len(guide.counts),
+        classes=VALUES_PER_CLASS * len(guide.counts),
     )
     place = area or source.grid.window
     cores = tiles(source.grid.crop(place), window=window, overlap=overlap)

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DEFAULT_PRESET = "fast"
-"""What every refiner has a preset of."""
-
 LEAST_SURE, MOST_SURE = 0.05, 0.9
 """Confidence that a label is taken to have at least and at most: one that nobody is sure of still
 says something, and none is beyond doubt, for its border may be a few pixels off."""
@@ -123,14 +120,10 @@ class Refinement:
         Of the classes of the guide; 0 without data, or where nothing is known.
     confidence : (H, W) float tensor
         In [0, 1]; 0 where the label is 0.
-    parts : (H, W) int64 tensor or None
-        Regions found inside classes, 1, 2, … in each window; 0 where the class is of one piece. A
-        suggestion, never in ``labels``.
     """
 
     labels: Tensor
     confidence: Tensor
-    parts: Tensor | None = None
 
 
 def decided(winner: Tensor, lead: Tensor, valid: Tensor, guide: LabelGuide) -> Refinement:

@@ -9,10 +9,13 @@ import numpy as np
 import torch
 
 from napari_firstpass.bands import picture_bands
+from napari_firstpass.config import DEFAULT_PRESET
 from napari_firstpass.device import torch_device
 from napari_firstpass.errors import ComputeError
-from napari_firstpass.protocols import RecordedRefiner
-from napari_firstpass.refinement import DEFAULT_PRESET, LabelGuide, View
+from napari_firstpass.inner_regions import inner_regions
+from napari_firstpass.progress import Progress
+from napari_firstpass.protocols import RecordedRefiner, ReentrantRefiner
+from napari_firstpass.refinement import LabelGuide, View
 from napari_firstpass.refiners import NO_REFINER, REFINERS
 from napari_firstpass.segmentation import present_ids
 from napari_firstpass.taxonomy import UNLABELLED
@@ -26,6 +29,12 @@ if TYPE_CHECKING:
     from napari_firstpass.protocols import Refiner
     from napari_firstpass.raster import Raster
     from napari_firstpass.segmentation import Labels
+
+VIEW_SIDE, MOST_VIEWS = 512, 24
+"""Windows that a refiner is trained on: about 6 megapixels, and so 150 MB, at most."""
+
+VALUES_PER_CLASS = 24
+"""Scores of a class that a refiner holds at once, beside those that `tiling.affordable` counts."""
 
 _FEWEST = 2
 """Classes between which there is a border."""
@@ -41,10 +50,14 @@ class WindowLabels:
         Class ids; 0 is unlabelled or no data.
     confidence : (h, w) uint8 array
         See `Segmentation`.
+    parts : (h, w) uint8 array or None
+        Regions that look different from the rest of their class; see `inner_regions`. None if
+        nobody asked for them.
     """
 
     labels: Labels
     confidence: NDArray[np.uint8]
+    parts: NDArray[np.uint8] | None = None
 
 
 def refiner_of(reference: str, *, seed: int, device: torch.device) -> Refiner | None:
@@ -76,6 +89,11 @@ def named(reference: str) -> tuple[str, str]:
     return name, preset if colon else DEFAULT_PRESET
 
 
+def remembers(refiner: Refiner) -> bool:
+    """Tell whether a refiner may remember the window before, and is to be given one at a time."""
+    return not isinstance(refiner, ReentrantRefiner)
+
+
 def refiner_record(reference: str, refiner: Refiner) -> dict[str, Any]:
     """Return what tells for a provenance how labels were refined."""
     name, preset = named(reference)
@@ -97,6 +115,8 @@ def refine_window_steps(
     before: WindowLabels,
     classes: int,
     device: torch.device,
+    *,
+    suggest: bool = False,
 ) -> Steps[WindowLabels]:
     """Refine the labels of a window.
 
@@ -117,6 +137,8 @@ def refine_window_steps(
         Largest id there can be.
     device : torch.device
         Where to compute.
+    suggest : bool
+        Whether to look for regions inside classes.
 
     Raises
     ------
@@ -132,7 +154,11 @@ def refine_window_steps(
     found = cast("Labels", refined.labels.cpu().numpy().astype(labels.dtype))
     _require_kept(before.labels, found, raster.valid)
     sure: NDArray[np.uint8] = (refined.confidence * 255).round().byte().cpu().numpy()
-    return WindowLabels(found, sure)
+    if not suggest:
+        return WindowLabels(found, sure)
+    yield Progress(99, 100, "looking inside classes")
+    parts = inner_regions(found.astype(np.int64), view.picture.cpu().numpy())
+    return WindowLabels(found, sure, parts)
 
 
 def view_of(

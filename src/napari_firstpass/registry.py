@@ -27,10 +27,13 @@ class Entry:
         costs nothing.
     summary : str
         One line for users, without a full stop.
+    presets : tuple of str
+        Names of its settings, the usual one first; empty where there are none to choose from.
     """
 
     target: str
     summary: str
+    presets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,10 @@ class Registry(Generic[T]):
     def summary(self, name: str) -> str:
         """Return the line of explanation of a method."""
         return self._find(name).summary
+
+    def presets(self, name: str) -> tuple[str, ...]:
+        """Return the names of a method's settings, the usual one first; empty if it has none."""
+        return self._find(name).presets
 
     def load(self, name: str) -> T:
         """Import a method.

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     Labels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
+SURE = 255
+"""Confidence of labels of which nobody knows how sure they are, and of those that a person set."""
+
 _ROWS_AT_ONCE = 1024
 
 

@@ -48,6 +48,40 @@ def test_refine_writes_labels_and_says_what_changed(
     assert agreement(read_segmentation(out).labels, TRUTH) > 0.97
 
 
+def test_regions_inside_classes_are_suggested_in_a_file_of_their_own(
+    scene: Path, labels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = scene.with_name("finer.tif")
+    suggested = scene.with_name("finer_suggestions.tif")
+    command = ["refine", str(scene), str(labels), "--out", str(out), "--with", "guided"]
+    command += ["--suggestions", "--overwrite"]
+    assert main(command) == DONE
+    assert "suggestions none" in capsys.readouterr().out
+    assert not suggested.exists()
+    image, patch = picture(TRUTH), np.zeros(TRUTH.shape, bool)
+    patch[30:70, 20:60] = TRUTH[30:70, 20:60] == TRUTH[50, 40]
+    image[:, patch] //= 3
+    write_raster(scene, image, photometric="RGB")
+    assert main([*command, "--json"]) == DONE
+    result = json.loads(capsys.readouterr().out)
+    assert (result["parts"], result["suggestions"]) == (1, str(suggested))
+    found = read_segmentation(suggested)
+    assert found.taxonomy.classes[0].name == f"cluster {TRUTH[50, 40]}, darker"
+    shared = (found.labels == 1) & patch
+    assert shared.sum() / ((found.labels == 1) | patch).sum() > 0.8
+    assert agreement(read_segmentation(out).labels, TRUTH) > 0.97
+
+
+def test_suggestions_replace_nothing_unasked(
+    scene: Path, labels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = scene.with_name("finer.tif")
+    scene.with_name("finer_suggestions.tif").write_text("mine")
+    assert main(["refine", str(scene), str(labels), "--out", str(out), "--suggestions"]) == UNFIT
+    assert "finer_suggestions.tif" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_json_names_what_was_done(
     scene: Path, labels: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -139,7 +139,6 @@ def test_eroded_truth_of_a_made_up_town_is_recovered() -> None:
 def test_a_guide_of_fewer_than_two_classes_comes_back(labels: torch.Tensor) -> None:
     result = refine(torch.rand(3, 20, 20), plain(labels))
     assert torch.equal(result.labels, labels)
-    assert result.parts is None
 
 
 @pytest.mark.parametrize("shape", [(2, 30), (30, 1), (1, 1)])
@@ -180,19 +179,14 @@ def test_more_classes_than_channels_of_the_paper_are_kept_apart() -> None:
     assert learned.owners == tuple(range(1, 145))
 
 
-def test_what_differs_inside_a_class_is_suggested_and_keeps_its_class() -> None:
+def test_what_differs_inside_a_class_keeps_its_class() -> None:
     picture, labels = patches()
     picture[:, 36:] = torch.tensor([0.9, 0.1, 0.9])[:, None, None]
     # The ground's lower quarter is of another colour, and the guide calls it ground.
     config = replace(FAST, training=replace(FAST.training, spare=8))
-    found = [
-        refine(picture, plain(labels), refiner=DynaGuideRefiner(seed=seed, config=config))
-        for seed in range(3)
-    ]
-    assert all(set(one.labels.unique().tolist()) == {4, 9} for one in found)
-    for one in found:
-        if one.parts is not None:
-            assert one.parts.unique().tolist() == list(range(int(one.parts.max()) + 1))
+    for seed in range(3):
+        found = refine(picture, plain(labels), refiner=DynaGuideRefiner(seed=seed, config=config))
+        assert set(found.labels.unique().tolist()) == {4, 9}
 
 
 def test_a_neighbouring_window_goes_on_from_the_network() -> None:

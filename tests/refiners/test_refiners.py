@@ -7,6 +7,7 @@ import pytest
 import torch
 from borders import agreement, areas, beside, eroded, guide_of, picture, shown
 
+from napari_firstpass.config import DEFAULT_PRESET
 from napari_firstpass.errors import UnknownNameError
 from napari_firstpass.progress import run
 from napari_firstpass.refinement import LabelGuide, Refinement
@@ -65,6 +66,15 @@ def test_the_same_seed_gives_the_same_labels_and_changes_no_input(name: str) -> 
 def test_an_unknown_preset_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(UnknownNameError, match=r"fast.*found 'slowest'"):
         REFINERS.load(name)(preset="slowest", seed=0, device=torch.device("cpu"))
+
+
+@every_refiner
+def test_the_table_names_all_presets_the_usual_one_first(name: str) -> None:
+    named = REFINERS.presets(name)
+    assert named[0] == DEFAULT_PRESET
+    with pytest.raises(UnknownNameError) as refusal:
+        REFINERS.load(name)(preset="slowest", seed=0, device=torch.device("cpu"))
+    assert refusal.value.expected.endswith(f"out of {', '.join(sorted(named))}")
 
 
 @border_refiner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,6 +56,15 @@ def test_nothing_is_lost_on_the_way_into_a_layer_and_back() -> None:
         made.provenance,
         (),
     )
+
+
+def test_what_was_painted_is_sure_and_the_rest_as_sure_as_it_was() -> None:
+    sure = np.array([[10, 20, 0], [30, 40, 50]], np.uint8)
+    layer = layer_of(replace(segmentation(), confidence=sure))
+    layer.data[0, 1], layer.data[0, 2], layer.data[1, 0] = 3, 1, 0
+    back, _ = mask_of(layer)
+    assert back.confidence is not None
+    assert back.confidence.tolist() == [[10, 255, 255], [30, 40, 50]]
 
 
 def test_painting_does_not_change_the_segmentation() -> None:

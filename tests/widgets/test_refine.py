@@ -11,7 +11,11 @@ from napari.layers import Shapes
 from qtpy.QtCore import QThreadPool
 from rasters import write_raster
 
+from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.refiners import REFINERS
+from napari_firstpass.segmentation import Segmentation
+from napari_firstpass.taxonomy import numbered_taxonomy
+from napari_firstpass.widgets.label_layers import labels_tuple, mask_from
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,6 +123,70 @@ def test_only_a_drawn_rectangle_changes(
     changed = np.argwhere(labels.data != OFF)
     assert changed.min(0).tolist() >= [10, 30]
     assert 50 < changed.max(0)[0] <= 60
+
+
+def test_settings_are_those_of_the_method(panel: SegmentPanel) -> None:
+    box = panel.form.refine
+    box.method.setCurrentText("dynaguide")
+    names = [box.preset.itemText(i) for i in range(box.preset.count())]
+    assert names == list(REFINERS.presets("dynaguide"))
+    assert (box.settings, box.preset.isEnabled()) == ("fast", True)
+    box.preset.setCurrentText("photographs")
+    box.method.setCurrentText("regions")
+    assert (box.settings, box.preset.isEnabled()) == ("fast", False)
+
+
+def test_the_history_tells_of_a_refinement_until_it_is_undone(
+    viewer: Viewer, panel: SegmentPanel, scene: Path, qtbot: QtBot
+) -> None:
+    with open_raster(scene) as source:
+        sure = np.full(TRUTH.shape, 200, np.uint8)
+        made = Segmentation(OFF.copy(), numbered_taxonomy(3), source.grid, sure)
+    viewer.open(scene, plugin=PLUGIN)
+    box = panel.form.refine
+    box.method.setCurrentText("guided")
+    box.preset.setCurrentText("wide")
+    data, keywords, _ = labels_tuple(made, name="mine", scene="scene")
+    layer = viewer.add_labels(data, **keywords)
+    refine(qtbot, panel)
+
+    def now() -> Segmentation:
+        return mask_from(
+            layer.data,
+            metadata=layer.metadata,
+            features=layer.features,
+            colormap=layer.colormap,
+        )[0]
+
+    (step,) = now().provenance.config["refined"]
+    assert (step["refiner"], step["preset"]) == ("guided", "wide")
+    refined = now().confidence
+    assert refined is not None
+    assert (refined != sure).any()
+    layer.undo()
+    assert "refined" not in now().provenance.config
+    np.testing.assert_array_equal(now().confidence, sure)
+
+
+def test_regions_inside_classes_come_as_a_layer_of_their_own(
+    viewer: Viewer, panel: SegmentPanel, tmp_path: Path, qtbot: QtBot
+) -> None:
+    image, patch = picture(TRUTH), np.zeros(TRUTH.shape, bool)
+    patch[30:70, 20:60] = TRUTH[30:70, 20:60] == TRUTH[50, 40]
+    image[:, patch] //= 3
+    viewer.open(write_raster(tmp_path / "odd.tif", image, photometric="RGB"), plugin=PLUGIN)
+    panel.form.refine.method.setCurrentText("guided")
+    labels = viewer.add_labels(OFF.copy(), name="mine")
+    refine(qtbot, panel)
+    assert len(viewer.layers) == 2
+    panel.form.refine.suggest.setChecked(True)
+    refine(qtbot, panel)
+    found = viewer.layers["mine · suggestions"]
+    assert list(found.features["name"]) == ["unlabelled", f"class {TRUTH[50, 40]}, darker"]
+    assert ((found.data == 1) & patch).sum() / ((found.data == 1) | patch).sum() > 0.8
+    assert set(np.unique(labels.data)) == {1, 2, 3}
+    assert viewer.layers.selection.active == labels
+    assert "Regions inside classes: 1" in status(panel)
 
 
 def test_asking_for_a_rectangle_lets_the_user_draw_one(

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.cli.codes import DONE
 from napari_firstpass.cli.options import table
-from napari_firstpass.cli.summary import extras, result_of, summary_of, write_overlay_of
+from napari_firstpass.cli.summary import (
+    extras,
+    result_of,
+    suggestions_of,
+    summary_of,
+    write_overlay_of,
+)
 from napari_firstpass.cli_progress import Reporter
 from napari_firstpass.config import RefineConfig
 
@@ -41,6 +47,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
     add("--confidence", action="store_true", help="also write NAME_confidence.tif")
     add("--overlay", action="store_true", help="also write NAME_overlay.png")
+    told = "also write regions found inside classes, if any, to NAME_suggestions.tif"
+    add("--suggestions", action="store_true", help=told)
     add("--overwrite", action="store_true", help="replace existing output")
     add("--json", action="store_true", help="print the result as JSON")
 
@@ -84,6 +92,7 @@ def _steps(config: RefineConfig, options: Namespace) -> Steps[dict[str, Any]]:
         config,
         bands=options.bands,
         confidence=confidence if wanted else None,
+        suggestions=suggestions_of(options.out) if options.suggestions else None,
         overwrite=options.overwrite,
     )
     shown = write_overlay_of(report.written, overlay, options) if options.overlay else None
@@ -93,6 +102,8 @@ def _steps(config: RefineConfig, options: Namespace) -> Steps[dict[str, Any]]:
         "refined": str(report.guide),
         "refiner": config.refiner,
         "preset": config.preset,
+        "suggestions": None if report.suggestions is None else str(report.suggestions),
+        "parts": report.suggested if options.suggestions else None,
         "confidence_used": None if used is None else str(used),
         "pixels": asdict(report.changes),
     }
@@ -104,7 +115,11 @@ def _notes(result: dict[str, Any]) -> list[str]:
     told = [f"{pixels['moved'] / whole:.1%} of the pixels have another class"]
     told += [f"{pixels[key] / whole:.1%} {key} one" for key in ("gained", "lost") if pixels[key]]
     used = result["confidence_used"]
-    return [
+    lines = [
         f"  refined     {', '.join(told)}",
         f"  trusting    {used or 'all labels alike: there is no confidence file of theirs'}",
     ]
+    if (parts := result["parts"]) is not None:
+        where = f"{parts} inside classes, in {result['suggestions']}" if parts else "none"
+        lines.append(f"  suggestions {where}")
+    return lines

@@ -21,8 +21,13 @@ _MOST_SHOWN = 12
 
 def extras(labels: Path) -> tuple[Path, Path]:
     """Return where the confidence and the overlay of a label file go."""
-    confidence, overlay = (f"{labels.stem}{extra}" for extra in EXTRAS)
+    confidence, overlay, _ = (f"{labels.stem}{extra}" for extra in EXTRAS)
     return labels.with_name(f"{confidence}.tif"), labels.with_name(f"{overlay}.png")
+
+
+def suggestions_of(labels: Path) -> Path:
+    """Return where the suggestions of a label file go."""
+    return labels.with_name(f"{labels.stem}{EXTRAS[2]}.tif")
 
 
 def write_overlay_of(report: SegmentReport, path: Path, options: Namespace) -> Path:

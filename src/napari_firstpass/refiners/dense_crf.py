@@ -18,9 +18,10 @@ import torch
 from scipy import ndimage
 from torch.nn import functional
 
+from napari_firstpass.config import DEFAULT_PRESET
 from napari_firstpass.lattice import Lattice
 from napari_firstpass.progress import Progress, Steps
-from napari_firstpass.refinement import DEFAULT_PRESET, Refinement, decided, lead_of, preset_of
+from napari_firstpass.refinement import Refinement, decided, lead_of, preset_of
 from napari_firstpass.taxonomy import UNLABELLED
 
 if TYPE_CHECKING:

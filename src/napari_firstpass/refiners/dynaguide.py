@@ -8,7 +8,7 @@ less where it is unsure and near its borders.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
@@ -61,8 +61,6 @@ class DynaGuideConfig:
     join : JoinConfig or None
         Which regions have no edge between them and become one, of the class of most of their
         pixels; None to join none.
-    part : float
-        Regions inside classes are suggested from this share of the window on.
     """
 
     training: TrainingConfig = _PAPER
@@ -71,7 +69,6 @@ class DynaGuideConfig:
     trust: float = 0.0
     reach: int = 2
     join: JoinConfig | None = None
-    part: float = 0.002
 
 
 PAPER = DynaGuideConfig()
@@ -214,6 +211,7 @@ class Amortised:
     learned: Learned
     config: DynaGuideConfig
     device: torch.device
+    reentrant: ClassVar[bool] = True
 
     def refine(self, picture: Tensor, valid: Tensor, guide: LabelGuide) -> Steps[Refinement]:
         """Return labels whose borders follow the image, by one pass of the network.
@@ -270,7 +268,7 @@ def _moved(view: View, device: torch.device) -> View:
 
 
 def _untouched(view: View) -> Refinement:
-    return Refinement(view.said, view.guide.confidence * (view.said > 0), None)
+    return Refinement(view.said, view.guide.confidence * (view.said > 0))
 
 
 def _kept(refined: Refinement, view: View, known: set[int]) -> Refinement:
@@ -301,7 +299,7 @@ def _labelled(
     if config.join:
         plain = labels.cpu().numpy(), view.picture.cpu().numpy()
         labels = torch.from_numpy(join_regions(*plain, config.join)).to(labels)
-    return Refinement(labels, margin, scores.parts(labels, config.part))
+    return Refinement(labels, margin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,9 +312,6 @@ class _Scores:
         Class ids, in rising order.
     chances : (G, h, w) tensor
         How likely these are.
-    free : (h, w) int64 tensor
-        The channel that stands for no class where one responds more than all that do, from 1; else
-        0.
     mask : (h, w) tensor
         1 where there are data.
     shrink : int
@@ -325,7 +320,6 @@ class _Scores:
 
     names: tuple[int, ...]
     chances: Tensor
-    free: Tensor
     mask: Tensor
     shrink: int
 
@@ -343,12 +337,7 @@ class _Scores:
         if config.trust:
             said = prior(view, held, shrink, config.reach, _LEAST)
             named = named + config.trust * said.log()
-        spare = [channel for channel, owner in enumerate(learned.owners) if not owner]
-        free = torch.zeros(mask.shape, dtype=torch.int64, device=mask.device)
-        if spare:
-            most, which = found[spare].max(0)
-            free = torch.where((most > named.amax(0)) & (mask > 0), which + 1, 0)
-        return cls(tuple(held), named.softmax(0).contiguous(), free, mask, shrink)
+        return cls(tuple(held), named.softmax(0).contiguous(), mask, shrink)
 
     def fine(self, view: View, config: DynaGuideConfig) -> Steps[tuple[Tensor, Tensor]]:
         """Return the best class of a pixel, of those that win in a cell, and its lead: (H, W)."""
@@ -363,22 +352,3 @@ class _Scores:
             margin = best - chances.scatter(0, winner[None], 0.0).amax(0)
         names = torch.tensor(self.names, device=living.device)[living]
         return names[winner], margin
-
-    def parts(self, labels: Tensor, least: float) -> Tensor | None:
-        """Return numbers of what is found inside classes (H, W), None if nothing large is.
-
-        One channel in one class is one part. A part as large as its class is none.
-        """
-        large = self.free.repeat_interleave(self.shrink, 0).repeat_interleave(self.shrink, 1)
-        free = large[: labels.shape[0], : labels.shape[1]] * (labels > 0)
-        if not bool(free.any()):
-            return None
-        base = int(free.max()) + 1
-        keys = (labels * base + free) * (free > 0)
-        found, index, sizes = torch.unique(keys, return_inverse=True, return_counts=True)
-        whole = torch.bincount(labels.flatten())[found // base]
-        enough = sizes >= least * float((labels > 0).sum())
-        kept = (found > 0) & enough & (sizes < whole)
-        if not bool(kept.any()):
-            return None
-        return torch.where(kept, kept.cumsum(0), 0)[index]

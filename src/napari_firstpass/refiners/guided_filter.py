@@ -6,13 +6,14 @@ The guided filter itself is in `sharpening`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch.nn import functional
 
+from napari_firstpass.config import DEFAULT_PRESET
 from napari_firstpass.progress import Progress, Steps
-from napari_firstpass.refinement import DEFAULT_PRESET, Refinement, decided, preset_of
+from napari_firstpass.refinement import Refinement, decided, preset_of
 from napari_firstpass.sharpening import GuidedFilterConfig, sharpen
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class GuidedRefiner:
 
     stride: int
     config: GuidedFilterConfig
+    reentrant: ClassVar[bool] = True
 
     def refine(self, picture: Tensor, valid: Tensor, guide: LabelGuide) -> Steps[Refinement]:
         """Return labels whose borders follow the image; see `Refiner`."""

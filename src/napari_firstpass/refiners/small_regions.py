@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
 from skimage.measure import label
 
+from napari_firstpass.config import DEFAULT_PRESET
 from napari_firstpass.progress import Progress, Steps
-from napari_firstpass.refinement import DEFAULT_PRESET, Refinement, preset_of
+from napari_firstpass.refinement import Refinement, preset_of
 from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.taxonomy import UNLABELLED
 
@@ -110,6 +111,7 @@ class RegionsRefiner:
     """
 
     min_region: int
+    reentrant: ClassVar[bool] = True
 
     def refine(self, picture: Tensor, valid: Tensor, guide: LabelGuide) -> Steps[Refinement]:
         """Return labels without specks; see `Refiner`. What was merged has confidence 0."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
+from napari_firstpass.config import DEFAULT_PRESET
 from napari_firstpass.progress import Progress, Steps
-from napari_firstpass.refinement import DEFAULT_PRESET, Refinement, decided, lead_of, preset_of
+from napari_firstpass.refinement import Refinement, decided, lead_of, preset_of
 from napari_firstpass.superpixels import slic_regions
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class SuperpixelRefiner:
     """
 
     pixels: int
+    reentrant: ClassVar[bool] = True
 
     def refine(self, picture: Tensor, valid: Tensor, guide: LabelGuide) -> Steps[Refinement]:
         """Return labels with one class in each superpixel; see `Refiner`."""

@@ -11,9 +11,9 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari_firstpass.errors import LayerError
 from napari_firstpass.grid import Grid
 from napari_firstpass.provenance import Provenance
-from napari_firstpass.segmentation import Segmentation, present_ids
+from napari_firstpass.segmentation import SURE, Segmentation, present_ids
 from napari_firstpass.taxonomy import MAX_CLASS_ID, UNLABELLED, LabelClass, Taxonomy, color_of
-from napari_firstpass.widgets.scene import KEY, MaskInfo, mask_of
+from napari_firstpass.widgets.scene import KEY, Made, MaskInfo, mask_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,8 @@ def labels_tuple(
     Parameters
     ----------
     segmentation : Segmentation
-        Its labels are copied: painting must not change a value that others hold.
+        Its labels are copied: painting must not change a value that others hold. With its
+        confidence, they are kept as `Made`.
     name : str
         Name of the layer.
     scene : str
@@ -47,7 +48,9 @@ def labels_tuple(
         The files of the image, which `MaskInfo` remembers so that nothing overwrites them.
     """
     taxonomy = segmentation.taxonomy
-    info = MaskInfo(scene, segmentation.grid, taxonomy, segmentation.provenance, sources)
+    history = segmentation.provenance
+    made = Made(segmentation.labels, segmentation.confidence, history)
+    info = MaskInfo(scene, segmentation.grid, taxonomy, history, sources, (made,))
     names = ["unlabelled", *(entry.name for entry in taxonomy.classes)]
     keywords = {
         "name": name,
@@ -85,7 +88,7 @@ def mask_from(
     Returns
     -------
     segmentation : Segmentation
-        Ready to write.
+        Ready to write. Of what the user painted, it is sure.
     added : tuple of str
         Names given to ids that had none.
 
@@ -108,10 +111,21 @@ def mask_from(
         for entry in (known | fresh).values()
     ]
     place = info.grid if info is not None else grid or Grid(*ids.shape)
+    made = info.nearest(ids) if info is not None else None
     history = info.provenance if info is not None else Provenance()
+    if made is not None:
+        history = made.provenance
     taxonomy = Taxonomy(tuple(entries))
     narrow = ids.astype(np.uint8) if taxonomy.max_id <= 255 else ids.astype(np.uint16)
-    return Segmentation(narrow, taxonomy, place, provenance=history), added
+    return Segmentation(narrow, taxonomy, place, _confidence_of(ids, made), history), added
+
+
+def _confidence_of(ids: NDArray[np.uint16], made: Made | None) -> NDArray[np.uint8] | None:
+    """Return how sure labels are: as the method was, and where they were painted, wholly."""
+    if made is None or made.confidence is None:
+        return None
+    painted = (ids != made.labels) & (ids != UNLABELLED)
+    return np.where(painted, SURE, made.confidence)
 
 
 def _colormap(taxonomy: Taxonomy) -> DirectLabelColormap:

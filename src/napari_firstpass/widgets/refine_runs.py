@@ -11,6 +11,8 @@ import numpy as np
 
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.progress import Progress, Span, relay
+from napari_firstpass.segmentation import Segmentation
+from napari_firstpass.suggestions import KeyArray, Suggestions, key_dtype
 from napari_firstpass.widgets.label_layers import mask_from
 from napari_firstpass.widgets.runs import leave_a_core
 
@@ -34,26 +36,37 @@ class Refined:
         Where they are.
     before, after : (n,) array
         What they were when it began, and what they are to be.
-    shape : (int, int)
-        Size of the labels when it began.
+    whole : Segmentation
+        All labels afterwards, with confidence and history.
+    suggestions : Segmentation or None
+        Regions found inside classes, if any were wanted and found.
     """
 
     rows: NDArray[np.intp]
     cols: NDArray[np.intp]
     before: NDArray[Any]
     after: NDArray[Any]
-    shape: tuple[int, ...]
+    whole: Segmentation
+    suggestions: Segmentation | None = None
 
     @classmethod
-    def of(cls, before: NDArray[Any], after: NDArray[Any]) -> Refined:
-        """Find what differs between two maps (H, W)."""
-        rows, cols = np.nonzero(before != after)
+    def of(
+        cls, before: NDArray[Any], found: Segmentation, suggestions: Segmentation | None = None
+    ) -> Refined:
+        """Find what differs from labels (H, W)."""
+        rows, cols = np.nonzero(before != found.labels)
         places = (rows, cols)
-        return cls(rows, cols, before[places], after[places].astype(before.dtype), before.shape)
+        after = found.labels[places].astype(before.dtype)
+        return cls(rows, cols, before[places], after, found, suggestions)
 
 
 def refine_labels(
-    subject: Subject, now: LabelsNow, config: RefineConfig, area: Window | None
+    subject: Subject,
+    now: LabelsNow,
+    config: RefineConfig,
+    area: Window | None,
+    *,
+    suggest: bool = False,
 ) -> Steps[Refined]:
     """Refine labels as they were when the user asked for it.
 
@@ -67,6 +80,8 @@ def refine_labels(
         How to refine.
     area : Window or None
         The only part that is changed; None for all.
+    suggest : bool
+        Whether regions inside classes are looked for.
     """
     yield Progress(0, 100, "reading the labels")
     from napari_firstpass.refine_images import refine_source_steps
@@ -79,9 +94,23 @@ def refine_labels(
         colormap=now.colormap,
         grid=now.grid,
     )
+    keys = None
+    if suggest:
+        keys = KeyArray(np.zeros(now.labels.shape, key_dtype(segmentation.taxonomy.max_id)))
     source = subject.source
     # A file is opened here, in the thread that reads it.
     with open_raster(source) if isinstance(source, Path) else nullcontext(source) as opened:
-        steps = refine_source_steps(opened, segmentation, config, area=area, name=subject.name)
+        steps = refine_source_steps(
+            opened, segmentation, config, area=area, keys=keys, name=subject.name
+        )
         found = yield from relay(steps, Span(0, 100, 100))
-    return Refined.of(now.labels, found.labels)
+    return Refined.of(now.labels, found, None if keys is None else _suggested(keys, found))
+
+
+def _suggested(keys: KeyArray, found: Segmentation) -> Segmentation | None:
+    """Return regions inside classes as labels of their own, None if there are none."""
+    told = Suggestions.of([keys.keys], found.taxonomy)
+    if not len(told.taxonomy):
+        return None
+    labels = told.labels(keys.keys)
+    return Segmentation(labels, told.taxonomy, found.grid, provenance=found.provenance)

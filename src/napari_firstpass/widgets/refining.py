@@ -11,6 +11,8 @@ from napari.layers import Labels, Shapes
 
 from napari_firstpass.errors import LayerError
 from napari_firstpass.grid import Window
+from napari_firstpass.widgets.label_layers import labels_tuple
+from napari_firstpass.widgets.scene import KEY, Made, mask_of
 from napari_firstpass.widgets.session import Message
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
+    from napari_firstpass.segmentation import Segmentation
     from napari_firstpass.widgets.refine_runs import Refined
 
 RECTANGLES = "refine here"
@@ -106,18 +109,33 @@ class Refining:
         if task is None or task.labels not in self._viewer.layers:
             return Message("The labels were removed meanwhile; nothing was refined.")
         layer = task.labels
-        if layer.multiscale or layer.data.shape != refined.shape:
+        if layer.multiscale or layer.data.shape != refined.whole.labels.shape:
             return Message(f"“{layer.name}” has another size by now; nothing was refined.")
         same = layer.data[refined.rows, refined.cols] == refined.before
         rows, cols, after = refined.rows[same], refined.cols[same], refined.after[same]
         with layer.block_history():
             layer.data_setitem((rows, cols), after)
+        _note_made(layer, refined.whole)
         self._viewer.layers.selection.active = layer  # so that Ctrl+Z is meant for it
-        painted = "" if bool(same.all()) else " What you painted meanwhile stays."
+        more = "" if bool(same.all()) else " What you painted meanwhile stays."
+        more += self._show_suggestions(refined, layer)
         if not len(after):
-            return Message(f"Refined “{layer.name}” with {how}: nothing had to change.{painted}")
+            return Message(f"Refined “{layer.name}” with {how}: nothing had to change.{more}")
         changed = f"{len(after):,} pixels changed".replace(",", " ")
-        return Message(f"Refined “{layer.name}” with {how}: {changed}.{painted} Ctrl+Z undoes it.")
+        return Message(f"Refined “{layer.name}” with {how}: {changed}.{more} Ctrl+Z undoes it.")
+
+    def _show_suggestions(self, refined: Refined, layer: Labels) -> str:
+        """Add a layer of regions found inside classes, if there are any; return what to say."""
+        found = refined.suggestions
+        if found is None:
+            return ""
+        name = f"{layer.name} · suggestions"
+        info = mask_of(layer.metadata)
+        scene, sources = (name, ()) if info is None else (info.scene, info.sources)
+        data, keywords, _ = labels_tuple(found, name=name, scene=scene, sources=sources)
+        self._viewer.add_labels(data, **keywords)
+        self._viewer.layers.selection.active = layer
+        return f" Regions inside classes: {len(found.taxonomy)}, in “{name}”."
 
     def _rectangle(self, labels: Labels) -> Window:
         """Return the pixels of labels whose centres lie in the drawn rectangle."""
@@ -147,3 +165,11 @@ class Refining:
         for layer in sorted(layers, key=lambda layer: layer != active):
             order = [*sorted(layer.selected_data), *reversed(range(len(layer.data)))]
             yield from ((layer, layer.data[i]) for i in order if layer.shape_type[i] == "rectangle")
+
+
+def _note_made(layer: Labels, whole: Segmentation) -> None:
+    """Note how labels came about; undone, they are found to be what they were before."""
+    info = mask_of(layer.metadata)
+    if info is not None:
+        made = Made(whole.labels, whole.confidence, whole.provenance)
+        layer.metadata[KEY] = info.then(made)

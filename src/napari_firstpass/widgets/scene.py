@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from napari_firstpass.bands import Role
     from napari_firstpass.grid import Grid
@@ -20,6 +24,9 @@ LayerTuple = tuple[Any, dict[str, Any], str]
 
 KEY = "firstpass"
 """Our one entry in ``layer.metadata``."""
+
+_STATES = 3
+"""How far back it is remembered how labels were made: two bytes a pixel each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,25 @@ class SceneInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """Labels as a method made them.
+
+    Attributes
+    ----------
+    labels : (H, W) integer array
+        Class ids; not modified by anybody.
+    confidence : (H, W) uint8 array or None
+        See `Segmentation`.
+    provenance : Provenance
+        How they came about.
+    """
+
+    labels: NDArray[Any]
+    confidence: NDArray[np.uint8] | None
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
 class MaskInfo:
     """What a labels layer needs to become a georeferenced mask.
 
@@ -109,6 +135,9 @@ class MaskInfo:
         How the labels came about.
     sources : tuple of Path
         The image file, and others it consists of: they must not be overwritten.
+    made : tuple of Made
+        The labels as they were made, and as methods changed them, the newest last; the user may
+        have undone some of it, and painted.
     """
 
     scene: str
@@ -116,6 +145,16 @@ class MaskInfo:
     taxonomy: Taxonomy
     provenance: Provenance
     sources: tuple[Path, ...] = ()
+    made: tuple[Made, ...] = ()
+
+    def then(self, made: Made) -> MaskInfo:
+        """Return the same after a method has changed the labels; only a few states are kept."""
+        return replace(self, made=(*self.made, made)[-_STATES:])
+
+    def nearest(self, labels: NDArray[Any]) -> Made | None:
+        """Return the state that labels differ from in the fewest pixels, the newest of several."""
+        fitting = [made for made in reversed(self.made) if made.labels.shape == labels.shape]
+        return min(fitting, key=lambda made: np.count_nonzero(made.labels != labels), default=None)
 
 
 def scene_of(metadata: Mapping[str, Any]) -> SceneInfo | None:

@@ -220,11 +220,14 @@ class SegmentPanel(QWidget):
             self._say(Message.of(error))
             return
         config = RefineConfig(
-            refiner=box.refiner, seed=self.form.seed.value(), device=preferences().device
+            refiner=box.refiner,
+            preset=box.settings,
+            seed=self.form.seed.value(),
+            device=preferences().device,
         )
         self._run = None
         now = LabelsNow.of(task.labels, None)
-        steps = refine_labels(subject, now, config, task.area)
+        steps = refine_labels(subject, now, config, task.area, suggest=box.suggest.isChecked())
         self._start(f"Refining {task.labels.name} …", steps)
 
     def _on_rectangle(self) -> None:
