@@ -71,7 +71,7 @@ docs: .venv/.dev | .cache/tmp  ## build the documentation into .cache/site
 	@echo "Open .cache/site/index.html"
 
 bench: .venv/.dev | .cache/tmp  ## measure speed, memory and quality (more than an hour)
-	@for name in feature_quality quality speed image_sets networks; do $(VENV_PYTHON) "benchmarks/$$name.py"; done
+	@for name in feature_quality quality refinement speed image_sets networks; do $(VENV_PYTHON) "benchmarks/$$name.py"; done
 
 train-backbone: .venv/.dev | .cache/tmp  ## learn the weights in the package again (a minute)
 	@$(VENV_PYTHON) -m training

@@ -193,6 +193,33 @@ def test_slim_and_tiny_images_are_labelled(shape: tuple[int, int]) -> None:
     assert (found.labels > 0).all()
 
 
+def test_one_network_is_trained_for_all_windows_before_the_first() -> None:
+    raster, truth = two_fields()
+    config = SegmentConfig(classes=2, refine="dynaguide", window=64, overlap=16)
+    told: list[str] = []
+    steps = segment_source_steps(ArraySource(raster), config, name="test")
+    found = run(steps, lambda progress: told.append(progress.message))
+    first = next(at for at, message in enumerate(told) if message.startswith("window "))
+    assert "training" in told[:first]
+    assert "training" not in told[first:]
+    assert agreement(found.labels, truth) > 0.99
+
+
+@pytest.mark.parametrize("refiner", ["guided", "superpixels", "dynaguide"])
+def test_windows_refined_side_by_side_give_the_same_bytes(refiner: str) -> None:
+    raster = rgb_raster(landscape(300, 200))
+    config = SegmentConfig(classes=3, refine=refiner, window=96, overlap=16)
+    threads = torch.get_num_threads()
+    try:
+        found = []
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            found.append(segment(raster, config))
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(found[0].labels, found[1].labels)
+
+
 def test_an_unknown_method_lists_the_known_ones() -> None:
     known = "a method out of diffseg, kmeans, primaps, primaps-em, smooseg, found"
     with pytest.raises(UnknownNameError, match=known):
