@@ -168,8 +168,8 @@ def header(fitted: int, judged: int, every: int) -> list[str]:
     return [
         f"`python benchmarks/refinement.py --every {every}` on {machine('torch', 'scikit-image')}.",
         f"{METHOD}, {CLASSES} classes, fitted to {fitted} odd chips of aerial_landcover;",
-        f"{judged} of them refined with their confidence. Better and worse count chips, beside the unrefined",
-        "ones; the rest are equal. Clusters are compared as they are for boundary F, and named",
+        f"{judged} of them refined with their confidence. Better and worse count chips, beside",
+        "the unrefined ones; the rest are equal. Clusters are compared as they are for boundary F, and named",
         "many-to-one for the rest. The path is what the simulated annotator draws after clicking",
         "whole regions right, until 95 % of the pixels farther than 2 px from a border are right:",
         "0 for most chips. Seconds for a chip of 300 x 300 without the start of the program.",
