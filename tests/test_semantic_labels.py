@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,6 +61,16 @@ def test_labels_are_the_likeliest_classes(models: dict[str, SemanticModel]) -> N
     where = np.kron(sure.numpy(), np.ones((4, 4), dtype=bool))
     assert where.mean() > 0.05
     assert (found.labels == winners)[where].mean() > 0.95
+
+
+def test_classes_of_a_model_guide_a_refinement(models: dict[str, SemanticModel]) -> None:
+    raster = rgb_raster(landscape(128, 160))
+    plain = labelled(raster, models["SegFormer"])
+    guided = labelled(raster, models["SegFormer"], replace(SMALL, refine="dynaguide"))
+    assert guided.taxonomy == plain.taxonomy
+    assert set(np.unique(guided.labels)) <= set(np.unique(plain.labels))
+    assert guided.provenance.config["refine"]["refiner"] == "dynaguide"
+    assert (guided.labels != plain.labels).any()
 
 
 def test_the_record_names_model_and_options_without_folders(
