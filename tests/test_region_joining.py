@@ -38,6 +38,16 @@ def test_an_edge_keeps_regions_apart() -> None:
     assert 7 not in joined[:, :40]
 
 
+def test_what_an_edge_is_depends_on_the_picture() -> None:
+    step = picture(edge=True)
+    faint = 0.5 + (step - 0.5) / 20
+    for image in (step, faint):
+        assert len(np.unique(join_regions(bands(), image.astype(np.float32), STRICT))) == 2
+    grain = np.random.default_rng(0).normal(size=step.shape).astype(np.float32)
+    noisy = faint + np.float32(0.1) * grain
+    assert len(np.unique(join_regions(bands(), noisy.astype(np.float32), STRICT))) == 1
+
+
 def test_small_regions_go_to_the_neighbour_they_differ_least_from() -> None:
     labels = np.full((30, 60), 4)
     labels[:, 40:] = 7

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _BLUR = 2.0
 """Spread in pixels of the blur under which edges are looked for: texture has edges everywhere."""
 
+_LEAST_CHANGE = 1e-6
+"""What a picture of one colour is taken to change by."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinConfig:
@@ -30,8 +33,8 @@ class JoinConfig:
     Attributes
     ----------
     edge : float
-        Borders weaker than that are none: mean change of colour from pixel to pixel across them, in
-        units of CIELAB, after a blur of two pixels.
+        Borders weaker than that are none: mean change of colour across them, as a multiple of the
+        mean over all labelled pixels. What is an edge in fog is none in a forest.
     least : int
         Regions of fewer pixels are joined to the neighbour with the weakest border in any case.
     """
@@ -60,7 +63,9 @@ def join_regions(
         Classes of the input.
     """
     regions = label(labels, background=0, connectivity=1)
-    graph = _Graph.of(regions, edge_strength(picture))
+    strength = edge_strength(picture)
+    usual = float(strength[labels > 0].mean()) if regions.any() else 0.0
+    graph = _Graph.of(regions, strength / max(usual, _LEAST_CHANGE))
     groups = graph.joined(config)[regions]
     ids, index = np.unique(labels, return_inverse=True)
     base = len(ids)

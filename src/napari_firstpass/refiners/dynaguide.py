@@ -100,7 +100,7 @@ FAST = DynaGuideConfig(
 )
 """Ours."""
 
-PHOTOGRAPHS = replace(FAST, join=JoinConfig(edge=1.5, least=150))
+PHOTOGRAPHS = replace(FAST, join=JoinConfig(edge=1.3, least=150))
 """Ours, for pictures of a few large things: regions with no edge between them are joined."""
 
 PRESETS = {
