@@ -17,8 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from diffusion import TOKENS, build_text_encoder, build_unet, build_vae, save_diffusion
-from napari_firstpass.backbones.diffusion import AttentionConfig, AttentionProvider, load_diffusion
 from napari_firstpass.diffusion.capture import Storage, capture, layers_of
+from napari_firstpass.diffusion.provider import AttentionConfig, AttentionProvider, load_diffusion
 from napari_firstpass.errors import ComputeError, ImageContentError, OptionError, WeightsError
 from napari_firstpass.progress import run
 
@@ -280,7 +280,7 @@ def test_without_diffusers_the_extra_is_named(folder: Path) -> None:
     script = (
         "import sys; sys.modules['diffusers'] = None\n"
         "from pathlib import Path\n"
-        "from napari_firstpass.backbones.diffusion import load_diffusion\n"
+        "from napari_firstpass.diffusion.provider import load_diffusion\n"
         "from napari_firstpass.progress import run\n"
         "run(load_diffusion(Path(sys.argv[1])))"
     )
@@ -359,7 +359,7 @@ SHORT_OF_MEMORY = """
 import resource, sys
 from pathlib import Path
 import torch
-from napari_firstpass.backbones.diffusion import AttentionConfig, load_diffusion
+from napari_firstpass.diffusion.provider import AttentionConfig, load_diffusion
 from napari_firstpass.progress import run
 
 torch.set_num_threads(1)
