@@ -42,11 +42,12 @@ def full_size(maps: Tensor, shape: tuple[int, int], between: int) -> Tensor:
     (C, *shape) float tensor
         In [0, 1]; see `stretched`.
     """
-    square = stretched(_resized(maps, (between, between)))
-    return stretched(_resized(square, shape))
+    square = stretched(enlarged(maps, (between, between)))
+    return stretched(enlarged(square, shape))
 
 
-def _resized(maps: Tensor, shape: tuple[int, int]) -> Tensor:
+def enlarged(maps: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Interpolate (C, h, w) maps to another size; both cover the same."""
     return functional.interpolate(maps[None], shape, mode="bilinear", align_corners=False)[0]
 
 

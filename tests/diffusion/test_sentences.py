@@ -9,9 +9,7 @@ from napari_firstpass.diffusion.sentences import Sentence, Wording, sentences
 from napari_firstpass.errors import PromptError
 
 PLAIN = Wording()
-LAND = Wording(
-    opening="a photography of", context=("tree", "sky"), heads={"potted plant": "plant"}
-)
+LAND = Wording(opening="a photography of", context=("tree", "sky"), heads={"potted plant": "plant"})
 
 
 def looked_at(sentence: Sentence) -> list[str]:

@@ -65,7 +65,9 @@ def test_heads_are_numbered_through_the_layers_and_chosen() -> None:
     # Means over heads come first: (0.8 + 0) / 2 of (0.8 + 0 + 3 · 1.2) / 2.
     assert at_corner(0, 3) == pytest.approx(0.8 / 4.4)
     assert at_corner() == pytest.approx((0.8 + 0.4) / (0.8 + 1.6 + 3.6))
-    with pytest.raises(OptionError, match="more than 4 heads at 1/4 .* found 4 heads; .* all heads"):
+    with pytest.raises(
+        OptionError, match="more than 4 heads at 1/4 .* found 4 heads; .* all heads"
+    ):
         at_corner(4)
 
 
