@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 
 from napari_firstpass.errors import OptionError
 from napari_firstpass.naming import full_size, named_steps, stretched
 from napari_firstpass.progress import run
-from napari_firstpass.prompts import Named
+
+if TYPE_CHECKING:
+    from napari_firstpass.prompts import Named
 
 
 def named(maps: torch.Tensor, background: float) -> Named:

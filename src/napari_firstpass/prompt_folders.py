@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from napari_firstpass.config import WINDOW_STEP as STEP
@@ -387,5 +386,5 @@ def _window(
 def _write(
     sink: LabelSink, window: Window, labels: Tensor, confidence: Tensor, config: WordsConfig
 ) -> None:
-    sure: np.ndarray[Any, np.dtype[np.uint8]] = (confidence * 255).round().byte().numpy()
-    sink.write(window, labels.numpy().astype(label_dtype(len(config.names))), sure)
+    ids = labels.numpy().astype(label_dtype(len(config.names)))
+    sink.write(window, ids, (confidence * 255).round().byte().numpy())

@@ -66,7 +66,7 @@ def test_heads_are_numbered_through_the_layers_and_chosen() -> None:
     assert at_corner(0, 3) == pytest.approx(0.8 / 4.4)
     assert at_corner() == pytest.approx((0.8 + 0.4) / (0.8 + 1.6 + 3.6))
     with pytest.raises(
-        OptionError, match="more than 4 heads at 1/4 .* found 4 heads; .* all heads"
+        OptionError, match=r"more than 4 heads at 1/4 .* found 4 heads; .* all heads"
     ):
         at_corner(4)
 

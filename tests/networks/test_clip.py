@@ -88,14 +88,14 @@ def test_settings_out_of_range_are_refused(options: dict[str, object]) -> None:
 
 def test_what_is_no_clip_or_damaged_is_refused(folder: Path, tmp_path: Path) -> None:
     other = save(text_model(), tmp_path / "bert")
-    with pytest.raises(WeightsError, match="a CLIP model, .* found model_type 'bert'"):
+    with pytest.raises(WeightsError, match=r"a CLIP model, .* found model_type 'bert'"):
         load_clip(VisionFolder(other), CPU)
     damaged = save_clip(tmp_path / "damaged")
     path = damaged / "model.safetensors"
     weights = load_file(path)
     del weights["visual_projection.weight"]
     save_file(weights, path, metadata={"format": "pt"})
-    with pytest.raises(WeightsError, match="found 1 missing .* visual_projection.weight"):
+    with pytest.raises(WeightsError, match=r"found 1 missing .* visual_projection.weight"):
         load_clip(VisionFolder(damaged), CPU)
     large = save_clip(tmp_path / "large")
     words = {word: number for number, word in enumerate([*WORDS, "one more"])}

@@ -1,8 +1,8 @@
 """SAM 3 of Hugging Face transformers, asked by words: an outline of each thing that is named.
 
-Meta, "SAM 3: Segment Anything with Concepts" (arXiv 2511.16719). Of the model it is the detector: it
-finds all things of a kind in one image. Nothing is fetched, and no code that comes with a model is
-run.
+Meta, "SAM 3: Segment Anything with Concepts" (arXiv 2511.16719). Of the model it is the detector:
+it finds all things of a kind in one image. Nothing is fetched, and no code that comes with a model
+is run.
 """
 
 from __future__ import annotations
