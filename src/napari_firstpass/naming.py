@@ -1,6 +1,6 @@
 """From maps of names to labels: which name a pixel gets, and when it gets none.
 
-Section 5.6 of iSeg (arXiv 2409.03209), as its code has it.
+As the published code of iSeg (arXiv 2409.03209) has it.
 """
 
 from __future__ import annotations

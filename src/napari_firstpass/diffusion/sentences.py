@@ -1,6 +1,6 @@
 """Sentences that tell Stable Diffusion what may be in a picture, and where in them the names stand.
 
-Section 5.3 of iSeg (arXiv 2409.03209): the names of a picture's classes, joined by *and*, then what
+As iSeg does it (arXiv 2409.03209): the names of a picture's classes, joined by *and*, then what
 else there is. Which letters belong to which name is known from making the sentence: a name that
 occurs a second time, in a longer name or among the words around, is not mistaken for it.
 """

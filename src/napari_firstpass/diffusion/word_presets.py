@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from napari_firstpass.config import check_number
 from napari_firstpass.diffusion.provider import AttentionConfig
 from napari_firstpass.diffusion.sentences import Wording
+from napari_firstpass.diffusion.spreading import SpreadConfig
 from napari_firstpass.diffusion.word_maps import LEVELS, MapLevel
 
 AFFINITY = "up_blocks.3.attentions.1.*.attn1"
@@ -21,10 +22,8 @@ class WordConfig:
 
     Attributes
     ----------
-    rounds : int
-        T, how often maps are spread to places that belong together; 1 to 1000.
-    strength : float
-        λ, how much small shares of attention are reduced.
+    spread : SpreadConfig
+        How maps are spread to places that belong together.
     background : float
         Below which value in [0, 1) a pixel has no name; 0 lets the names decide.
     stress : float
@@ -40,8 +39,6 @@ class WordConfig:
         no groups.
     self_heads : tuple of int
         Heads of `AFFINITY` that count; all where empty.
-    capped : bool
-        Whether reduced shares are at most 1.
     timestep : int
         How noisy the network is told that the picture is; noise is added accordingly.
     noise_seed : int
@@ -56,8 +53,7 @@ class WordConfig:
         If a number is out of its range.
     """
 
-    rounds: int
-    strength: float
+    spread: SpreadConfig
     background: float
     stress: float = 1.6
     wording: Wording = field(default_factory=Wording)
@@ -70,13 +66,11 @@ class WordConfig:
     )
     means: int = 6
     self_heads: tuple[int, ...] = (1, 2)
-    capped: bool = False
     timestep: int = 100
     noise_seed: int = 1101
     side: int = 512
 
     def __post_init__(self) -> None:
-        check_number("rounds", self.rounds, 1, 1000)
         check_number("side", self.side, 64, 1024, step=64)
         check_number("means", self.means, 0, 64)
 
@@ -123,29 +117,33 @@ _CHOSEN = (
 """41 of 100 heads, and 9 of 30, of Stable Diffusion 2.1 base."""
 
 PAPER = WordConfig(
-    rounds=50,
-    strength=0.1,
+    spread=SpreadConfig(rounds=50, strength=0.1, capped=True),
     background=0.5,
     wording=Wording(opening="a photography of"),
     layers=("down_blocks.2.*.attn2", "up_blocks.1.*.attn2", "up_blocks.2.attentions.[01].*.attn2"),
     means=0,
     self_heads=(),
-    capped=True,
 )
 """The interactive program of the authors."""
 
-FAST = WordConfig(rounds=10, strength=0.1, background=0.45, self_heads=())
+FAST = WordConfig(spread=SpreadConfig(rounds=10, strength=0.1), background=0.45, self_heads=())
 """Ours: what goes with any network, and knows nothing of what else is seen."""
 
 PRESETS = {
     "fast": FAST,
     "paper": PAPER,
     "wsss-voc12": WordConfig(
-        rounds=10, strength=0.015, background=0.0, wording=_VOC, levels=_CHOSEN
+        spread=SpreadConfig(rounds=10, strength=0.015), background=0.0, wording=_VOC, levels=_CHOSEN
     ),
-    "wsss-coco14": WordConfig(rounds=10, strength=0.1, background=0.45, wording=_COCO),
-    "ovs-voc12": WordConfig(rounds=8, strength=0.015, background=0.0, wording=_VOC, levels=_CHOSEN),
-    "ovs-context": WordConfig(rounds=5, strength=0.002, background=0.0),
-    "ovs-coco-object": WordConfig(rounds=10, strength=0.2, background=0.45, wording=_COCO),
+    "wsss-coco14": WordConfig(
+        spread=SpreadConfig(rounds=10, strength=0.1), background=0.45, wording=_COCO
+    ),
+    "ovs-voc12": WordConfig(
+        spread=SpreadConfig(rounds=8, strength=0.015), background=0.0, wording=_VOC, levels=_CHOSEN
+    ),
+    "ovs-context": WordConfig(spread=SpreadConfig(rounds=5, strength=0.002), background=0.0),
+    "ovs-coco-object": WordConfig(
+        spread=SpreadConfig(rounds=10, strength=0.2), background=0.45, wording=_COCO
+    ),
 }
 """Settings by name. ``wsss`` is for images whose classes are known; ``ovs`` for others."""

@@ -11,6 +11,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from napari_firstpass.descriptors import oklab
+from napari_firstpass.diffusion.attentive import attentive_prompter
 from napari_firstpass.errors import PromptError
 from napari_firstpass.normalize import FeatureScaler
 from napari_firstpass.progress import Progress, Span, Steps, relay
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_firstpass.prompts import Prompt
-    from napari_firstpass.protocols import Backbone
+    from napari_firstpass.protocols import Backbone, Prompter
     from napari_firstpass.raster import Raster
 
 
@@ -127,19 +128,16 @@ _PRESETS = {DEFAULT_PRESET: IsegConfig()}
 
 def iseg_prompter(
     *, preset: str, model: str | None, backbone: Backbone, seed: int, device: torch.device
-) -> Iseg:
-    """Return the prompter ``iseg``; see `PrompterFactory`. It draws nothing.
+) -> Prompter:
+    """Return the prompter ``iseg``; see `PrompterFactory`. Without a model it draws nothing.
 
     Raises
     ------
-    PromptError
-        If it is given a model: it needs none.
+    UnknownNameError
+        If there is no such preset.
+    WeightsError
+        If it is given a model that is not there, or is no Stable Diffusion.
     """
-    del seed, device
     if model is not None:
-        raise PromptError(
-            expected="no model for the prompter iseg",
-            found=model,
-            remedy="leave it out, or choose another prompter",
-        )
+        return attentive_prompter(preset=preset, model=model, seed=seed, device=device)
     return Iseg(backbone=backbone, config=preset_of("iseg", _PRESETS, preset))
