@@ -102,9 +102,9 @@ def named_steps(
     best = maps.new_full(shape, -1.0)
     second, winner = torch.zeros_like(best), torch.zeros(shape, dtype=torch.int64)
     winner = winner.to(maps.device)
-    for number, one in enumerate(maps.split(1), start=1):
+    for number in range(1, len(maps) + 1):
         yield Progress(number - 1, len(maps), "naming pixels")
-        found = full_size(one, shape, between)[0]
+        found = full_size(maps[number - 1 : number], shape, between)[0]
         second = torch.maximum(second, torch.minimum(best, found))
         winner = torch.where(found > best, number, winner)
         best = torch.maximum(best, found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from napari_firstpass.normalize import BandStats
     from napari_firstpass.protocols import LabelSink, Prompter
     from napari_firstpass.raster import Raster, RasterSource
+    from napari_firstpass.segmentation import Labels
 
 METHOD = "words"
 READERS = "iseg with --model sd-2-1-base, or sam3 with --model FOLDER"
@@ -172,7 +173,6 @@ class _NothingDescribed:
 
     def extract(self, _raster: Raster) -> Steps[FeatureMap]:
         raise _reads_no_words("one that compares features")
-        yield
 
 
 def _reads_no_words(found: str) -> PromptError:
@@ -386,5 +386,5 @@ def _window(
 def _write(
     sink: LabelSink, window: Window, labels: Tensor, confidence: Tensor, config: WordsConfig
 ) -> None:
-    ids = labels.numpy().astype(label_dtype(len(config.names)))
+    ids = cast("Labels", labels.numpy().astype(label_dtype(len(config.names))))
     sink.write(window, ids, (confidence * 255).round().byte().numpy())

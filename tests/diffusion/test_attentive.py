@@ -15,7 +15,6 @@ from diffusion import save_diffusion
 from napari_firstpass.backbones.texture import TextureBackbone
 from napari_firstpass.diffusion.attentive import AttentiveImage, AttentivePrompter
 from napari_firstpass.diffusion.sentences import Sentence, Wording
-from napari_firstpass.diffusion.spreading import SpreadConfig, links_of, spread_steps
 from napari_firstpass.diffusion.word_maps import MapLevel, name_maps, smoothed, token_maps
 from napari_firstpass.diffusion.word_presets import AFFINITY, FAST, PRESETS
 from napari_firstpass.errors import (
@@ -29,6 +28,7 @@ from napari_firstpass.progress import run
 from napari_firstpass.prompting import PROMPTERS
 from napari_firstpass.prompts import Box, Line, Point, Prompt
 from napari_firstpass.protocols import RecordedPrompter, WordImage
+from napari_firstpass.spreading import SpreadConfig, links_of, spread_steps
 
 if TYPE_CHECKING:
     from pathlib import Path

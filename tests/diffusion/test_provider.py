@@ -141,6 +141,45 @@ def test_words_of_the_prompt_are_found_and_stressed(provider: AttentionProvider)
         asked(provider, stressed=("car",))
 
 
+def test_letters_of_the_prompt_are_stressed_where_they_stand_alone(
+    provider: AttentionProvider,
+) -> None:
+    first, second = (
+        replace(provider, config=replace(ALL, stress=2.0, stressed=said))._prompt[1][0]
+        for said in (("a",), ((11, 12),))
+    )
+    plain = provider._prompt[1][0]
+    assert PROMPT[11] == "a"
+    for vectors, tokens in ((first, [1, 7]), (second, [7])):
+        factors = torch.ones(TOKENS)
+        factors[tokens] = 2.0
+        torch.testing.assert_close(vectors, plain * factors[:, None])
+
+
+def test_heads_of_one_kind_are_kept_apart_and_some_of_the_other_averaged(
+    provider: AttentionProvider,
+) -> None:
+    apart = asked(provider, per_head=True, self_at=(8,), cross_at=(4,))
+    found = asked(provider, per_head="cross", self_heads=(1, 0), self_at=(8,), cross_at=(4,))
+    some = asked(provider, per_head="cross", self_heads=(1,), self_at=(8,), cross_at=(4,))
+    for layer, part, whole in zip(found.maps, some.maps, apart.maps, strict=True):
+        if layer.kind == "cross":
+            assert torch.equal(layer.weights, whole.weights)
+            continue
+        torch.testing.assert_close(layer.weights, whole.weights[:2].mean(0))
+        torch.testing.assert_close(part.weights, whole.weights[1])
+    with pytest.raises(OptionError, match="heads from 0 to"):
+        asked(provider, self_heads=(7,))
+
+
+def test_a_picture_is_encoded_once_for_several_prompts(provider: AttentionProvider) -> None:
+    latents = provider.encoded(PICTURE)
+    other = replace(provider, config=replace(ALL, prompt="a tree"))
+    assert same(run(provider.attend_to(latents)), asked(provider))
+    assert same(run(other.attend_to(latents)), asked(provider, prompt="a tree"))
+    assert other.prompt.text == "a tree"
+
+
 def test_a_prompt_that_is_too_long_is_refused(provider: AttentionProvider) -> None:
     asked(provider, prompt="x " * (TOKENS - 2))
     with pytest.raises(OptionError, match=f"at most {TOKENS - 2} tokens, found one of 19"):
@@ -299,6 +338,8 @@ def test_without_diffusers_the_extra_is_named(folder: Path) -> None:
         ({"stress": float("nan")}, "stress in"),
         ({"timestep": -1}, "a timestep of 0 or more"),
         ({"seed": 2**32}, "a seed in"),
+        ({"per_head": "all"}, "per_head a kind"),
+        ({"self_heads": (-1,)}, "heads from 0 on"),
         ({"memory": "huge"}, "memory auto or tiny"),
         ({"stored": "int8"}, "stored float32 or float16"),
     ],

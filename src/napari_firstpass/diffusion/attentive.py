@@ -21,7 +21,6 @@ from torch.nn import functional
 from napari_firstpass.diffusion.folder import DiffusionFolder
 from napari_firstpass.diffusion.provider import AttentionProvider, load_diffusion
 from napari_firstpass.diffusion.sentences import sentences
-from napari_firstpass.diffusion.spreading import links_of, spread_steps
 from napari_firstpass.diffusion.word_maps import name_maps, smoothed, token_maps
 from napari_firstpass.diffusion.word_presets import PRESETS
 from napari_firstpass.errors import WeightsError
@@ -30,6 +29,7 @@ from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.prompt_places import places_of
 from napari_firstpass.prompts import Answer, Named, require_names
 from napari_firstpass.refinement import preset_of
+from napari_firstpass.spreading import links_of, spread_steps
 from napari_firstpass.weights.folder import find
 
 if TYPE_CHECKING:

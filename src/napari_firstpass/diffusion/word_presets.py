@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from napari_firstpass.config import check_number
 from napari_firstpass.diffusion.provider import AttentionConfig
 from napari_firstpass.diffusion.sentences import Wording
-from napari_firstpass.diffusion.spreading import SpreadConfig
 from napari_firstpass.diffusion.word_maps import LEVELS, MapLevel
+from napari_firstpass.spreading import SpreadConfig
 
 AFFINITY = "up_blocks.3.attentions.1.*.attn1"
 """The layer whose attention tells which places belong together."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from napari_firstpass.diffusion.spreading import SpreadConfig, links_of, spread_steps
 from napari_firstpass.errors import OptionError
 from napari_firstpass.progress import run
+from napari_firstpass.spreading import SpreadConfig, links_of, spread_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
