@@ -205,6 +205,15 @@ def test_a_thing_among_three_is_found_from_a_point_a_line_or_a_box(
     assert overlap(likely(image, **prompt), things == 1) > 0.9  # cells of 7 pixels, interpolated
 
 
+def test_a_thing_that_stands_out_has_a_better_score(
+    three: tuple[AttentiveImage, torch.Tensor], image: AttentiveImage
+) -> None:
+    asked = Prompt(points=(Point(30.0, 50.0),))
+    clear, vague = (run(seen.answer(asked)).scores for seen in (three[0], image))
+    assert clear.tolist() == sorted(clear.tolist(), reverse=True)
+    assert 0 <= vague[0] < clear[0] <= 1
+
+
 def test_a_thing_that_is_known_in_part_is_completed(
     three: tuple[AttentiveImage, torch.Tensor],
 ) -> None:

@@ -193,18 +193,28 @@ class AttentiveImage:
         return _peaked(torch.where(found.amax(1, keepdim=True) > 0, found, maps.to(found)))
 
     def _answer(self, likely: Tensor, places: Places) -> Answer:
-        """Return masks of a map (1, n), the one of the preset's threshold first."""
+        """Return masks of a map (1, n), the one of the preset's threshold first.
+
+        Its score is how much higher the map is inside than outside; those of the others, at a
+        higher and a lower threshold, are shares of it.
+        """
         shape = (int(self.valid.shape[0]), int(self.valid.shape[1]))
         found = enlarged(likely.view(1, *self._grid), shape)[0].cpu()
         level = self.config.background or _HALF
         masks = torch.stack([found > at for at in (level, (1 + level) / 2, level / 2)])
         if places.inside is not None:
             masks &= torch.from_numpy(places.inside)
-        return Answer(masks & self.valid, torch.tensor(_RANKS))
+        masks &= self.valid
+        score = _mean(found, masks[0]) - _mean(found, ~masks[0])
+        return Answer(masks, max(score, 0.0) * torch.tensor(_RANKS))
 
 
 _HALF = 0.5
 _RANKS = (1.0, 0.75, 0.5)
+
+
+def _mean(values: Tensor, where: Tensor) -> float:
+    return float(values[where].mean()) if bool(where.any()) else 0.0
 
 
 def _peaked(maps: Tensor) -> Tensor:
