@@ -182,7 +182,8 @@ def _alike(vectors: Values, sigma: float) -> NDArray[np.float32]:
     narrow = (vectors / (sigma * 2**0.5)).astype(np.float32)
     square = (narrow**2).sum(1)
     apart = square[:, None] + square - 2 * narrow @ narrow.T
-    return np.exp(-np.maximum(apart, 0, out=apart), out=apart)
+    alike: NDArray[np.float32] = np.exp(-apart.clip(0))
+    return alike
 
 
 def _both_ways(graph: RegionGraph, values: Values) -> sparse.csr_array:

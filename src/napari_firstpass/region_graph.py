@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -68,7 +68,7 @@ class RegionGraph:
         """
         flat, count = places.ravel(), int(places.max()) + 1
         pixels = np.bincount(flat, minlength=count).astype(np.float64)
-        rows, cols = (axis.astype(np.int64) for axis in np.indices(places.shape))
+        rows, cols = np.indices(places.shape)
         middles = np.stack([_sums(flat, axis.ravel() + 0.5, count) for axis in (rows, cols)], 1)
         colours = np.stack([_sums(flat, band.ravel(), count) for band in colour], 1)
         ends, borders, contrasts = _touching(places, colour, count)
@@ -106,8 +106,8 @@ def _sums(flat: NDArray[np.int32], values: NDArray[np.generic], count: int) -> N
 
 def _pooled(
     flat: NDArray[np.int32],
-    rows: NDArray[np.int64],
-    cols: NDArray[np.int64],
+    rows: NDArray[Any],
+    cols: NDArray[Any],
     cells: NDArray[np.float32],
     pixels: NDArray[np.float64],
 ) -> NDArray[np.float64]:

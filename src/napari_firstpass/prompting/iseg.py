@@ -75,8 +75,11 @@ class RegionImage:
         yield Progress(1, 2, "cutting out")
         graph = self.regions.graph
         counted = graph.pixels * graph.shares(allowed)
-        marked = graph.at(places.positive)
-        found = candidates(chances, counted, graph.ends, marked)
+        # A box, or a mask to start from, may hold several pieces.
+        alone = places.inside is None and places.start is None
+        marked = graph.at(places.positive[: len(places.positive) * alone])
+        outer = np.concatenate([graph.rim, graph.at(places.negative)])
+        found = candidates(chances, counted, graph.ends, marked, outer)
         masks = found.masks[:, graph.places] & allowed
         _divide_contested(masks, graph, places)
         return Answer(torch.from_numpy(masks), torch.from_numpy(found.scores).float())
@@ -221,7 +224,7 @@ def _divide_contested(masks: NDArray[np.bool_], graph: RegionGraph, places: Plac
 _PRESETS: dict[str, EntSelfConfig | None] = {
     DEFAULT_PRESET: None,
     "paper": PAPER,
-    "row": EntSelfConfig(norm="row", restart=0.15),
+    "row": EntSelfConfig(norm="row"),
 }
 
 
