@@ -140,7 +140,9 @@ BOX_CUES = (
 """Names of the cues of boxes, in their order."""
 
 
-def mark_cues(regions: Regions, positive: NDArray[np.int64], negative: NDArray[np.int64]) -> Values:
+def mark_cues(
+    regions: Regions, positive: NDArray[np.int64], negative: NDArray[np.int64]
+) -> Values:
     """Return cues of marks.
 
     Parameters
