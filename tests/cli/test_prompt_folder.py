@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from features import landscape
 from diffusion import save_diffusion
 from napari_firstpass.cli.codes import DONE, SOME_FAILED, UNFIT
 from napari_firstpass.cli.prompt_folder import add_to, names_of, prompt_folder
+from napari_firstpass.diffusion.word_presets import FAST, PRESETS
 from napari_firstpass.errors import ImageReadError, OptionError, PromptError, WeightsError
 from napari_firstpass.grid import Grid
 from napari_firstpass.io.label_file import read_segmentation
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHAPE = (64, 80)
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at pictures of 128 pixels: the preset is for 512."""
+    monkeypatch.setitem(PRESETS, "fast", replace(FAST, side=128))
 
 
 @pytest.fixture(scope="module")
