@@ -89,6 +89,23 @@ def test_each_image_gets_a_file_with_the_names_and_what_is_done_is_passed_over(
     assert "a.tif: done before, as " in capsys.readouterr().out
 
 
+def test_a_single_image_may_be_asked_for_several_names(
+    images: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = images.parent / "one.tif"
+    asked = options(images, model, image=images / "b.tif", out=out, json=True, overlay=True)
+    assert prompt_folder(asked) == DONE
+    result = json.loads(capsys.readouterr().out)
+    assert result["labels"] == str(out)
+    assert [entry["name"] for entry in result["classes"]] == ["roof", "road"]
+    assert (images.parent / "one_overlay.png").is_file()
+    out.unlink()
+    out.with_name("one.tif.aux.xml").unlink()
+    assert prompt_folder(asked) == UNFIT  # the overlay is there, and nothing is computed first
+    assert "one_overlay.png" in json.loads(capsys.readouterr().out)["error"]
+    assert not out.exists()
+
+
 def test_an_image_without_tags_is_told_and_the_others_are_done(
     images: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
