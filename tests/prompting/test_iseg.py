@@ -110,9 +110,7 @@ def test_two_boxes_hold_two_parts(image: PreparedImage) -> None:
 
 
 @pytest.mark.parametrize("known", [{"start": torch.from_numpy(scene() > 0)}, {"points": ()}])
-def test_a_negative_point_removes_a_thing(
-    known: dict[str, object], image: PreparedImage
-) -> None:
+def test_a_negative_point_removes_a_thing(known: dict[str, object], image: PreparedImage) -> None:
     both = (Point(50, 42), Point(80, 108)) if "points" in known else (Point(50, 42),)
     shown = {**known, "points": both}
     before = run(image.answer(Prompt(**shown))).masks[0]  # type: ignore[arg-type]
