@@ -109,7 +109,7 @@ def _without_holes(
 
 
 def _connected(mask: NDArray[np.bool_], ends: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Number the connected pieces (n,) of a mask; each region outside is one of its own."""
+    """Return the connected piece (n,) of each region; one outside of the mask is its own."""
     within = ends[mask[ends].all(1)]
     links = sparse.coo_array((np.ones(len(within)), within.T), (len(mask), len(mask)))
     piece: NDArray[np.int32] = connected_components(links, directed=False)[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -74,7 +74,7 @@ class RegionGraph:
         ends, borders, contrasts = _touching(places, colour, count)
         return cls(
             places, pixels, middles / pixels[:, None], colours / pixels[:, None],
-            _pooled(flat, rows // stride, cols // stride, cells, pixels), ends, borders, contrasts,
+            _pooled(flat, places.shape, cells, stride, pixels), ends, borders, contrasts,
         )  # fmt: skip
 
     @property
@@ -106,14 +106,16 @@ def _sums(flat: NDArray[np.int32], values: NDArray[np.generic], count: int) -> N
 
 def _pooled(
     flat: NDArray[np.int32],
-    rows: NDArray[Any],
-    cols: NDArray[Any],
+    shape: tuple[int, ...],
     cells: NDArray[np.float32],
+    stride: int,
     pixels: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Average cells (D, h, w) over regions: each counts by the pixels that it shares with them."""
     depth, height, width = cells.shape
-    cell = np.minimum(rows, height - 1) * width + np.minimum(cols, width - 1)
+    rows = np.minimum(np.arange(shape[0]) // stride, height - 1)
+    cols = np.minimum(np.arange(shape[1]) // stride, width - 1)
+    cell = rows[:, None] * width + cols
     ones = np.ones(len(flat), np.float32)
     shared = sparse.coo_array((ones, (flat, cell.ravel())), (len(pixels), height * width)).tocsr()
     pooled: NDArray[np.float64] = shared @ cells.reshape(depth, -1).T.astype(np.float64)

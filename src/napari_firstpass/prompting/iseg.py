@@ -1,8 +1,8 @@
 """The prompter ``iseg``: spreads what is pointed at to all that looks alike nearby.
 
 The preset ``fast`` is our own: superpixels, cues of the prompt, and a walk over neighbours. The
-preset ``paper`` is iSeg with the published settings, on the self-similarity of a backbone instead of
-the attention of Stable Diffusion; ``row`` is the same with what keeps small things from leaking.
+preset ``paper`` is iSeg with the published settings, on the self-similarity of a backbone instead
+of the attention of Stable Diffusion; ``row`` is the same with what keeps small things from leaking.
 """
 
 from __future__ import annotations
