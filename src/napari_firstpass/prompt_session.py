@@ -234,11 +234,7 @@ def _require_data(prompt: Prompt, valid: NDArray[np.bool_]) -> None:
     empty = [
         *("a point" for p in prompt.points if p.positive and not holds(p.row, p.col)),
         *("a line" for a in prompt.lines if a.positive and not any(holds(*p) for p in a.places)),
-        *(
-            "a box"
-            for b in prompt.boxes
-            if not valid[_slices(b.top, b.bottom, b.left, b.right)].any()
-        ),
+        *("a box" for b in prompt.boxes if not valid[_under(b)].any()),
     ]
     if empty:
         raise PromptError(
