@@ -11,6 +11,7 @@ from napari.layers import Labels, Shapes
 
 from napari_firstpass.errors import LayerError
 from napari_firstpass.grid import Window
+from napari_firstpass.widgets.prompt_layers import is_helper
 from napari_firstpass.widgets.session import Message
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Refining:
     def target(self, last_result: Labels | None) -> Labels | None:
         """Return the selected labels layer, or the last that was, or else the last result."""
         active = self._viewer.layers.selection.active
-        if isinstance(active, Labels):
+        if isinstance(active, Labels) and not is_helper(active):
             self._selected = active
         if self._selected is not None and self._selected in self._viewer.layers:
             return self._selected
