@@ -188,10 +188,10 @@ def extent_of(prompt: Prompt, grid: Grid) -> Extent:
     PromptError
         If a point or a corner of a line lies outside the image, or a whole box does.
     """
-    for place in places_of(prompt):
+    for place in _places_of(prompt):
         _require_inside(place, grid)
     clipped = [_clipped(box, grid) for box in prompt.boxes]
-    corners = [*places_of(prompt)]
+    corners = [*_places_of(prompt)]
     corners += [(box.top, box.left) for box in clipped]
     corners += [(box.bottom, box.right) for box in clipped]
     if prompt.start is not None and prompt.start.any():
@@ -203,7 +203,7 @@ def extent_of(prompt: Prompt, grid: Grid) -> Extent:
     return Extent(min(rows_), min(cols_), max(rows_), max(cols_))
 
 
-def places_of(prompt: Prompt) -> list[tuple[float, float]]:
+def _places_of(prompt: Prompt) -> list[tuple[float, float]]:
     """Return rows and columns of points, and of the corners of lines."""
     points = ((point.row, point.col) for point in prompt.points)
     return [*points, *chain.from_iterable(line.places for line in prompt.lines)]
