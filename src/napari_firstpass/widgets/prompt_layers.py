@@ -226,6 +226,7 @@ class PromptLayers(QObject):
                 event.handled = True
                 self._show_marks(_mark(tool, path, positive))
             yield
+        path.append(self._place(event.position))  # not every move is told
         moved = np.abs(np.array(event.pos) - begun).max() > _CLICK
         if tool == "point" and not moved:
             self._add(_mark("point", path, positive))
@@ -272,7 +273,7 @@ class PromptLayers(QObject):
         self._show_strokes([mark for mark in drawn if not isinstance(mark, Point)])
 
     def _show_strokes(self, strokes: list[Line | Box]) -> None:
-        zoom = float(self._viewer.camera.zoom) or 1.0
+        zoom = float(self._viewer.scene.camera.zoom) or 1.0
         width = max(0.5, 3 / zoom)
         self._strokes.selected_data = set()
         self._strokes.data = []

@@ -411,8 +411,9 @@ class SegmentPanel(QWidget):
     def _labels_to_save(self) -> Labels | None:
         """Return the selected labels layer, or else the last result."""
         active = self._viewer.layers.selection.active
-        meant = isinstance(active, Labels) and not is_helper(active)
-        return active if meant else self._result
+        if active is not None and is_helper(active):
+            return self._refining.target(self._result)
+        return active if isinstance(active, Labels) else self._result
 
     def _place_for(self, labels: Labels) -> Grid | None:
         """Return the place of the chosen image, if labels drawn by hand cover the same pixels."""
