@@ -100,6 +100,7 @@ class Pointing(QObject):
         box.changed.connect(self._look_anew)
         box.accepted.connect(self.accept)
         box.discarded.connect(self.discard)
+        box.refused.connect(lambda error: self.said.emit(Message.of(error)))
         viewer.layers.events.removed.connect(self._on_removed)
 
     @property
@@ -131,6 +132,7 @@ class Pointing(QObject):
         layers.missed.connect(self._on_missed)
         image.events.data.connect(self._on_image_changed)
         self._layers = layers
+        self._show(None)
         self._on_tool(self._box.tools.checkedButton().objectName())
         self._box.show_pointing(on=True, obstacle=None)
         self.said.emit(Message(BEGIN))
@@ -319,7 +321,8 @@ class Pointing(QObject):
         self._preview, self._candidate = preview, candidate
         if self._layers is not None:
             self._layers.show(preview, candidate)
-        self._box.show_answer(found=preview is not None)
+        found = preview is not None and bool(preview.pictures[candidate].any())
+        self._box.show_answer(found=found, marked=self._layers is not None)
 
     def _show_next(self) -> None:
         if self._preview is not None:

@@ -14,12 +14,14 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QToolButton,
     QWidget,
 )
 
+from napari_firstpass.errors import FirstPassError
 from napari_firstpass.prompting import PROMPTERS
+from napari_firstpass.weights.folder import installed
 from napari_firstpass.widgets.choice_box import Choice, ChoiceBox, shortened
+from napari_firstpass.widgets.features_box import reference_of, weights_home
 from napari_firstpass.widgets.narrow_box import NarrowBox
 from napari_firstpass.widgets.note import note
 from napari_firstpass.widgets.session import capitalised
@@ -27,12 +29,16 @@ from napari_firstpass.widgets.session import capitalised
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qtpy.QtGui import QKeyEvent
+
     from napari_firstpass.mask_writing import Where
     from napari_firstpass.widgets.preferences import PromptKeys
 
 POINT_AT = "Point at things"
 _NO_MODEL = Choice("none", "", "the method as it is")
-_ASK = Choice("Folder…", "", "A folder with weights of yours.")
+_ASK = Choice("File…", "", "Weights of yours: a checkpoint, or config.json of a folder with them.")
+_CHECKPOINTS = (".pth", ".pt")
+_TASKS = ("prompts", "diffusion")
 
 _WHERES: dict[Where, str] = {
     "everywhere": "everywhere",
@@ -61,10 +67,18 @@ TIPS = {
 
 
 class ModelBox(ChoiceBox):
-    """Chooses weights for prompts: none, or those in a folder."""
+    """Chooses weights for prompts: none, those that are installed, or a file or folder.
+
+    Signals
+    -------
+    refused : FirstPassError
+        What is installed cannot be listed.
+    """
+
+    refused = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        self._folders: dict[str, Choice] = {}
+        self._own: dict[str, Choice] = {}
         super().__init__(_NO_MODEL, _ASK, parent)
 
     @property
@@ -72,22 +86,49 @@ class ModelBox(ChoiceBox):
         """What `PromptConfig.model` takes."""
         return self.choice.reference or None
 
-    def take_folder(self, folder: Path) -> None:
-        """Choose the weights in a folder; whether they fit is said when they are used."""
-        place = str(folder.absolute())
-        self._folders[place] = Choice(shortened(folder.name), place, "weights of yours", place)
-        self.choose(self._folders[place])
+    def take_file(self, file: Path) -> None:
+        """Choose a checkpoint, or the folder of another file; whether it fits is said in use."""
+        place = file.absolute()
+        if place.suffix not in _CHECKPOINTS and place.is_file():
+            place = place.parent
+        name = str(place)
+        self._own[name] = Choice(shortened(place.name), name, "weights of yours", name)
+        self.choose(self._own[name])
 
     def _offered(self) -> list[Choice]:
-        return [_NO_MODEL, *self._folders.values()]
+        return [_NO_MODEL, *self._installed(), *self._own.values()]
+
+    def _installed(self) -> list[Choice]:
+        """Return the installed weights that answer prompts, in the catalogue's order."""
+        try:
+            entries = installed(weights_home())
+        except FirstPassError as error:
+            self.refused.emit(error)
+            return []
+        return [
+            Choice(entry.model.name, reference_of(entry), entry.model.summary)
+            for entry in entries
+            if entry.model.task in _TASKS
+        ]
 
     def _ask(self) -> None:
-        dialog = QFileDialog(self, "A folder with weights")
+        """Let the user choose a file."""
+        dialog = QFileDialog(self, "Weights: a checkpoint, or config.json of a folder")
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.fileSelected.connect(lambda path: self.take_folder(Path(path)))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilter("Weights (*.pth *.pt config.json model_index.json)")
+        dialog.fileSelected.connect(lambda path: self.take_file(Path(path)))
         dialog.open()
+
+
+class WordsEdit(QLineEdit):
+    """A line for words that keeps Enter for itself: in the window, it accepts an outline."""
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Take Enter, and whatever else a line takes."""
+        super().keyPressEvent(event)
+        if event is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            event.accept()
 
 
 class PromptBox(QWidget):
@@ -120,6 +161,8 @@ class PromptBox(QWidget):
         Another method or model.
     accepted, discarded
         What becomes of the answer.
+    refused : FirstPassError
+        Weights cannot be listed.
     """
 
     toggled = Signal(bool)
@@ -128,6 +171,7 @@ class PromptBox(QWidget):
     changed = Signal()
     accepted = Signal()
     discarded = Signal()
+    refused = Signal(object)
 
     def __init__(
         self,
@@ -138,7 +182,7 @@ class PromptBox(QWidget):
         super().__init__(parent)
         self.pointing, self.tools = QPushButton(POINT_AT), QButtonGroup(self)
         self.pointing.setCheckable(True)
-        self.words, self.about = QLineEdit(), note(lines=2)
+        self.words = WordsEdit()
         self.words.setPlaceholderText("roof, house")
         self.method, self.model, self.where = NarrowBox(), ModelBox(), NarrowBox()
         self.accept = QPushButton(f"Accept   {keys.accept}")
@@ -148,7 +192,8 @@ class PromptBox(QWidget):
             f"Right click or Shift: not this. Hold {keys.candidates}: other outlines. "
             "1–9: class. Ctrl+Z: back."
         )
-        for name in names:
+        self._names = tuple(names)
+        for name in self._names:
             self.method.addItem(name, name)
         for where, text in _WHERES.items():
             self.where.addItem(text, where)
@@ -157,7 +202,7 @@ class PromptBox(QWidget):
         self._connect()
         self.show_words()
         self.show_pointing(on=False, obstacle=None)
-        self.show_answer(found=False)
+        self.show_answer(found=False, marked=False)
         self._show_about()
 
     @property
@@ -190,12 +235,12 @@ class PromptBox(QWidget):
         self.pointing.setEnabled(on or obstacle is None)
         self.pointing.setToolTip(TIPS["pointing"] if on or obstacle is None else obstacle)
 
-    def show_answer(self, *, found: bool) -> None:
-        """Offer what can be done with an answer, or say that there is none."""
-        for name in ("accept", "discard"):
+    def show_answer(self, *, found: bool, marked: bool) -> None:
+        """Offer what can be done with an outline and its marks, or say that there are none."""
+        for name, possible in (("accept", found), ("discard", marked)):
             button: QPushButton = getattr(self, name)
-            button.setEnabled(found)
-            button.setToolTip(TIPS[name if found else "nothing"])
+            button.setEnabled(possible)
+            button.setToolTip(TIPS[name if possible else "nothing"])
 
     def show_words(self) -> None:
         """Offer words where a model may know some."""
@@ -206,8 +251,7 @@ class PromptBox(QWidget):
     def _arrange(self, keys: PromptKeys) -> None:
         tools = QHBoxLayout()
         for tool, key in (("point", keys.point), ("line", keys.line), ("box", keys.box)):
-            button = QToolButton()
-            button.setText(f"{tool.capitalize()}  {key}")
+            button = QPushButton(f"{tool.capitalize()}   {key}")
             button.setObjectName(tool)
             button.setCheckable(True)
             button.setToolTip(TIPS[tool].format(key=key))
@@ -219,22 +263,28 @@ class PromptBox(QWidget):
         grid.setColumnStretch(1, 1)
         grid.addWidget(self.pointing, 0, 0, 1, 2)
         grid.addLayout(tools, 1, 0, 1, 2)
-        rows = (("Words", self.words), ("With", self.method), ("", self.about))
-        for row, (text, field) in enumerate(
-            (*rows, ("Model", self.model), ("Write", self.where)), start=2
-        ):
-            if text:
-                grid.addWidget(QLabel(text), row, 0)
-            grid.addWidget(field, row, 1 if text else 0, 1, 1 if text else 2)
+        grid.addWidget(QLabel("Words"), 2, 0)
+        grid.addWidget(self.words, 2, 1)
+        grid.addWidget(QLabel("With"), 3, 0)
+        both = QHBoxLayout()
+        both.addWidget(self.method, 1)
+        both.addWidget(QLabel("Model"))
+        both.addWidget(self.model, 1)
+        grid.addLayout(both, 3, 1)
+        grid.addWidget(QLabel("Write"), 4, 0)
+        grid.addWidget(self.where, 4, 1)
         buttons = QHBoxLayout()
         buttons.addWidget(self.accept, 1)
         buttons.addWidget(self.discard, 1)
-        grid.addLayout(buttons, 7, 0, 1, 2)
-        grid.addWidget(self.keys, 8, 0, 1, 2)
+        grid.addLayout(buttons, 5, 0, 1, 2)
+        grid.addWidget(self.keys, 6, 0, 1, 2)
 
     def _explain(self) -> None:
-        for name in ("method", "model", "where"):
+        for name in ("model", "where"):
             getattr(self, name).setToolTip(TIPS[name])
+        for index, name in enumerate(self._names):
+            about = capitalised(PROMPTERS.summary(name))
+            self.method.setItemData(index, about, Qt.ItemDataRole.ToolTipRole)
 
     def _connect(self) -> None:
         self.pointing.clicked.connect(self.toggled)
@@ -242,6 +292,7 @@ class PromptBox(QWidget):
         self.words.returnPressed.connect(self.said)
         self.method.currentIndexChanged.connect(self._on_changed)
         self.model.chosen.connect(self._on_changed)
+        self.model.refused.connect(self.refused)
         self.accept.clicked.connect(lambda: self.accepted.emit())
         self.discard.clicked.connect(lambda: self.discarded.emit())
 
@@ -251,4 +302,5 @@ class PromptBox(QWidget):
         self.changed.emit()
 
     def _show_about(self) -> None:
-        self.about.setText(capitalised(PROMPTERS.summary(self.prompter)))
+        about = capitalised(PROMPTERS.summary(self.prompter))
+        self.method.setToolTip(f"{TIPS['method']} {about}")

@@ -123,7 +123,7 @@ class PromptLayers(QObject):
         self._preview.editable = False
         self._strokes: Shapes = viewer.add_shapes(ndim=2, name=STROKES, **place)
         self.points: Points = viewer.add_points(
-            ndim=2, name=POINTS, border_color="white", canvas_size_limits=(_DOT, _DOT), **place
+            ndim=2, name=POINTS, border_color="white", border_width=0.12, **place
         )
         self.points.mouse_drag_callbacks.append(self._on_mouse)
         self._bind(keys)
@@ -268,13 +268,20 @@ class PromptLayers(QObject):
         if dots:
             self.points.face_color = [_YES if mark.positive else _NO for mark in dots]
             self.points.symbol = ["disc" if mark.positive else "x" for mark in dots]
-            self.points.size = _DOT
+            self.points.size = _DOT / self._zoom
         self.points.selected_data = set()
         self._show_strokes([mark for mark in drawn if not isinstance(mark, Point)])
 
+    @property
+    def _zoom(self) -> float:
+        """Pixels of the screen to one of the image."""
+        down = self._image.data_to_world((1, 0))[-2:] - np.array(
+            self._image.data_to_world((0, 0))[-2:]
+        )
+        return float(self._viewer.scene.camera.zoom * np.hypot(*down)) or 1.0
+
     def _show_strokes(self, strokes: list[Line | Box]) -> None:
-        zoom = float(self._viewer.scene.camera.zoom) or 1.0
-        width = max(0.5, 3 / zoom)
+        width = 3 / self._zoom
         self._strokes.selected_data = set()
         self._strokes.data = []
         for stroke in strokes:
