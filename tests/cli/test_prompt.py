@@ -109,12 +109,13 @@ def test_a_thing_is_added_to_labels(scene: Path, capsys: pytest.CaptureFixture[s
     command = ["prompt", str(scene), "--lines", "40,40 40,60", "--into", str(first), "--json"]
     capsys.readouterr()
     more = ["--class", "roof", "--where", "unlabelled", "--out", str(both), "--overlay"]
-    assert main([*command, *more]) == DONE
+    assert main([*command, *more, "--confidence"]) == DONE
     result = json.loads(capsys.readouterr().out)
     before, after = read_segmentation(first).labels, read_segmentation(both).labels
     np.testing.assert_array_equal(after[before > 0], before[before > 0])
     assert result["things"][0]["changed"] == (after == 2).sum()
     assert result["into"] == str(first)
+    assert result["confidence"] == str(scene.with_name("both_confidence.tif"))
     assert scene.with_name("both_overlay.png").is_file()
 
 

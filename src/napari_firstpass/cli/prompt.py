@@ -51,7 +51,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--seed", type=int, default=default.seed, help="of all random choices [%(default)s]")
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
     add("--no-cache", action="store_true", help="do not keep features of networks")
-    add("--confidence", type=Path, metavar="PATH", help="how good the outline is held to be")
+    sure = "also write how good outlines are held to be [NAME_confidence.tif]"
+    add("--confidence", nargs="?", const="", metavar="PATH", help=sure)
     add("--overlay", action="store_true", help="also write NAME_overlay.png")
     add("--overwrite", action="store_true", help="replace existing output")
     add("--json", action="store_true", help="print the result as JSON")
@@ -87,7 +88,9 @@ def _steps(
     from napari_firstpass.prompt_images import prompt_file_steps
 
     start = perf_counter()
-    overlay = extras(options.out)[1]
+    confidence, overlay = extras(options.out)
+    if options.confidence != "":  # somewhere else, or nowhere
+        confidence = options.confidence
     if options.overlay:
         check_output(overlay, overwrite=options.overwrite, forbid=[options.image])
     report = yield from prompt_file_steps(
@@ -96,7 +99,7 @@ def _steps(
         options.out,
         config,
         bands=options.bands,
-        confidence=options.confidence,
+        confidence=confidence,
         into=options.into,
         where=options.where,
         overwrite=options.overwrite,

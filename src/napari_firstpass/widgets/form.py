@@ -286,6 +286,7 @@ class SegmentForm(QWidget):
             )
         )
         folds = QHBoxLayout()
+        folds.setSpacing(0)
         for fold in (self.more, self.several, self.refining, self.fixing):
             folds.addWidget(fold)
         folds.addStretch(1)

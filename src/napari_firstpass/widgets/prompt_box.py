@@ -267,6 +267,8 @@ class PromptBox(QWidget):
         grid.addWidget(self.words, 2, 1)
         grid.addWidget(QLabel("With"), 3, 0)
         both = QHBoxLayout()
+        for narrow in (self.method, self.model):
+            narrow.setMinimumContentsLength(3)  # two in a row; "…" stands for the rest
         both.addWidget(self.method, 1)
         both.addWidget(QLabel("Model"))
         both.addWidget(self.model, 1)
