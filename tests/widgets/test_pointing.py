@@ -11,6 +11,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QPoint, Qt, QThreadPool
 from rasters import write_raster
 
+from napari_firstpass.widgets.preferences import PromptKeys, keys_of
 from napari_firstpass.widgets.prompt_layers import POINTS, PREVIEW, is_helper
 from napari_firstpass.widgets.scene import mask_of
 
@@ -206,7 +207,7 @@ def test_boxes_and_strokes_are_drawn_and_escape_discards_them(desk: Desk, labels
     desk.begin()
     centre = np.array(desk.viewer.scene.camera.center[-2:])
     desk.key(Qt.Key.Key_B)
-    assert desk.box.tools.checkedButton().objectName() == "box"
+    assert desk.box.tool == "box"
     desk.drag((60.0, 80.0), (40.0, 50.0), (18.0, 28.0))
     desk.wait_for_outline()
     (box,) = desk.panel._pointing._layers.marks
@@ -303,3 +304,11 @@ def test_a_held_key_shows_other_outlines_and_labels_are_made_where_there_are_non
     np.testing.assert_array_equal(small.data, 1)
     assert not desk.box.words.isEnabled()
     assert "need a model" in desk.box.words.toolTip()
+
+
+def test_keys_of_the_preferences_are_used_if_they_are_letters_of_their_own() -> None:
+    usual = dict(zip(("accept", "candidates", "point", "line", "box"), "ACPLB", strict=True))
+    assert keys_of(usual) == PromptKeys()
+    assert keys_of({**usual, "accept": " w "}).accept == "W"
+    for wrong in ("C", "", "Esc", "5"):
+        assert keys_of({**usual, "accept": wrong}) == PromptKeys()

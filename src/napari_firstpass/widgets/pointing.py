@@ -111,6 +111,8 @@ class Pointing(QObject):
     def begin(self) -> None:
         """Let the mouse point at things on the chosen image."""
         image = self._desk.image()
+        if image is None:
+            return
         try:
             subject_of(image)
         except FirstPassError as error:
@@ -133,7 +135,7 @@ class Pointing(QObject):
         image.events.data.connect(self._on_image_changed)
         self._layers = layers
         self._show(None)
-        self._on_tool(self._box.tools.checkedButton().objectName())
+        self._on_tool(self._box.tool)
         self._box.show_pointing(on=True, obstacle=None)
         self.said.emit(Message(BEGIN))
 

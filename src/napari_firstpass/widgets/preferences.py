@@ -69,11 +69,11 @@ def preferences() -> Preferences:
         _path(folders.weights),
         _path(folders.cache),
         settings.computing.device,
-        _keys({field.name: getattr(settings.keys, field.name) for field in fields(PromptKeys)}),
+        keys_of({field.name: getattr(settings.keys, field.name) for field in fields(PromptKeys)}),
     )
 
 
-def _keys(wanted: dict[str, str]) -> PromptKeys:
+def keys_of(wanted: dict[str, str]) -> PromptKeys:
     """Return keys that are one letter each, and all different; else the usual ones."""
     letters = {name: text.strip().upper() for name, text in wanted.items()}
     plain = all(len(text) == 1 and text.isascii() and text.isalpha() for text in letters.values())

@@ -24,6 +24,7 @@ from napari_firstpass.widgets.choice_box import Choice, ChoiceBox, shortened
 from napari_firstpass.widgets.features_box import reference_of, weights_home
 from napari_firstpass.widgets.narrow_box import NarrowBox
 from napari_firstpass.widgets.note import note
+from napari_firstpass.widgets.prompt_layers import TOOLS
 from napari_firstpass.widgets.session import capitalised
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from napari_firstpass.mask_writing import Where
     from napari_firstpass.widgets.preferences import PromptKeys
+    from napari_firstpass.widgets.prompt_layers import Tool
 
 POINT_AT = "Point at things"
 _NO_MODEL = Choice("none", "", "the method as it is")
@@ -211,6 +213,11 @@ class PromptBox(QWidget):
         return str(self.method.currentData())
 
     @property
+    def tool(self) -> Tool:
+        """What the mouse draws."""
+        return TOOLS[self.tools.checkedId()]
+
+    @property
     def named(self) -> tuple[str, ...]:
         """The words that were given, without empty ones."""
         if not self.words.isEnabled():
@@ -223,11 +230,9 @@ class PromptBox(QWidget):
         where: Where = self.where.currentData()
         return where
 
-    def choose_tool(self, tool: str) -> None:
+    def choose_tool(self, tool: Tool) -> None:
         """Choose a tool, as its button does."""
-        for button in self.tools.buttons():
-            if button.objectName() == tool:
-                button.click()
+        self.tools.buttons()[TOOLS.index(tool)].click()
 
     def show_pointing(self, *, on: bool, obstacle: str | None) -> None:
         """Say whether the mouse points, or why it cannot."""
@@ -250,12 +255,12 @@ class PromptBox(QWidget):
 
     def _arrange(self, keys: PromptKeys) -> None:
         tools = QHBoxLayout()
-        for tool, key in (("point", keys.point), ("line", keys.line), ("box", keys.box)):
+        for tool in TOOLS:
+            key = getattr(keys, tool)
             button = QPushButton(f"{tool.capitalize()}   {key}")
-            button.setObjectName(tool)
             button.setCheckable(True)
             button.setToolTip(TIPS[tool].format(key=key))
-            self.tools.addButton(button)
+            self.tools.addButton(button, TOOLS.index(tool))
             tools.addWidget(button, 1)
         self.tools.buttons()[0].setChecked(True)
         grid = QGridLayout(self)
@@ -290,7 +295,7 @@ class PromptBox(QWidget):
 
     def _connect(self) -> None:
         self.pointing.clicked.connect(self.toggled)
-        self.tools.buttonClicked.connect(lambda b: self.tool_chosen.emit(b.objectName()))
+        self.tools.idClicked.connect(lambda index: self.tool_chosen.emit(TOOLS[index]))
         self.words.returnPressed.connect(self.said)
         self.method.currentIndexChanged.connect(self._on_changed)
         self.model.chosen.connect(self._on_changed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.prompt_runs import Preview
 
 Tool = Literal["point", "line", "box"]
+TOOLS: tuple[Tool, ...] = get_args(Tool)
 Mark = Point | Line | Box
 
 POINTS, STROKES, PREVIEW = "prompts", "prompt strokes", "prompt preview"
@@ -191,10 +192,14 @@ class PromptLayers(QObject):
             "Control-Z": lambda _: self._take_back(),
         }
         for number in range(1, _CLASSES + 1):
-            told[str(number)] = lambda _, number=number: self.class_chosen.emit(number)
+            told[str(number)] = self._chooses(number)
         for key, call in told.items():
             self.points.bind_key(key, call, overwrite=True)
         self.points.bind_key(keys.candidates, self._hold, overwrite=True)
+
+    def _chooses(self, number: int) -> Callable[[Points], None]:
+        """Return what the key of a class does."""
+        return lambda _: self.class_chosen.emit(number)
 
     def _hold(self, _: Points) -> Iterator[None]:
         """Show one candidate after the other while the key is held."""

@@ -144,7 +144,8 @@ class Refining:
     def _rectangles(self) -> Iterator[tuple[Shapes, NDArray[np.float64]]]:
         """Return rectangles with their layers, the one that is meant first."""
         active = self._viewer.layers.selection.active
-        layers = [layer for layer in reversed(self._viewer.layers) if isinstance(layer, Shapes)]
+        shapes = [layer for layer in reversed(self._viewer.layers) if isinstance(layer, Shapes)]
+        layers = [layer for layer in shapes if not is_helper(layer)]
         for layer in sorted(layers, key=lambda layer: layer != active):
             order = [*sorted(layer.selected_data), *reversed(range(len(layer.data)))]
             yield from ((layer, layer.data[i]) for i in order if layer.shape_type[i] == "rectangle")
