@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -68,7 +68,7 @@ class RegionGraph:
         """
         flat, count = places.ravel(), int(places.max()) + 1
         pixels = np.bincount(flat, minlength=count).astype(np.float64)
-        rows, cols = np.indices(places.shape)
+        rows, cols = (axis.astype(np.int64) for axis in np.indices(places.shape))
         middles = np.stack([_sums(flat, axis.ravel() + 0.5, count) for axis in (rows, cols)], 1)
         colours = np.stack([_sums(flat, band.ravel(), count) for band in colour], 1)
         ends, borders, contrasts = _touching(places, colour, count)
@@ -81,6 +81,17 @@ class RegionGraph:
     def count(self) -> int:
         """Number of regions."""
         return len(self.pixels)
+
+    @property
+    def rim(self) -> NDArray[np.int64]:
+        """Regions at the sides of the image."""
+        sides = (self.places[0], self.places[-1], self.places[:, 0], self.places[:, -1])
+        return np.unique(np.concatenate(sides)).astype(np.int64)
+
+    def at(self, marks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the region of each of some pixels (k, 2)."""
+        found: NDArray[np.int64] = self.places[marks[:, 0], marks[:, 1]].astype(np.int64)
+        return found
 
     def shares(self, mask: NDArray[np.generic]) -> NDArray[np.float64]:
         """Return which share of each region's pixels a mask (H, W) holds."""
@@ -95,8 +106,8 @@ def _sums(flat: NDArray[np.int32], values: NDArray[np.generic], count: int) -> N
 
 def _pooled(
     flat: NDArray[np.int32],
-    rows: NDArray[np.integer[Any]],
-    cols: NDArray[np.integer[Any]],
+    rows: NDArray[np.int64],
+    cols: NDArray[np.int64],
     cells: NDArray[np.float32],
     pixels: NDArray[np.float64],
 ) -> NDArray[np.float64]:

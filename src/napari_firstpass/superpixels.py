@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PIXELS_PER_SEGMENT = 400
 COMPACTNESS = 10.0
+ROUNDS = 10
 _LIGHTNESS_RANGE = 100.0
 
 
@@ -28,6 +29,7 @@ def slic_regions(
     *,
     pixels_per_segment: int = PIXELS_PER_SEGMENT,
     compactness: float = COMPACTNESS,
+    rounds: int = ROUNDS,
 ) -> NDArray[np.int32]:
     """Cut an image into compact superpixels of about equal size (SLIC, Achanta et al. 2012).
 
@@ -40,6 +42,8 @@ def slic_regions(
     compactness : float
         Weight of nearness against colour, above 0, on the scale of CIELAB's lightness (0 to 100).
         It is divided by 100 for images that are not RGB, whose values lie in [0, 1].
+    rounds : int
+        How often pixels are assigned anew, at least 1; half as many take half as long.
 
     Returns
     -------
@@ -54,10 +58,10 @@ def slic_regions(
         If an option lies outside its range.
     """
     _check_image(image)
-    if pixels_per_segment < 1 or not compactness > 0:
+    if min(pixels_per_segment, rounds) < 1 or not compactness > 0:
         raise OptionError(
-            expected="at least 1 pixel a segment, and a compactness above 0",
-            found=f"{pixels_per_segment} and {compactness}",
+            expected="at least 1 pixel a segment, a compactness above 0, and at least 1 round",
+            found=f"{pixels_per_segment}, {compactness} and {rounds}",
             remedy="enlarge them",
         )
     is_rgb = image.ndim == 3 and image.shape[2] == 3
@@ -65,6 +69,7 @@ def slic_regions(
         image,
         n_segments=max(1, image.shape[0] * image.shape[1] // pixels_per_segment),
         compactness=compactness if is_rgb else compactness / _LIGHTNESS_RANGE,
+        max_num_iter=rounds,
         start_label=0,
         enforce_connectivity=True,
         channel_axis=_channel_axis(image),
