@@ -18,8 +18,8 @@ from napari_firstpass.attention_regions import (
     diffseg_attention_steps,
     regions_steps,
 )
-from napari_firstpass.backbones.diffusion import AttentionConfig, AttentionProvider, load_diffusion
 from napari_firstpass.diffusion.aggregation import aggregated_attention
+from napari_firstpass.diffusion.provider import AttentionConfig, AttentionProvider, load_diffusion
 from napari_firstpass.errors import ImageContentError, OptionError
 from napari_firstpass.kl_merging import MergeConfig, merge_steps
 from napari_firstpass.progress import run

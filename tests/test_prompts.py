@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from napari_firstpass.errors import GridMismatchError, PromptError
-from napari_firstpass.prompts import Answer, Box, Line, Point, Prompt
+from napari_firstpass.prompts import Answer, Box, Line, Named, Point, Prompt, require_names
 
 
 def test_a_point_nowhere_is_refused() -> None:
@@ -45,3 +45,21 @@ def test_a_mask_to_mend_is_enough() -> None:
 def test_candidates_need_a_score_each() -> None:
     with pytest.raises(GridMismatchError, match=r"\(2, 3, 3\) and \(1,\)"):
         Answer(torch.zeros(2, 3, 3, dtype=torch.bool), torch.ones(1))
+
+
+def test_names_of_pixels_have_one_shape() -> None:
+    labels = torch.zeros(2, 3, dtype=torch.int64)
+    assert Named(labels, torch.zeros(2, 3)).labels.shape == (2, 3)
+    for confidence in (torch.zeros(3, 2), torch.zeros(6)):
+        with pytest.raises(GridMismatchError, match=r"labels and confidence of one shape"):
+            Named(labels, confidence)
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [((), "none"), (("roof", "\t"), "an empty one"), (("A  tree", "a tree"), "'a tree' more than")],
+)
+def test_names_that_say_nothing_or_the_same_are_refused(names: tuple[str, ...], found: str) -> None:
+    require_names(("roof", "roofs"))
+    with pytest.raises(PromptError, match=f"found {found}"):
+        require_names(names)

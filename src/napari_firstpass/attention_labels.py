@@ -17,9 +17,9 @@ from napari_firstpass.attention_regions import (
     by_size,
     regions_steps,
 )
-from napari_firstpass.backbones.diffusion import load_diffusion
 from napari_firstpass.device import torch_device
 from napari_firstpass.diffusion.folder import INDEX, DiffusionFolder
+from napari_firstpass.diffusion.provider import load_diffusion
 from napari_firstpass.errors import ImageContentError, OptionError, WeightsError
 from napari_firstpass.networks.viewing import picture_of
 from napari_firstpass.normalize import filled, usable

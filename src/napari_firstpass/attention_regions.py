@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from napari_firstpass.backbones.diffusion import AttentionConfig
 from napari_firstpass.config import check_number
 from napari_firstpass.diffusion.aggregation import aggregated_attention
+from napari_firstpass.diffusion.provider import AttentionConfig
 from napari_firstpass.grid import Window
 from napari_firstpass.kl_merging import COCO, MergeConfig, merge_steps, strongest
 from napari_firstpass.networks.sliding import views
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_firstpass.backbones.diffusion import AttentionProvider
+    from napari_firstpass.diffusion.provider import AttentionProvider
 
 LOOK = AttentionConfig(timestep=300, noise=False)
 """How the network is asked: all resolutions, no words, and no noise, so that nothing is drawn."""

@@ -142,6 +142,50 @@ class Answer:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Which of several names the pixels of an image have.
+
+    Attributes
+    ----------
+    labels : (H, W) int64 tensor
+        Numbers of names, from 1; 0 where none fits, and without data.
+    confidence : (H, W) float tensor
+        Lead over the next name, in [0, 1]; 0 where the label is 0.
+    """
+
+    labels: Tensor
+    confidence: Tensor
+
+    def __post_init__(self) -> None:
+        if self.labels.ndim != 2 or self.labels.shape != self.confidence.shape:
+            raise GridMismatchError(
+                expected="labels and confidence of one shape (H, W)",
+                found=f"{tuple(self.labels.shape)} and {tuple(self.confidence.shape)}",
+                remedy="return both for the image that was prepared",
+            )
+
+
+def require_names(names: Sequence[str]) -> None:
+    """Check that there are names, none of them empty and none twice.
+
+    Raises
+    ------
+    PromptError
+        If that is not so.
+    """
+    plain = [" ".join(name.split()).casefold() for name in names]
+    repeated = sorted({name for name in plain if plain.count(name) > 1})
+    if plain and all(plain) and not repeated:
+        return
+    found = f"{repeated[0]!r} more than once" if repeated else "an empty one" if plain else "none"
+    raise PromptError(
+        expected="names of what to look for, each once",
+        found=found,
+        remedy='give some, such as "roof; road"',
+    )
+
+
 def _require_finite(what: str, values: Sequence[float]) -> None:
     if not all(map(math.isfinite, values)):
         raise PromptError(

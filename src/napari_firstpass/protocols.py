@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_firstpass.grid import Window
     from napari_firstpass.normalize import BandStats
     from napari_firstpass.progress import Steps
-    from napari_firstpass.prompts import Answer, Prompt
+    from napari_firstpass.prompts import Answer, Named, Prompt
     from napari_firstpass.raster import Raster
     from napari_firstpass.refinement import LabelGuide, Refinement, View
     from napari_firstpass.segmentation import Labels
@@ -239,6 +239,30 @@ class PreparedImage(Protocol):
         ...
 
 
+@runtime_checkable
+class WordImage(PreparedImage, Protocol):
+    """A prepared image that can be asked for many things at once, by their names."""
+
+    def classes(self, names: Sequence[str], background: float | None) -> Steps[Named]:
+        """Return which of some names each pixel has.
+
+        Parameters
+        ----------
+        names : sequence of str
+            What may be there. What is not there is best left out: it may be found nevertheless.
+        background : float or None
+            Below which value in [0, 1) a pixel has none of them; None for the prompter's own.
+
+        Raises
+        ------
+        PromptError
+            If there are no names, or one that cannot be read.
+        OptionError
+            If the background is out of its range.
+        """
+        ...
+
+
 class Prompter(Protocol):
     """Finds the outline of what is pointed at."""
 
@@ -253,6 +277,15 @@ class Prompter(Protocol):
         picture : (3, H, W) float32 tensor
             The same in [0, 1], as a person would be shown it.
         """
+        ...
+
+
+@runtime_checkable
+class RecordedPrompter(Prompter, Protocol):
+    """A prompter that tells what decides its answers, for the record of label maps."""
+
+    def record(self) -> Steps[dict[str, Any]]:
+        """Return it as plain values; ``weights_sha256`` is the hash of its weights."""
         ...
 
 

@@ -27,7 +27,7 @@ GENERATIONS = {
 }
 _MERGES = ("r o", "ro o")
 _UNITS = [*ascii_lowercase, *(letter + "</w>" for letter in ascii_lowercase)]
-_WORDS = [*_UNITS, "ro", "roo", "<|startoftext|>", "<|endoftext|>"]
+WORDS = [*_UNITS, "ro", "roo", "<|startoftext|>", "<|endoftext|>"]
 """A vocabulary in which most letters are tokens of their own, and *roof* is roo + f."""
 
 
@@ -53,23 +53,25 @@ def build_vae() -> AutoencoderKL:
     return lively(AutoencoderKL(block_out_channels=(8,) * 4, norm_num_groups=4, **blocks), seed=2)
 
 
-def build_text_encoder() -> transformers.CLIPTextModel:
+def build_text_encoder(tokens: int = TOKENS) -> transformers.CLIPTextModel:
     config = transformers.CLIPTextConfig(
-        vocab_size=len(_WORDS), hidden_size=WIDTH, intermediate_size=32, num_hidden_layers=2,
-        num_attention_heads=2, max_position_embeddings=TOKENS, eos_token_id=len(_WORDS) - 1,
-        bos_token_id=len(_WORDS) - 2,
+        vocab_size=len(WORDS), hidden_size=WIDTH, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=2, max_position_embeddings=tokens, eos_token_id=len(WORDS) - 1,
+        bos_token_id=len(WORDS) - 2,
     )  # fmt: skip
     return lively(transformers.CLIPTextModel(config), seed=3)
 
 
-def save_diffusion(folder: Path, generation: str = "1", **more: object) -> Path:
+def save_diffusion(
+    folder: Path, generation: str = "1", tokens: int = TOKENS, **more: object
+) -> Path:
     """Write a whole model: networks, vocabulary, schedule and the list of them."""
     with _no_words():
         build_unet(generation, **more).save_pretrained(folder / "unet")
         build_vae().save_pretrained(folder / "vae")
         _schedule(generation).save_pretrained(folder / "scheduler")
-    save(build_text_encoder(), folder / "text_encoder")
-    _save_vocabulary(folder / "tokenizer")
+    save(build_text_encoder(tokens), folder / "text_encoder")
+    save_vocabulary(folder / "tokenizer")
     (folder / "model_index.json").write_text(json.dumps(MODEL_INDEX))
     return folder
 
@@ -94,9 +96,10 @@ def _schedule(generation: str) -> PNDMScheduler:
     )  # fmt: skip
 
 
-def _save_vocabulary(folder: Path) -> None:
-    folder.mkdir()
-    (folder / "vocab.json").write_text(json.dumps({word: n for n, word in enumerate(_WORDS)}))
+def save_vocabulary(folder: Path) -> None:
+    """Write a vocabulary of letters, as CLIP reads."""
+    folder.mkdir(exist_ok=True)
+    (folder / "vocab.json").write_text(json.dumps({word: n for n, word in enumerate(WORDS)}))
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *_MERGES, ""]))
     marks = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>"}
     marks |= {"pad_token": marks["eos_token"], "unk_token": marks["eos_token"]}

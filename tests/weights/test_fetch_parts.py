@@ -12,7 +12,7 @@ from hub_server import COMMIT, Hub, serving
 
 from diffusion import save_diffusion
 from napari_firstpass.backbones import backbone_factory
-from napari_firstpass.backbones.diffusion import load_diffusion
+from napari_firstpass.diffusion.provider import load_diffusion
 from napari_firstpass.errors import UnknownNameError, WeightsError
 from napari_firstpass.progress import run
 from napari_firstpass.weights.fetch import fetch_steps

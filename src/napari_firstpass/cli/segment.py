@@ -93,7 +93,7 @@ def _segment(options: Namespace) -> int:
     jobs = output_paths(options.images, options.out)
     cache = feature_cache(options, config)
     how = _How(config, cache, _model(options, config, cache))
-    with _folder(options.out, wanted=len(jobs) > 1):
+    with output_folder(options.out, wanted=len(jobs) > 1):
         results = _segment_all(jobs, how, options)
         tell_trouble(how.cache)
     if options.json:
@@ -150,7 +150,7 @@ def _model(
 
 
 @contextmanager
-def _folder(path: Path, *, wanted: bool) -> Iterator[None]:
+def output_folder(path: Path, *, wanted: bool) -> Iterator[None]:
     """Make the output folder if it is wanted and missing; remove it if nothing went into it."""
     made = wanted and not path.exists()
     try:

@@ -1,6 +1,6 @@
 """Attention inside a network that makes images: which place looks at which, and at which words.
 
-These are values that a provider fills (`backbones.diffusion`) and that segmenters read.
+These are values that a provider fills (`diffusion.provider`) and that segmenters read.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class PromptTokens:
         words = r"\s+".join(map(re.escape, phrase.split()))
         pattern = re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
         spans = [match.span() for match in pattern.finditer(self.text)] if words else []
-        found = tuple(self._between(*span) for span in spans)
+        found = tuple(self.between(*span) for span in spans)
         if not found or not all(found):
             raise OptionError(
                 expected=f"the words {phrase!r} in the prompt",
@@ -108,7 +108,8 @@ class PromptTokens:
             )
         return found
 
-    def _between(self, start: int, stop: int) -> tuple[int, ...]:
+    def between(self, start: int, stop: int) -> tuple[int, ...]:
+        """Return the tokens with letters from ``start`` to before ``stop``."""
         places = enumerate(self.letters)
         return tuple(token for token, (low, high) in places if low < stop and high > start)
 

@@ -43,8 +43,10 @@ class Storage:
 
     Attributes
     ----------
-    per_head : bool
-        Whether heads are kept apart; otherwise their mean is.
+    per_head : bool or {"self", "cross"}
+        Whether heads are kept apart, in all layers or in those of a kind; otherwise their mean is.
+    self_heads : tuple of int
+        Heads of self-attention that the mean is taken of, from 0; all where empty.
     dtype : torch.dtype
         Type of numbers; computed as float32 in any case.
     tiny : bool
@@ -52,9 +54,14 @@ class Storage:
         than a part of them for every head.
     """
 
-    per_head: bool = False
+    per_head: bool | Kind = False
+    self_heads: tuple[int, ...] = ()
     dtype: torch.dtype = torch.float32
     tiny: bool = False
+
+    def apart(self, kind: Kind) -> bool:
+        """Tell whether the heads of layers of a kind are kept apart."""
+        return self.per_head in (True, kind)
 
 
 def layers_of(unet: Any) -> tuple[AttentionLayer, ...]:  # noqa: ANN401 - of diffusers
@@ -111,7 +118,7 @@ def capture(
 
     def note(layer: AttentionLayer, asking: Tensor, asked: Tensor) -> None:
         shape = (height // layer.factor, width // layer.factor)
-        weights = _weights(layer.module, asking, asked, storage)
+        weights = _weights(layer, asking, asked, storage)
         found.append(AttentionMap(layer.name, layer.kind, layer.factor, shape, weights))
         if len(found) == len(layers):
             raise _Enough
@@ -160,13 +167,17 @@ def _watched(
             module.set_processor(inner)
 
 
-def _weights(module: Any, asking: Tensor, asked: Tensor, storage: Storage) -> Tensor:  # noqa: ANN401
+def _weights(layer: AttentionLayer, asking: Tensor, asked: Tensor, storage: Storage) -> Tensor:
     """Return softmax(Q Kᵀ / √d) of a layer for its input (1, N, C) and (1, M, C')."""
+    module, apart = layer.module, storage.apart(layer.kind)
     query, key = _heads(module.to_q(asking), module), _heads(module.to_k(asked), module)
+    if layer.kind == "self" and storage.self_heads and not apart:
+        chosen = list(storage.self_heads)
+        query, key = query[chosen], key[chosen]
     heads, count, width = query.shape
     rows = max(1, _PART // (4 * heads * key.shape[1])) if storage.tiny else count
     found = torch.empty(
-        (*((heads,) if storage.per_head else ()), count, key.shape[1]),
+        (*((heads,) if apart else ()), count, key.shape[1]),
         dtype=storage.dtype,
         device="cpu" if storage.tiny else query.device,
     )
@@ -174,7 +185,7 @@ def _weights(module: Any, asking: Tensor, asked: Tensor, storage: Storage) -> Te
     query, key = query.float() * width**-0.5, key.float().transpose(1, 2)
     for start in range(0, count, rows):
         shares = (query[:, start : start + rows] @ key).softmax(2)
-        kept = shares if storage.per_head else shares.mean(0)
+        kept = shares if apart else shares.mean(0)
         found[..., start : start + rows, :] = kept.to(found)
     return found
 

@@ -19,9 +19,11 @@ from napari_firstpass.diffusion.folder import NETWORKS
 from napari_firstpass.errors import OptionError, WeightsError
 from napari_firstpass.networks.folder import VisionFolder
 from napari_firstpass.networks.loading import (
+    clip_vocabulary,
     config_of,
     quiet,
     refusing,
+    require_vocabulary,
     require_whole,
     transformers_package,
 )
@@ -29,7 +31,6 @@ from napari_firstpass.progress import Progress, Steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from types import ModuleType
 
     from torch import Tensor
@@ -73,6 +74,15 @@ class DiffusionModel:
         """Pixels of a picture for each cell of its latent image, along a side: 8 by default."""
         return int(2 ** (len(self.vae.config["block_out_channels"]) - 1))
 
+    @property
+    def longest(self) -> int:
+        """Tokens that the encoder of words takes at most, with those that begin and end."""
+        return int(self.text_encoder.config.max_position_embeddings)
+
+    def fits(self, prompt: str) -> bool:
+        """Tell whether a prompt is short enough to be read to its end."""
+        return len(self.tokenizer(prompt)["input_ids"]) <= self.longest
+
     @torch.no_grad()
     def embed(self, prompt: str) -> tuple[PromptTokens, Tensor]:
         """Return the tokens of a prompt, and (1, T, D): a vector for each.
@@ -82,7 +92,7 @@ class DiffusionModel:
         OptionError
             If the prompt is too long.
         """
-        longest = int(self.text_encoder.config.max_position_embeddings)
+        longest = self.longest
         spelt = self.tokenizer(
             prompt, padding="max_length", max_length=longest, return_offsets_mapping=True
         )
@@ -146,7 +156,8 @@ def load_steps(folder: DiffusionFolder, dtype: torch.dtype) -> Steps[DiffusionMo
     folder.check()
     yield Progress(1, 4, "loading the encoder of words")
     tokenizer, text_encoder = _tokenizer(folder), _text_encoder(folder, dtype)
-    _require_vocabulary(folder, tokenizer, text_encoder)
+    known = int(text_encoder.config.vocab_size)
+    require_vocabulary(VisionFolder(folder.path / "tokenizer"), tokenizer, known)
     yield Progress(2, 4, "loading the encoder of pictures")
     vae = _network(folder, "vae", torch.float32)
     # Half of it, and nothing is ever decoded.
@@ -211,36 +222,7 @@ def _text_encoder(folder: DiffusionFolder, dtype: torch.dtype) -> PreTrainedMode
 
 
 def _tokenizer(folder: DiffusionFolder) -> CLIPTokenizer:
-    inner = VisionFolder(folder.path / "tokenizer")
-    with refusing(inner, f"the vocabulary of a CLIPTokenizer in {inner.path}"), _quiet():
-        return _read_vocabulary(inner.path)
-
-
-def _read_vocabulary(path: Path) -> CLIPTokenizer:
-    try:
-        found: CLIPTokenizer = transformers_package().CLIPTokenizer.from_pretrained(
-            path, local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:
-        # The library below it raises this very class for files that are damaged.
-        if type(error) is Exception:
-            raise ValueError(str(error)) from error
-        raise
-    return found
-
-
-def _require_vocabulary(
-    folder: DiffusionFolder, tokenizer: CLIPTokenizer, text_encoder: PreTrainedModel
-) -> None:
-    """Check that every word of the tokenizer has a vector in the encoder."""
-    known = int(text_encoder.config.vocab_size)
-    highest = max(tokenizer.get_vocab().values())
-    if highest >= known:
-        raise WeightsError(
-            expected=f"a vocabulary of at most {known} words in {folder.path / 'tokenizer'}",
-            found=f"one of {highest + 1}",
-            remedy="get the tokenizer that belongs to the text encoder",
-        )
+    return clip_vocabulary(VisionFolder(folder.path / "tokenizer"))
 
 
 def _schedule(folder: DiffusionFolder) -> tuple[Tensor, str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from torch.nn import Module
-    from transformers import PreTrainedConfig
+    from transformers import CLIPTokenizer, PreTrainedConfig
 
     from napari_firstpass.networks.folder import VisionFolder
 
@@ -121,6 +121,44 @@ def load_weights(
             output_loading_info=True,
         )
     return module.eval().requires_grad_(requires_grad=False), info
+
+
+def clip_vocabulary(folder: VisionFolder) -> CLIPTokenizer:
+    """Load the vocabulary of a model that reads as CLIP does.
+
+    Raises
+    ------
+    WeightsError
+        If it is missing or damaged.
+    """
+    with refusing(folder, f"the vocabulary of a CLIPTokenizer in {folder.path}"), quiet():
+        try:
+            found: CLIPTokenizer = transformers_package().CLIPTokenizer.from_pretrained(
+                folder.path, local_files_only=True, trust_remote_code=False
+            )
+        except Exception as error:
+            # The library below it raises this very class for files that are damaged.
+            if type(error) is Exception:
+                raise ValueError(str(error)) from error
+            raise
+        return found
+
+
+def require_vocabulary(folder: VisionFolder, tokenizer: CLIPTokenizer, known: int) -> None:
+    """Check that every word of a tokenizer is among those that an encoder has a vector for.
+
+    Raises
+    ------
+    WeightsError
+        If the vocabulary is larger.
+    """
+    highest = max(tokenizer.get_vocab().values())
+    if highest >= known:
+        raise WeightsError(
+            expected=f"a vocabulary of at most {known} words in {folder.path}",
+            found=f"one of {highest + 1}",
+            remedy="get the tokenizer that belongs to the text encoder",
+        )
 
 
 def require_whole(expected: str, info: Mapping[str, Any], unused: AbstractSet[str]) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from napari_firstpass.descriptors import oklab
+from napari_firstpass.diffusion.attentive import attentive_prompter
 from napari_firstpass.entropy_reduction import (
     PAPER,
     EntSelfConfig,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_firstpass.prompts import Prompt
-    from napari_firstpass.protocols import Backbone
+    from napari_firstpass.protocols import Backbone, Prompter
     from napari_firstpass.raster import Raster
 
 _REGIONS = 2500
@@ -226,19 +227,16 @@ _PRESETS: dict[str, EntSelfConfig | None] = {
 
 def iseg_prompter(
     *, preset: str, model: str | None, backbone: Backbone, seed: int, device: torch.device
-) -> Iseg:
-    """Return the prompter ``iseg``; see `PrompterFactory`. It draws nothing.
+) -> Prompter:
+    """Return the prompter ``iseg``; see `PrompterFactory`. Without a model it draws nothing.
 
     Raises
     ------
-    PromptError
-        If it is given a model: it needs none.
+    UnknownNameError
+        If there is no such preset.
+    WeightsError
+        If it is given a model that is not there, or is no Stable Diffusion.
     """
-    del seed, device
     if model is not None:
-        raise PromptError(
-            expected="no model for the prompter iseg",
-            found=model,
-            remedy="leave it out, or choose another prompter",
-        )
+        return attentive_prompter(preset=preset, model=model, seed=seed, device=device)
     return Iseg(backbone=backbone, config=preset_of("iseg", _PRESETS, preset))

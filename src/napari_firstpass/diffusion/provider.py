@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import torch
 from torch.nn import functional
 
-from napari_firstpass.diffusion.attention import AttentionMap, Attentions, PromptTokens
+from napari_firstpass.diffusion.attention import AttentionMap, Attentions, Kind, PromptTokens
 from napari_firstpass.diffusion.capture import AttentionLayer, Storage, capture, layers_of
 from napari_firstpass.diffusion.folder import DiffusionFolder
 from napari_firstpass.diffusion.model import DiffusionModel, load_steps
@@ -58,8 +58,9 @@ class AttentionConfig:
         ``up_blocks.3.attentions.1.*.attn1``.
     prompt : str
         What the network is told to see; empty for nothing.
-    stressed : tuple of str
-        Words of the prompt whose vectors are multiplied by ``stress``.
+    stressed : tuple of str or of (int, int)
+        Words of the prompt whose vectors are multiplied by ``stress``, wherever they stand; or
+        where in it their letters begin and end.
     stress : float
         From 0 to 10.
     timestep : int
@@ -68,8 +69,11 @@ class AttentionConfig:
         Whether noise is added accordingly; otherwise the picture is shown as it is.
     seed : int
         Of the noise, from 0 to 2³² − 1.
-    per_head : bool
-        Whether the heads of a layer are kept apart; their mean is kept otherwise.
+    per_head : bool or {"self", "cross"}
+        Whether the heads of a layer are kept apart, of all layers or of those of a kind; their mean
+        is kept otherwise.
+    self_heads : tuple of int
+        Heads of self-attention that this mean is taken of, from 0; all where empty.
     memory : {"auto", "tiny"}
         ``tiny`` computes attention in parts, and keeps it in main memory; ``auto`` does so only
         where memory is short. The result is the same.
@@ -87,12 +91,13 @@ class AttentionConfig:
     cross_at: tuple[int, ...] = ()
     layers: tuple[str, ...] = ()
     prompt: str = ""
-    stressed: tuple[str, ...] = ()
+    stressed: tuple[str | tuple[int, int], ...] = ()
     stress: float = 1.0
     timestep: int = 100
     noise: bool = True
     seed: int = 0
-    per_head: bool = False
+    per_head: bool | Kind = False
+    self_heads: tuple[int, ...] = ()
     memory: Literal["auto", "tiny"] = "auto"
     stored: Literal["float32", "float16"] = "float32"
 
@@ -105,6 +110,8 @@ class AttentionConfig:
         _require(0 <= self.stress <= 10, "stress in [0, 10]", self.stress)
         _require(self.timestep >= 0, "a timestep of 0 or more", self.timestep)
         _require(0 <= self.seed <= _LAST_SEED, f"a seed in [0, {_LAST_SEED}]", self.seed)
+        _require(self.per_head in (True, False, "self", "cross"), "per_head a kind", self.per_head)
+        _require(all(head >= 0 for head in self.self_heads), "heads from 0 on", self.self_heads)
         _require(self.memory in ("auto", "tiny"), "memory auto or tiny", self.memory)
         _require(self.stored in ("float32", "float16"), "stored float32 or float16", self.stored)
 
@@ -146,7 +153,9 @@ class AttentionProvider:
     def __post_init__(self) -> None:
         known, timestep = len(self.model.alphas), self.config.timestep
         _require(timestep < known, f"a timestep from 0 to {known - 1}", timestep)
-        _ = self.layers
+        counts = [layer.module.heads for layer in self.layers if layer.kind == "self"]
+        fewest, highest = min(counts, default=0), max(self.config.self_heads, default=-1)
+        _require(not counts or highest < fewest, f"heads from 0 to {fewest - 1}", highest)
 
     @cached_property
     def layers(self) -> tuple[AttentionLayer, ...]:
@@ -205,37 +214,60 @@ class AttentionProvider:
         """
         _check_picture(picture)
         yield Progress(0, 3, "reading the prompt")
-        prompt, words = self._fitting(lambda: self._prompt)
+        _ = self.prompt
         yield Progress(1, 3, "encoding the picture")
-        latents = self._fitting(lambda: self._latents(picture))
+        latents = self.encoded(picture)
+        return (yield from relay(self.attend_to(latents), Span(2, 3, 3)))
+
+    def encoded(self, picture: Tensor) -> Tensor:
+        """Return the latent image (1, 4, h, w) of a picture, without noise; see `attend`."""
+        _check_picture(picture)
+        return self._fitting(lambda: self._latents(picture))
+
+    def attend_to(self, latents: Tensor) -> Steps[Attentions]:
+        """Return what the layers attend to in a picture that was `encoded`; see `attend`.
+
+        The same picture may be asked about several prompts so, and is encoded once.
+        """
+        prompt, words = self._fitting(lambda: self._prompt)
         tiny = self.config.memory == "tiny"
-        yield Progress(2, 3, f"attention of {len(self.layers)} layers{_in_parts(tiny)}")
+        yield Progress(0, 1, f"attention of {len(self.layers)} layers{_in_parts(tiny)}")
         # Shown in the type of numbers that the network computes with.
-        ask = partial(self._maps, latents.to(self.model.dtype), words)
+        shown = self._noised(latents).to(self.model.dtype)
+        ask = partial(self._maps, shown, words)
         maps = None if tiny else _if_it_fits(lambda: ask(tiny=False), self.device)
         if maps is None and not tiny:
             short = f"{_in_parts(True)}: memory is short"
-            yield Progress(2, 3, f"attention of {len(self.layers)} layers{short}")
+            yield Progress(0, 1, f"attention of {len(self.layers)} layers{short}")
         if maps is None:
             maps = self._fitting(lambda: ask(tiny=True))
         self._check_finite(maps)
         return Attentions(maps, prompt, (latents.shape[2], latents.shape[3]))
+
+    @property
+    def prompt(self) -> PromptTokens:
+        """The tokens of the prompt.
+
+        Raises
+        ------
+        OptionError
+            If it is too long, or lacks words that are to be stressed.
+        """
+        return self._fitting(lambda: self._prompt)[0]
 
     @cached_property
     def _prompt(self) -> tuple[PromptTokens, Tensor]:
         """The prompt, and (1, T, D): vectors of its tokens, some of them stressed."""
         self.model.text_encoder.to(self.device)
         prompt, words = self.model.embed(self.config.prompt)
-        chosen = [
-            t for phrase in self.config.stressed for place in prompt.of(phrase) for t in place
-        ]
+        chosen = [token for said in self.config.stressed for token in _tokens(prompt, said)]
         factors = torch.ones(words.shape[1], device=words.device, dtype=words.dtype)
         factors[chosen] = self.config.stress
         self._put_away(self.model.text_encoder)
         return prompt, words * factors[None, :, None]
 
     def _latents(self, picture: Tensor) -> Tensor:
-        """Return (1, 4, h, w): the latent image of a picture, with noise if wanted."""
+        """Return (1, 4, h, w): the latent image of a picture."""
         self.model.vae.to(self.device)
         sides = [max(1, round(side / self.step)) * self.step for side in picture.shape[1:]]
         fitted = picture.to(self.device, torch.float32)
@@ -245,13 +277,16 @@ class AttentionProvider:
             )[0]  # fmt: skip
         latents = self.model.latents(fitted)
         self._put_away(self.model.vae)
+        return latents
+
+    def _noised(self, latents: Tensor) -> Tensor:
         if not self.config.noise:
             return latents
         return self.model.noised(latents, self.config.timestep, self.config.seed)
 
     def _maps(self, latents: Tensor, words: Tensor, *, tiny: bool) -> tuple[AttentionMap, ...]:
         config, unet = self.config, self.model.unet.to(self.device)
-        storage = Storage(config.per_head, _DTYPES[config.stored], tiny)
+        storage = Storage(config.per_head, config.self_heads, _DTYPES[config.stored], tiny)
         return capture(unet, self.layers, latents, config.timestep, words, storage)
 
     def _put_away(self, module: torch.nn.Module) -> None:
@@ -324,6 +359,13 @@ def _dtype(name: NumberType, device: torch.device) -> torch.dtype:
             remedy="choose auto, float32 or bfloat16",
         )
     return _DTYPES[name]
+
+
+def _tokens(prompt: PromptTokens, said: str | tuple[int, int]) -> Iterable[int]:
+    """Return the tokens of words, wherever they stand, or of those between two letters."""
+    if isinstance(said, str):
+        return (token for place in prompt.of(said) for token in place)
+    return prompt.between(*said)
 
 
 def _check_picture(picture: Tensor) -> None:

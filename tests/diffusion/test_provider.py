@@ -17,8 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from diffusion import TOKENS, build_text_encoder, build_unet, build_vae, save_diffusion
-from napari_firstpass.backbones.diffusion import AttentionConfig, AttentionProvider, load_diffusion
 from napari_firstpass.diffusion.capture import Storage, capture, layers_of
+from napari_firstpass.diffusion.provider import AttentionConfig, AttentionProvider, load_diffusion
 from napari_firstpass.errors import ComputeError, ImageContentError, OptionError, WeightsError
 from napari_firstpass.progress import run
 
@@ -139,6 +139,45 @@ def test_words_of_the_prompt_are_found_and_stressed(provider: AttentionProvider)
     torch.testing.assert_close(wider, spread * 1.6, atol=1e-4, rtol=1e-3)
     with pytest.raises(OptionError, match="the words 'car' in the prompt"):
         asked(provider, stressed=("car",))
+
+
+def test_letters_of_the_prompt_are_stressed_where_they_stand_alone(
+    provider: AttentionProvider,
+) -> None:
+    first, second = (
+        replace(provider, config=replace(ALL, stress=2.0, stressed=said))._prompt[1][0]
+        for said in (("a",), ((11, 12),))
+    )
+    plain = provider._prompt[1][0]
+    assert PROMPT[11] == "a"
+    for vectors, tokens in ((first, [1, 7]), (second, [7])):
+        factors = torch.ones(TOKENS)
+        factors[tokens] = 2.0
+        torch.testing.assert_close(vectors, plain * factors[:, None])
+
+
+def test_heads_of_one_kind_are_kept_apart_and_some_of_the_other_averaged(
+    provider: AttentionProvider,
+) -> None:
+    apart = asked(provider, per_head=True, self_at=(8,), cross_at=(4,))
+    found = asked(provider, per_head="cross", self_heads=(1, 0), self_at=(8,), cross_at=(4,))
+    some = asked(provider, per_head="cross", self_heads=(1,), self_at=(8,), cross_at=(4,))
+    for layer, part, whole in zip(found.maps, some.maps, apart.maps, strict=True):
+        if layer.kind == "cross":
+            assert torch.equal(layer.weights, whole.weights)
+            continue
+        torch.testing.assert_close(layer.weights, whole.weights[:2].mean(0))
+        torch.testing.assert_close(part.weights, whole.weights[1])
+    with pytest.raises(OptionError, match="heads from 0 to"):
+        asked(provider, self_heads=(7,))
+
+
+def test_a_picture_is_encoded_once_for_several_prompts(provider: AttentionProvider) -> None:
+    latents = provider.encoded(PICTURE)
+    other = replace(provider, config=replace(ALL, prompt="a tree"))
+    assert same(run(provider.attend_to(latents)), asked(provider))
+    assert same(run(other.attend_to(latents)), asked(provider, prompt="a tree"))
+    assert other.prompt.text == "a tree"
 
 
 def test_a_prompt_that_is_too_long_is_refused(provider: AttentionProvider) -> None:
@@ -280,7 +319,7 @@ def test_without_diffusers_the_extra_is_named(folder: Path) -> None:
     script = (
         "import sys; sys.modules['diffusers'] = None\n"
         "from pathlib import Path\n"
-        "from napari_firstpass.backbones.diffusion import load_diffusion\n"
+        "from napari_firstpass.diffusion.provider import load_diffusion\n"
         "from napari_firstpass.progress import run\n"
         "run(load_diffusion(Path(sys.argv[1])))"
     )
@@ -299,6 +338,8 @@ def test_without_diffusers_the_extra_is_named(folder: Path) -> None:
         ({"stress": float("nan")}, "stress in"),
         ({"timestep": -1}, "a timestep of 0 or more"),
         ({"seed": 2**32}, "a seed in"),
+        ({"per_head": "all"}, "per_head a kind"),
+        ({"self_heads": (-1,)}, "heads from 0 on"),
         ({"memory": "huge"}, "memory auto or tiny"),
         ({"stored": "int8"}, "stored float32 or float16"),
     ],
@@ -359,7 +400,7 @@ SHORT_OF_MEMORY = """
 import resource, sys
 from pathlib import Path
 import torch
-from napari_firstpass.backbones.diffusion import AttentionConfig, load_diffusion
+from napari_firstpass.diffusion.provider import AttentionConfig, load_diffusion
 from napari_firstpass.progress import run
 
 torch.set_num_threads(1)

@@ -1,0 +1,161 @@
+"""``firstpass prompt`` on a folder: what is named, in every image of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from napari_firstpass.cli.codes import DONE, exit_code, joint_code
+from napari_firstpass.cli.segment import output_folder, output_paths
+from napari_firstpass.cli.summary import extras, result_of, summary_of, write_overlay_of
+from napari_firstpass.cli_progress import Reporter, tell
+from napari_firstpass.errors import FirstPassError, OptionError
+from napari_firstpass.weights.folder import is_path
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Sequence
+
+    from napari_firstpass.progress import Steps
+    from napari_firstpass.prompt_folders import WordRun, WordsConfig
+
+_OF_ONE = {
+    "points": "--points", "lines": "--lines", "boxes": "--boxes", "world": "--world",
+    "into": "--into", "names": "--class",
+}  # fmt: skip
+"""Options that say something of one image."""
+
+
+def add_to(parser: ArgumentParser) -> None:
+    """Describe the options that a folder has besides those of an image."""
+    folders = parser.add_argument_group("a folder of images, with --text")
+    add = folders.add_argument
+    add("--tags", metavar="PATH", help="what is in which image: a file, or a folder of files")
+    add("--tagger", metavar="MODEL", help="a CLIP model that tells it, such as clip-b16")
+    add("--background", type=float, metavar="T", help="no class below this, 0 to 1 [the preset's]")
+    add("--window", type=int, default=1024, help="pixels looked at at once [%(default)s]")
+    add("--overlap", type=int, default=64, help="context in pixels [%(default)s]")
+
+
+def prompt_folder(options: Namespace) -> int:
+    """Do the work, and return the exit code.
+
+    Parameters
+    ----------
+    options : Namespace
+        With ``image``, the folder; ``text``, ``method``, ``model``, ``preset``, ``out``, ``bands``,
+        ``seed``, ``device``, ``confidence``, ``overlay``, ``overwrite``, ``json``, and those of
+        `add_to`.
+    """
+    from napari_firstpass.pairing import images_in
+    from napari_firstpass.progress import guarded
+    from napari_firstpass.prompt_folders import word_run_steps
+
+    config = _config(options)
+    images, results = images_in(options.image), []
+    with output_folder(options.out, wanted=True):
+        jobs = output_paths(images, options.out)
+        with Reporter(options.image.name) as reporter:
+            ready = reporter.drive(guarded(word_run_steps(config)))
+        for image, out in jobs:
+            with Reporter(image.name) as reporter:
+                results.append(reporter.drive(_told_steps(image, out, ready, options)))
+            _tell(results[-1], options)
+    if options.json:
+        print(json.dumps(results, indent=2, ensure_ascii=False))
+    return joint_code(result["exit_code"] for result in results)
+
+
+def _config(options: Namespace) -> WordsConfig:
+    from napari_firstpass.prompt_folders import WordsConfig
+
+    unwanted = [name for key, name in _OF_ONE.items() if getattr(options, key, None)]
+    if options.text is None or unwanted:
+        raise OptionError(
+            expected="--text for a folder: names, or a file with one a line",
+            found=" and ".join(unwanted) or "none",
+            remedy="say what to look for; points, lines and boxes are for a single image",
+        )
+    return WordsConfig(
+        names=names_of(options.text),
+        prompter=options.method,
+        preset=options.preset,
+        model=options.model,
+        background=options.background,
+        tags=options.tags,
+        tagger=options.tagger,
+        window=options.window,
+        overlap=options.overlap,
+        seed=options.seed,
+        device=options.device,
+    )
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """Return the names that ``--text`` gives: of a file, or separated by semicolons.
+
+    Raises
+    ------
+    ImageReadError
+        If it is the path of a file that cannot be read.
+    PromptError
+        If the file holds none.
+    """
+    from napari_firstpass.io.name_file import read_names
+
+    if Path(text).is_file() or is_path(text) or text.endswith(".txt"):
+        return read_names(text)
+    return tuple(" ".join(name.split()) for name in text.split(";") if name.strip())
+
+
+def _told_steps(
+    image: Path, out: Path, ready: WordRun, options: Namespace
+) -> Steps[dict[str, Any]]:
+    """Look for the names in one image; its failure is told and does not stop the others."""
+    from napari_firstpass.progress import guarded
+
+    try:
+        return (yield from guarded(_one_steps(image, out, ready, options)))
+    except FirstPassError as error:
+        return {"image": str(image), "error": str(error), "exit_code": exit_code(error)}
+
+
+def _one_steps(image: Path, out: Path, ready: WordRun, options: Namespace) -> Steps[dict[str, Any]]:
+    from napari_firstpass.io.files import check_output
+    from napari_firstpass.prompt_folders import word_file_steps
+
+    start = perf_counter()
+    confidence, overlay = extras(out)
+    report = yield from word_file_steps(
+        image,
+        out,
+        ready,
+        bands=options.bands,
+        confidence=confidence if options.confidence else None,
+        overwrite=options.overwrite,
+    )
+    if report.written is None:
+        return {"image": str(image), "labels": str(out), "done": "before", "exit_code": DONE}
+    written = None
+    if options.overlay:
+        check_output(overlay, overwrite=options.overwrite, forbid=[image])
+        written = write_overlay_of(report.written, overlay, options)
+    return {**result_of(report.written, written, perf_counter() - start), "done": "now"}
+
+
+def _tell(result: dict[str, Any], options: Namespace) -> None:
+    if "error" in result:
+        tell(f"firstpass: {result['image']}: {result['error']}", sys.stderr)
+    elif not options.json:
+        tell("\n".join(_summary(result)), sys.stdout)
+
+
+def _summary(result: dict[str, Any]) -> Sequence[str]:
+    if result["done"] == "before":
+        return [f"{result['image']}: done before, as {result['labels']}"]
+    share = result["unlabelled_share"]
+    notes = [f"  no class    {share:.1%}"] if share else []
+    return summary_of({**result, "unlabelled_share": 0}, notes)

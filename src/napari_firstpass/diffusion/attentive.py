@@ -1,0 +1,316 @@
+"""Prompts answered by the attention of Stable Diffusion: iSeg as published (arXiv 2409.03209).
+
+The picture is shown once, with a little noise. What is pointed at is spread along self-attention;
+what is named is found by cross-attention first, and then spread along the self-attention of a
+network that was told the names.
+
+Where the paper is silent it is our own: a negative mark takes its own map off, boxes are limits
+that nothing leaves, and names that do not fit into one sentence are told in several, one after the
+other.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional
+
+from napari_firstpass.diffusion.folder import DiffusionFolder
+from napari_firstpass.diffusion.provider import AttentionProvider, load_diffusion
+from napari_firstpass.diffusion.sentences import sentences
+from napari_firstpass.diffusion.word_maps import name_maps, smoothed, token_maps
+from napari_firstpass.diffusion.word_presets import PRESETS
+from napari_firstpass.errors import WeightsError
+from napari_firstpass.naming import enlarged, named_steps, require_background
+from napari_firstpass.progress import Progress, Span, Steps, relay
+from napari_firstpass.prompt_places import places_of
+from napari_firstpass.prompts import Answer, Named, require_names
+from napari_firstpass.refinement import preset_of
+from napari_firstpass.spreading import links_of, spread_steps
+from napari_firstpass.weights.folder import find
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from napari_firstpass.diffusion.attention import Attentions
+    from napari_firstpass.diffusion.sentences import Sentence
+    from napari_firstpass.diffusion.word_presets import WordConfig
+    from napari_firstpass.prompt_places import Places
+    from napari_firstpass.prompts import Prompt
+    from napari_firstpass.raster import Raster
+
+NAME = "iseg"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttentiveImage:
+    """A picture that the network has encoded; see `WordImage`.
+
+    Attributes
+    ----------
+    provider : AttentionProvider
+        The network.
+    latents : (1, 4, h, w) float tensor
+        The picture, as the network is shown it.
+    valid : (H, W) bool tensor
+        Where the image holds data.
+    config : WordConfig
+        How prompts are answered.
+    seed : int
+        Of the noise.
+    held : list of Tensor
+        The links of a network that was told nothing, once they have been asked for.
+    """
+
+    provider: AttentionProvider
+    latents: Tensor
+    valid: Tensor
+    config: WordConfig
+    seed: int
+    held: list[Tensor] = field(default_factory=list)
+
+    def answer(self, prompt: Prompt) -> Steps[Answer]:
+        """Return masks for what is pointed at or named; see `PreparedImage`.
+
+        The first prompt without words takes as long as one look through the network, each with
+        words as long as another. Of several words, and of words and marks, the mean counts.
+        """
+        places = places_of(prompt, self.valid.cpu().numpy())
+        words = [word for word in prompt.words if word.strip()]
+        inside = None if places.inside is None else self._cells(places.inside) > 0
+        links, columns = yield from relay(self._named_steps(words, inside), Span(0, 9, 10))
+        start = self._start(places, wordless=not words)
+        columns.append((yield from self._spread(links, start, inside)))
+        unwanted = yield from self._spread(links, self._marked(places.negative), inside)
+        likely = torch.cat(columns).mean(0)
+        if len(unwanted):
+            likely = _peaked(likely[None])[0] - unwanted.amax(0)
+        return self._answer(_peaked(likely.clamp_min(0)[None]), places)
+
+    def classes(self, names: Sequence[str], background: float | None) -> Steps[Named]:
+        """Return which of some names each pixel has; see `WordImage`."""
+        require_names(names)
+        threshold = self.config.background if background is None else background
+        require_background(threshold)
+        groups = sentences(names, self.config.wording, self.provider.model.fits)
+        maps = []
+        for done, (sentence, _) in enumerate(groups):
+            span = Span(9 * done, 9 * done + 9, 10 * len(groups))
+            maps.append((yield from relay(self._spread_words(sentence), span)))
+        shape = (int(self.valid.shape[0]), int(self.valid.shape[1]))
+        steps = named_steps(torch.cat(maps), shape, threshold, between=self.config.side)
+        found = yield from relay(steps, Span(9, 10, 10))
+        return Named(found.labels.cpu() * self.valid, found.confidence.cpu() * self.valid)
+
+    def _spread_words(self, sentence: Sentence) -> Steps[Tensor]:
+        """Return (C, h, w): the maps of the names of a sentence, spread."""
+        links, maps = yield from relay(self._told_steps(sentence), Span(0, 9, 10))
+        steps = spread_steps(links, maps.flatten(1), self.config.spread)
+        return (yield from relay(steps, Span(9, 10, 10))).view_as(maps)
+
+    def _named_steps(
+        self, words: Sequence[str], inside: Tensor | None
+    ) -> Steps[tuple[Tensor, list[Tensor]]]:
+        """Return links, and spread maps (C, n) of words, if there are any."""
+        if not words:
+            return (yield from self._links_steps()), []
+        links, columns = torch.empty(0), []
+        for sentence, _ in sentences(words, self.config.wording, self.provider.model.fits):
+            links, maps = yield from self._told_steps(sentence)
+            steps = spread_steps(links, maps.flatten(1), self.config.spread, inside)
+            columns.append(_peaked((yield from steps)))
+        return links, columns
+
+    def _told_steps(self, sentence: Sentence) -> Steps[tuple[Tensor, Tensor]]:
+        """Return links and maps (C, h, w) of a network that is told a sentence."""
+        found = yield from self._attend(sentence)
+        tokens = sentence.tokens(found.prompt)
+        maps, config = token_maps(found, self.config.levels), self.config
+        if config.means:
+            maps = smoothed(maps, found.latent, side=config.means)
+        return self._linked(found), name_maps(maps, tokens, found.latent)
+
+    def _links_steps(self) -> Steps[Tensor]:
+        """Return links of a network that is told nothing."""
+        if not self.held:
+            found = yield from self._attend(None)
+            self.held.append(self._linked(found))
+        return self.held[0]
+
+    def _attend(self, sentence: Sentence | None) -> Steps[Attentions]:
+        tiny = "tiny" if self.provider.device.type == "cpu" else "auto"
+        asked = self.config.attention(self.seed, words=sentence is not None, memory=tiny)
+        if sentence is not None:
+            asked = replace(asked, prompt=sentence.text, stressed=sentence.letters)
+        return (yield from replace(self.provider, config=asked).attend_to(self.latents))
+
+    def _linked(self, found: Attentions) -> Tensor:
+        return links_of(found.mean("self", 1), self.config.spread)
+
+    @property
+    def _grid(self) -> tuple[int, int]:
+        return int(self.latents.shape[2]), int(self.latents.shape[3])
+
+    def _cells(self, mask: NDArray[Any]) -> Tensor:
+        """Return which share (n,) of each cell a mask (H, W) covers."""
+        # Of images smaller than the grid, a pixel covers several cells.
+        sides = zip(mask.shape, self._grid, strict=True)
+        shape = [-(-side // cells) * cells for side, cells in sides]
+        found = torch.from_numpy(mask)[None, None].float()
+        found = functional.interpolate(found, shape, mode="nearest-exact")
+        return functional.adaptive_avg_pool2d(found, self._grid).flatten()
+
+    def _marked(self, marks: NDArray[Any]) -> Tensor:
+        """Return (m, n): 1 in one of the cells that are marked, in each row."""
+        height, width = self._grid
+        rows = torch.from_numpy(marks[:, 0]) * height // self.valid.shape[0]
+        cols = torch.from_numpy(marks[:, 1]) * width // self.valid.shape[1]
+        cells = torch.unique(rows * width + cols)
+        return functional.one_hot(cells, height * width).float()
+
+    def _start(self, places: Places, *, wordless: bool) -> Tensor:
+        """Return (m, n): what is spread; a box counts where nothing else says what is inside."""
+        maps = [self._marked(places.positive)]
+        if places.start is not None:
+            maps.append(self._cells(places.start)[None])
+        if wordless and not sum(map(len, maps)) and places.inside is not None:
+            maps.append((self._cells(places.inside) > 0).float()[None])
+        return torch.cat(maps)
+
+    def _spread(self, links: Tensor, maps: Tensor, inside: Tensor | None) -> Steps[Tensor]:
+        """Return maps (m, n) spread, each with 1 as its highest value."""
+        if not len(maps):
+            return maps.to(links)
+        steps = spread_steps(links, maps, self.config.spread, inside)
+        found = yield from relay(steps, Span(9, 10, 10))
+        # What says the same of every cell has nowhere to go.
+        return _peaked(torch.where(found.amax(1, keepdim=True) > 0, found, maps.to(found)))
+
+    def _answer(self, likely: Tensor, places: Places) -> Answer:
+        """Return masks of a map (1, n), the one of the preset's threshold first.
+
+        Its score is how much higher the map is inside than outside; those of the others, at a
+        higher and a lower threshold, are shares of it.
+        """
+        shape = (int(self.valid.shape[0]), int(self.valid.shape[1]))
+        found = enlarged(likely.view(1, *self._grid), shape)[0].cpu()
+        level = self.config.background or _HALF
+        masks = torch.stack([found > at for at in (level, (1 + level) / 2, level / 2)])
+        if places.inside is not None:
+            masks &= torch.from_numpy(places.inside)
+        masks &= self.valid
+        score = _mean(found, masks[0]) - _mean(found, ~masks[0])
+        return Answer(masks, max(score, 0.0) * torch.tensor(_RANKS))
+
+
+_HALF = 0.5
+_RANKS = (1.0, 0.75, 0.5)
+
+
+def _mean(values: Tensor, where: Tensor) -> float:
+    return float(values[where].mean()) if bool(where.any()) else 0.0
+
+
+def _peaked(maps: Tensor) -> Tensor:
+    """Return maps (m, n) with 1 as the highest value of each; 0 stays 0."""
+    highest = maps.amax(1, keepdim=True)
+    return maps / torch.where(highest > 0, highest, torch.ones_like(highest))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttentivePrompter:
+    """Answers prompts with a Stable Diffusion, which is loaded for the first image; see `Prompter`.
+
+    Attributes
+    ----------
+    folder : DiffusionFolder
+        The weights.
+    config : WordConfig
+        How prompts are answered.
+    seed : int
+        Of the noise.
+    device : torch.device
+        Where to compute.
+    """
+
+    folder: DiffusionFolder
+    config: WordConfig
+    seed: int
+    device: torch.device
+
+    def prepare(self, raster: Raster, picture: Tensor) -> Steps[AttentiveImage]:
+        """Encode an image, resized to a square; see `Prompter`.
+
+        Raises
+        ------
+        WeightsError
+            If the weights are damaged or of another kind, or a package is missing.
+        ComputeError
+            If memory is too short.
+        """
+        with _offering_features():
+            provider = yield from relay(self._provider_steps(), Span(0, 8, 10))
+        yield Progress(8, 10, "encoding the picture")
+        side = (self.config.side, self.config.side)
+        square = functional.interpolate(picture[None], side, mode="bilinear", antialias=True)[0]
+        latents = provider.encoded(square.clamp(0, 1))
+        valid = torch.from_numpy(raster.valid)
+        return AttentiveImage(provider, latents, valid, self.config, self.seed)
+
+    def record(self) -> Steps[dict[str, Any]]:
+        """Return what decides the answers; see `RecordedPrompter`."""
+        digest = yield from self.folder.sha256_steps()
+        return {"settings": asdict(self.config), "weights_sha256": digest}
+
+    def _provider_steps(self) -> Steps[AttentionProvider]:
+        """Return the network: the one that was loaded last, if it is the same."""
+        key = (str(self.folder.path), str(self.device))
+        if key not in _LOADED:
+            asked = self.config.attention(self.seed, words=True)
+            found = yield from load_diffusion(self.folder.path, asked, self.device)
+            _LOADED.clear()
+            _LOADED[key] = found
+        return _LOADED[key]
+
+
+_LOADED: dict[tuple[str, str], AttentionProvider] = {}
+"""At most one network: it takes gigabytes, and half a minute to load."""
+
+
+def attentive_prompter(
+    *, preset: str, model: str, seed: int, device: torch.device
+) -> AttentivePrompter:
+    """Return what answers prompts with the Stable Diffusion of a name or folder.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such preset.
+    WeightsError
+        If the weights are not there or of another kind; the message says how to get them, and what
+        works without.
+    """
+    config = preset_of(f"{NAME} with Stable Diffusion", PRESETS, preset)
+    with _offering_features():
+        folder = DiffusionFolder(find(model))
+        folder.check()
+    return AttentivePrompter(folder, config, seed, device)
+
+
+@contextmanager
+def _offering_features() -> Iterator[None]:
+    try:
+        yield
+    except WeightsError as error:
+        raise WeightsError(
+            expected=error.expected,
+            found=error.found,
+            remedy=f"{error.remedy}; or leave out the model: {NAME} then finds what is pointed at "
+            "by features that need no weights, though it reads no words",
+        ) from error
