@@ -49,9 +49,7 @@ class SamPrompter:
             If the weights are damaged or of another kind, or a package is missing.
         """
         valid = torch.from_numpy(raster.valid)
-        return (
-            yield from prepare_steps(self.source, picture, valid, self.device, self.cache)
-        )
+        return (yield from prepare_steps(self.source, picture, valid, self.device, self.cache))
 
 
 def sam_prompter(

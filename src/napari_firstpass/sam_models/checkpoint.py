@@ -1,7 +1,7 @@
 """Checkpoints of the official package ``segment-anything``: files that end in ``.pth``.
 
-Which of its models a file holds (``vit_b``, ``vit_l``, ``vit_h``, or one of another size) is told by
-the shapes of its tensors. The package itself is asked for the networks; it imports torchvision.
+Which of its models a file holds (``vit_b``, ``vit_l``, ``vit_h``, or one of another size) is told
+by the shapes of its tensors. The package itself is asked for the networks; it imports torchvision.
 """
 
 from __future__ import annotations
@@ -221,9 +221,11 @@ def _tensors(file: Path) -> dict[str, Tensor]:
     except FAILURES as error:
         text = " ".join(str(error).split())[:200]
         raise _unfit(file, f"{type(error).__name__}: {text}") from error
-    if not isinstance(content, dict) or not all(isinstance(one, Tensor) for one in content.values()):
-        inner = ", ".join(map(str, content)) if isinstance(content, dict) else type(content).__name__
-        raise _unfit(file, f"no table of tensors, but {inner[:80]}")
+    if not isinstance(content, dict):
+        raise _unfit(file, f"a {type(content).__name__}")
+    others = [str(name) for name, one in content.items() if not isinstance(one, Tensor)]
+    if others:
+        raise _unfit(file, f"other things than tensors, such as {others[0]!r}")
     return {str(name): one.float() for name, one in content.items()}
 
 

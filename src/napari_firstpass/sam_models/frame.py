@@ -74,7 +74,7 @@ class Frame:
         return (positions * scale).flip(-1) - _CENTRE
 
     def start(self, mask: Tensor, side: int) -> Tensor:
-        """Return a mask (height, width) as the logits (side, side) that a model takes as a start."""
+        """Return a mask (height, width) as logits (side, side), which a model takes as a start."""
         seen = self._padded(_resized(mask[None].float(), self.shown))
         return (_resized(seen, (side, side))[0] * 2 - 1) * _SURE
 

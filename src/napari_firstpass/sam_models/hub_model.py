@@ -93,13 +93,11 @@ class HubModel:
         """Return what the model keeps of a picture; see `SamModel`."""
         found: Any = self.module.get_image_embeddings(picture[None])  # type: ignore[operator]
         if self.family == "sam":
-            maps = (found,)
+            found = (found,)
         elif self.family == "sam_hq":
             # Of what its blocks say on the way, the decoder reads the first only.
-            maps = (found[0], found[1][0])
-        else:
-            maps = tuple(found)
-        return tuple(one.float().contiguous() for one in maps)
+            found = (found[0], found[1][0])
+        return tuple(one.float().contiguous() for one in found)
 
     @torch.no_grad()
     def candidates(self, embedding: tuple[Tensor, ...], marks: Marks) -> tuple[Tensor, Tensor]:
@@ -155,7 +153,7 @@ def _family(folder: VisionFolder, written: Mapping[str, Any]) -> tuple[str, Mapp
         raise WeightsError(
             expected="a Segment Anything model: SAM, SAM-HQ, SAM 2, EdgeTAM or SAM 3 tracker",
             found=f"model_type {kind!r} in {folder.path / CONFIG}",
-            remedy="give another folder, or a name that \"firstpass models list\" shows for prompts",
+            remedy='give another folder, or a name that "firstpass models list" shows for prompts',
         )
     return family, inner
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -160,7 +161,7 @@ def _along(line: Line, frame: Frame, valid: Tensor) -> list[_Place]:
 def _spread(line: Line, frame: Frame) -> list[tuple[float, float]]:
     """Return the middles of equal pieces of a line."""
     corners = line.places
-    lengths = [math.dist(a, b) for a, b in zip(corners, corners[1:], strict=False)]
+    lengths = [math.dist(a, b) for a, b in pairwise(corners)]
     total = sum(lengths)
     if not total:
         return [corners[0]]
