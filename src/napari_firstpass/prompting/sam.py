@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_firstpass.errors import UnknownNameError
 from napari_firstpass.feature_cache import FeatureCache, default_folder
+from napari_firstpass.refinement import DEFAULT_PRESET, preset_of
 from napari_firstpass.sam_models.prepared import SamImage, prepare_steps
 from napari_firstpass.sam_models.source import SamSource, sam_source
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_firstpass.protocols import Backbone
     from napari_firstpass.raster import Raster
 
-_PRESETS = ("default",)
+_PRESETS = {DEFAULT_PRESET: sam_source}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,10 @@ def sam_prompter(
     Raises
     ------
     UnknownNameError
-        If the preset is another than ``default``, or the model is no name of such weights.
+        If there is no such preset (there is one), or the model is no name of such weights.
     WeightsError
         If the weights are not there; the message says how to get them.
     """
     del backbone, seed
-    if preset not in _PRESETS:
-        raise UnknownNameError.of("preset of sam", preset, _PRESETS)
-    return SamPrompter(sam_source(model), device, FeatureCache(default_folder()))
+    source_of = preset_of("sam", _PRESETS, preset)
+    return SamPrompter(source_of(model), device, FeatureCache(default_folder()))
