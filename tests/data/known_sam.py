@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from napari_firstpass.sam_models.marks import Marks
 
 
+_SCALING = PixelScaling((0.5,) * 3, (0.25,) * 3)
+
+
 @dataclass(frozen=True, slots=True)
 class SameColour:
     """Its candidates are everything (score .6), what has the colour (.9), and nothing (.3).
@@ -23,7 +26,7 @@ class SameColour:
     keeps_ratio: bool = True
     side: int = 64
     start_side: int = 32
-    scaling: PixelScaling = PixelScaling((0.5,) * 3, (0.25,) * 3)
+    scaling: PixelScaling = _SCALING
     versions: tuple[str, ...] = ("by heart",)
 
     def to(self, device: torch.device) -> None:
@@ -47,4 +50,5 @@ class SameColour:
     @staticmethod
     def _like(picture: torch.Tensor, x: int, y: int) -> torch.Tensor:
         apart = (picture - picture[:, y, x, None, None]).abs().sum(0)
-        return 9.0 - 60 * apart
+        # Two pure colours are 8 apart: half-way between them is half-way out.
+        return 9.0 - 9.0 / 4 * apart

@@ -136,7 +136,7 @@ def test_colours_are_scaled_as_the_folder_says(sam: Path) -> None:
 
 def test_weights_of_another_kind_are_refused(tmp_path: Path) -> None:
     folder = save(build("DINOv2"), tmp_path / "dino")
-    with pytest.raises(WeightsError, match="a Segment Anything model.*found model_type 'dinov2'"):
+    with pytest.raises(WeightsError, match=r"a Segment Anything model.*found model_type 'dinov2'"):
         loaded(folder)
 
 
@@ -159,7 +159,7 @@ def test_a_config_without_sizes_is_refused(sam: Path) -> None:
 def test_weights_that_were_cut_off_are_refused(sam: Path) -> None:
     file = sam / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(WeightsError, match="weights of a sam model in .*; get the files"):
+    with pytest.raises(WeightsError, match=r"weights of a sam model in .*; get the files"):
         loaded(sam)
 
 
@@ -174,7 +174,9 @@ def test_weights_with_a_tensor_missing_are_refused(sam: Path) -> None:
 
 def test_a_folder_without_weights_is_refused(sam: Path) -> None:
     (sam / "model.safetensors").unlink()
-    with pytest.raises(WeightsError, match=r"weights \(model\.safetensors\) in .*only config\.json"):
+    with pytest.raises(
+        WeightsError, match=r"weights \(model\.safetensors\) in .*only config\.json"
+    ):
         loaded(sam)
 
 

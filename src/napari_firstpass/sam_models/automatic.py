@@ -45,9 +45,9 @@ class AutomaticConfig:
     batch : int
         Points at once, 1 to 256: memory, and no other result but for the last digits of sums.
     score : float
-        How much of a mask the model must expect to be right, in [0, 1].
+        How much of a mask the model must expect to be right at least, in [0, 1].
     stability : float
-        Overlap (intersection over union) of a mask with itself at a lower threshold, in [0, 1].
+        What share of a mask with a low threshold must be left with a high one, in [0, 1].
     overlap : float
         Boxes that overlap by more are those of one thing, in [0, 1].
     least_area : int
@@ -214,7 +214,7 @@ def _masks_at(image: SamImage, points: Tensor, config: AutomaticConfig) -> list[
     places = image.frame.places(points)[:, None]
     labels = torch.ones(places.shape[:2], dtype=torch.int64)
     logits, scores = image.ask(Marks(places, labels))
-    which, number = (scores > config.score).nonzero(as_tuple=True)
+    which, number = (scores >= config.score).nonzero(as_tuple=True)
     frame = image.frame
     batch = max(_AT_ONCE // (frame.side**2 + frame.height * frame.width), 1)
     found: list[FoundMask] = []
@@ -241,7 +241,7 @@ def _worth_keeping(
         for mask, score, stable, place in zip(
             masks, scores, stability, points.tolist(), strict=True
         )
-        if stable > config.stability and int(mask.sum()) >= config.least_area
+        if stable >= config.stability and int(mask.sum()) >= config.least_area
     ]
 
 
