@@ -165,3 +165,20 @@ def save_sam(name: str, folder: Path) -> Path:
         tensors = {key.replace(twice, "tracker_model."): t for key, t in load_file(file).items()}
         save_file(tensors, file, metadata={"format": "pt"})
     return folder
+
+
+def edgetam() -> PreTrainedModel:
+    """EdgeTAM, whose encoder is one of the package timm; the smallest that it has, 5 M weights."""
+    encoder = {
+        "model_type": "timm_wrapper", "architecture": "repvit_m1", "num_classes": 2,
+        "model_args": {"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3]},
+    }  # fmt: skip
+    vision = {
+        "model_type": "edgetam_vision_model", "backbone_config": encoder,
+        "backbone_channel_list": [384, 192, 96, 48], "backbone_feature_sizes": _SIZES,
+        "fpn_hidden_size": 16,
+    }  # fmt: skip
+    config = transformers.EdgeTamConfig(
+        vision_config=vision, prompt_encoder_config=_PROMPTS, mask_decoder_config=_DECODER
+    )
+    return lively(transformers.EdgeTamModel(config))

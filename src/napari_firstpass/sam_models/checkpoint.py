@@ -200,10 +200,12 @@ def load_checkpoint(file: Path) -> CheckpointModel:
         If the package or torchvision is missing, or the file is damaged or holds another model.
     """
     tensors = _tensors(file)
+    if other := _guess(tensors):
+        raise _unfit(file, f"tensors of {other}")
     try:
         sizes = Sizes.of(tensors)
     except (LookupError, ValueError, ArithmeticError) as error:
-        raise _unfit(file, _guess(tensors) or f"{type(error).__name__}: {error}") from error
+        raise _unfit(file, f"{type(error).__name__}: {error}") from error
     _package()
     network = _network(sizes)
     try:
@@ -231,10 +233,8 @@ def _tensors(file: Path) -> dict[str, Tensor]:
 
 def _guess(tensors: Mapping[str, Tensor]) -> str:
     """Return which other model these tensors look like, nothing if like none."""
-    for part, name in _LATER:
-        if any(part in one for one in tensors):
-            return f"tensors of {name}"
-    return ""
+    found = (name for part, name in _LATER if any(part in one for one in tensors))
+    return next(found, "")
 
 
 def _reach(tensors: Mapping[str, Tensor]) -> list[int]:

@@ -9,6 +9,7 @@ follows things through films is left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -136,6 +137,7 @@ def load_hub_model(folder: VisionFolder) -> HubModel:
     """
     written = folder.config()
     family, inner = _family(folder, written)
+    _require_package_of(family)
     config = config_of(folder, {**inner, "model_type": family})
     side, patch = _sizes(folder, config)
     module, info = load_weights(folder, config, _MAKERS[family])  # type: ignore[arg-type]
@@ -156,6 +158,15 @@ def _family(folder: VisionFolder, written: Mapping[str, Any]) -> tuple[str, Mapp
             remedy='give another folder, or a name that "firstpass models list" shows for prompts',
         )
     return family, inner
+
+
+def _require_package_of(family: str) -> None:
+    if family == "edgetam" and find_spec("timm") is None:
+        raise WeightsError(
+            expected="the package timm, which EdgeTAM needs",
+            found="none",
+            remedy='install it with: pip install "napari-firstpass[sam]"',
+        )
 
 
 def _sizes(folder: VisionFolder, config: PreTrainedConfig | None) -> tuple[int, int]:
