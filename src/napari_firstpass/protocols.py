@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_firstpass.bands import Role
+    from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.features import FeatureMap
     from napari_firstpass.grid import Window
     from napari_firstpass.normalize import BandStats
@@ -253,6 +254,15 @@ class Prompter(Protocol):
         picture : (3, H, W) float32 tensor
             The same in [0, 1], as a person would be shown it.
         """
+        ...
+
+
+@runtime_checkable
+class KeepingPrompter(Prompter, Protocol):
+    """A prompter that keeps on disk what it has seen of images, by default where features are."""
+
+    def keeping(self, cache: FeatureCache | None) -> Prompter:
+        """Return the same, keeping it in another place, or not at all."""
         ...
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,10 +19,13 @@ from napari_firstpass.progress import run
 from napari_firstpass.prompting import PROMPTERS
 from napari_firstpass.prompting.sam import SamPrompter
 from napari_firstpass.prompts import Answer, Box, Line, Point, Prompt
+from napari_firstpass.protocols import KeepingPrompter
 from napari_firstpass.raster import Raster
 from napari_firstpass.sam_models.frame import Frame
 from napari_firstpass.sam_models.prepared import SamImage, picture_sha256
 from napari_firstpass.sam_models.source import SamSource
+from napari_firstpass.weights.fetch import fetch_steps
+from napari_firstpass.weights.folder import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,7 +224,8 @@ def test_the_table_makes_it_for_a_folder(
     assert found.masks.shape == (3, *SHAPE)
     assert FeatureCache(tmp_path).contents().entries == 1
     assert made(str(folders["SAM 2"])).source is prompter.source
-    prepared(replace(prompter, cache=None), scene() * 0.5)
+    assert isinstance(prompter, KeepingPrompter)
+    prepared(prompter.keeping(None), scene() * 0.5)
     assert FeatureCache(tmp_path).contents().entries == 1
 
 
@@ -242,6 +245,17 @@ def test_weights_that_are_not_there_are_told_how_to_get(
     monkeypatch.setenv("FIRSTPASS_WEIGHTS", str(tmp_path))
     with pytest.raises(WeightsError, match=sentence):
         made(model)
+
+
+def test_weights_that_were_fetched_are_found_by_their_name(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIRSTPASS_WEIGHTS", str(tmp_path))
+    run(fetch_steps("sam2-t", source=folders["SAM 2 of films"]))
+    assert not run(verify("sam2-t"))
+    by_name = answer(PROMPT, prepared(made("sam2-t").keeping(None)))
+    by_folder = answer(PROMPT, prepared(prompter_for(folders["SAM 2 of films"])))
+    assert by_name.masks.equal(by_folder.masks)
 
 
 @pytest.mark.parametrize("name", ["dinov2-s", "sam9"])

@@ -44,5 +44,7 @@ def test_answers_are_those_of_the_model_itself(tmp_path: Path, kind: str) -> Non
 @pytest.mark.skipif(not TIMM, reason="timm is here")
 def test_without_its_package_it_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "edgetam_video"}')
-    with pytest.raises(WeightsError, match=r"package timm.*pip install \"napari-firstpass\[sam\]"):
+    with pytest.raises(
+        WeightsError, match=r"packages timm and torchvision.*pip install \"napari-firstpass\[sam\]"
+    ):
         load_hub_model(VisionFolder(tmp_path))

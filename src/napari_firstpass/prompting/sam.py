@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,7 +24,7 @@ _PRESETS = {DEFAULT_PRESET: sam_source}
 
 @dataclass(frozen=True, slots=True)
 class SamPrompter:
-    """Answers with the masks of a model; a `Prompter`.
+    """Answers with the masks of a model; a `KeepingPrompter`.
 
     Attributes
     ----------
@@ -39,6 +39,10 @@ class SamPrompter:
     source: SamSource
     device: torch.device
     cache: FeatureCache | None = None
+
+    def keeping(self, cache: FeatureCache | None) -> SamPrompter:
+        """Return the same, keeping embeddings in another place, or not at all."""
+        return replace(self, cache=cache)
 
     def prepare(self, raster: Raster, picture: Tensor) -> Steps[SamImage]:
         """Look at an image once; see `Prompter`.
@@ -57,8 +61,7 @@ def sam_prompter(
 ) -> SamPrompter:
     """Return the prompter ``sam``; see `PrompterFactory`. It draws nothing, and needs no backbone.
 
-    Embeddings are kept where features are; ``dataclasses.replace(prompter, cache=None)`` keeps
-    none.
+    Embeddings are kept where features are, unless it is told otherwise (`SamPrompter.keeping`).
 
     Raises
     ------

@@ -161,10 +161,11 @@ def _family(folder: VisionFolder, written: Mapping[str, Any]) -> tuple[str, Mapp
 
 
 def _require_package_of(family: str) -> None:
-    if family == "edgetam" and find_spec("timm") is None:
+    missing = [name for name in ("timm", "torchvision") if find_spec(name) is None]
+    if family == "edgetam" and missing:
         raise WeightsError(
-            expected="the package timm, which EdgeTAM needs",
-            found="none",
+            expected="the packages timm and torchvision, which EdgeTAM needs",
+            found=f"no {' and no '.join(missing)}",
             remedy='install it with: pip install "napari-firstpass[sam]"',
         )
 
