@@ -29,6 +29,10 @@ class SameColour:
     scaling: PixelScaling = _SCALING
     versions: tuple[str, ...] = ("by heart",)
 
+    @property
+    def encoder(self) -> torch.nn.Module:
+        return torch.nn.Identity()
+
     def to(self, device: torch.device) -> None:
         assert device.type == "cpu"
 

@@ -11,7 +11,7 @@ import zipfile
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -161,6 +161,11 @@ class CheckpointModel:
     def versions(self) -> tuple[str, ...]:
         """The version of the package."""
         return ("segment-anything", version("segment-anything"))
+
+    @property
+    def encoder(self) -> Module:
+        """The part that looks at pictures."""
+        return cast("Module", self.module.image_encoder)
 
     def to(self, device: torch.device) -> None:
         """Move to a device."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -84,6 +84,11 @@ class HubModel:
     def versions(self) -> tuple[str, ...]:
         """The version of transformers."""
         return ("transformers", str(transformers_package().__version__))
+
+    @property
+    def encoder(self) -> Module:
+        """The part that looks at pictures."""
+        return cast("Module", self.module.vision_encoder)
 
     def to(self, device: torch.device) -> None:
         """Move to a device."""

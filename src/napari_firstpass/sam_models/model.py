@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+    from torch.nn import Module
 
     from napari_firstpass.networks.folder import PixelScaling
     from napari_firstpass.sam_models.marks import Marks
@@ -38,6 +39,11 @@ class SamModel(Protocol):
     @property
     def versions(self) -> tuple[str, ...]:
         """Names and versions of what computes it, beside torch."""
+        ...
+
+    @property
+    def encoder(self) -> Module:
+        """The part that looks at pictures, which takes most of the time."""
         ...
 
     def to(self, device: torch.device) -> None:

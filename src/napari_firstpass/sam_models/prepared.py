@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from napari_firstpass.prompts import Answer
 from napari_firstpass.sam_models.embedding_file import pack_embedding, unpack_embedding
 from napari_firstpass.sam_models.frame import Frame
 from napari_firstpass.sam_models.marks import Marks, questions_of
+from napari_firstpass.sam_models.watching import watched_steps
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -161,7 +163,10 @@ def prepare_steps(
         key = _key(model, weights, digest, device)
     yield Progress(4, 10, "looking at the image")
     known = cache.load(key, lambda content: unpack_embedding(content, key)) if cache else None
-    embedding = known or _seen(model, frame, picture, device)
+    embedding = known
+    if embedding is None:
+        looking = _look(model, frame, picture, device)
+        embedding = yield from relay(looking, Span(4, 10, 10))
     if cache is not None and known is None:
         cache.store(key, lambda: pack_embedding(embedding, key))
     on_device = tuple(one.to(device) for one in embedding)
@@ -177,11 +182,12 @@ def picture_sha256(picture: Tensor) -> str:
     return digest.hexdigest()
 
 
-def _seen(
+def _look(
     model: SamModel, frame: Frame, picture: Tensor, device: torch.device
-) -> tuple[Tensor, ...]:
+) -> Steps[tuple[Tensor, ...]]:
     model.to(device)
-    return model.embed(frame.picture(picture.to(device).float(), model.scaling))
+    shown = frame.picture(picture.to(device).float(), model.scaling)
+    return watched_steps(model.encoder, partial(model.embed, shown), "looking at the image")
 
 
 def _key(model: SamModel, weights: str, digest: str, device: torch.device) -> str:
