@@ -21,6 +21,7 @@ from napari_firstpass.pipeline import band_stats_steps
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.prompt_windows import extent_of, view_of
 from napari_firstpass.prompting import PROMPTERS
+from napari_firstpass.protocols import KeepingPrompter
 from napari_firstpass.raster import Raster
 from napari_firstpass.resampling import ResampledSource
 
@@ -94,7 +95,7 @@ class Prompting:
         Returns what changes when the image does, such as the time at which a file was written. None
         to compare the pixels themselves.
     cache : FeatureCache or None
-        Where features of networks are kept.
+        Where features of networks, and what prompters keep, are kept; None for nowhere.
 
     Raises
     ------
@@ -188,6 +189,8 @@ class Prompting:
                 seed=config.seed,
                 device=self._device,
             )
+            if isinstance(prompter, KeepingPrompter):
+                prompter = prompter.keeping(self._cache)
             self._ready = _Ready(stats, prompter)
         return self._ready
 

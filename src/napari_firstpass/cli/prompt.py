@@ -8,6 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from napari_firstpass.cli import prompt_folder
 from napari_firstpass.cli.codes import DONE
 from napari_firstpass.cli.options import feature_cache, table, tell_trouble
 from napari_firstpass.cli.summary import extras, result_of, write_overlay_of
@@ -32,7 +33,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     default = PromptConfig()
     parser.set_defaults(command=_prompt)
     add = parser.add_argument
-    add("image", type=Path, metavar="IMAGE", help="GeoTIFF, VRT, JP2, PNG or JPEG")
+    add("image", type=Path, metavar="IMAGE", help="GeoTIFF, VRT, JP2, PNG or JPEG; or a folder")
     add("--points", metavar='"r,c,+;r,c,-"', help="what belongs to it (+, or nothing) and not (-)")
     add("--lines", metavar='"r,c r,c;…"', help="strokes over it; one that ends in - is not on it")
     add("--boxes", metavar='"r0,c0,r1,c1;…"', help="around it; nothing outside belongs to it")
@@ -43,7 +44,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--model", help="name, folder or file of weights, for methods that take some")
     add("--backbone", default=default.backbone, help="features to compare by [%(default)s]")
     add("--preset", default=default.preset, help="settings of the method [%(default)s]")
-    add("--out", required=True, type=Path, help="the label file")
+    add("--out", required=True, type=Path, help="the label file; a folder for a folder")
     add("--into", type=Path, metavar="LABELS", help="labels that are copied, and the thing added")
     add("--class", dest="names", metavar="NAME|ID", help="what it becomes; new names are added")
     add("--where", choices=PLACES, default=PLACES[0], help="pixels that change [%(default)s]")
@@ -56,11 +57,14 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--overlay", action="store_true", help="also write NAME_overlay.png")
     add("--overwrite", action="store_true", help="replace existing output")
     add("--json", action="store_true", help="print the result as JSON")
+    prompt_folder.add_to(parser)
 
 
 def _prompt(options: Namespace) -> int:
     from napari_firstpass.progress import guarded
 
+    if options.image.is_dir():
+        return prompt_folder.prompt_folder(options)
     config = PromptConfig(
         method=options.method,
         preset=options.preset,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from napari_firstpass.feature_cache import FeatureCache, default_folder
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.progress import Progress, Span, relay
 from napari_firstpass.widgets.runs import feature_cache, leave_a_core
@@ -84,6 +85,8 @@ class PromptedImage:
         from napari_firstpass.prompt_session import Prompting
 
         cache = feature_cache(self._config.backbone, self._cache_folder)
+        if self._config.model is not None:
+            cache = FeatureCache(default_folder(self._cache_folder))
         source = self._subject.source
         if isinstance(source, Path):
             opening, stamp = partial(open_raster, source), partial(_stamp, source)
