@@ -262,7 +262,6 @@ def prompt_file_steps(
     """Do the work of `prompt_file` in steps; closing the generator leaves nothing behind."""
     check_choice("place to write to", where, PLACES)
     asked = (Thing(things),) if isinstance(things, Prompt) else tuple(things)
-    weights = backbone_factory(config.backbone).weights_sha256()
     with ExitStack() as stack:
         base = None if into is None else stack.enter_context(LabelSource(into))
         files = ImageFiles(
@@ -270,30 +269,29 @@ def prompt_file_steps(
         )
         with files.opened() as opened:
             _require_same_grid(opened.grid, base)
-        told = {**_record(config), "where": where, "bands": bands}
+            prompting = Prompting(
+                lambda: nullcontext(opened), config, stamp=lambda: None, cache=cache
+            )
+            answers = yield from relay(_answers_steps(prompting, asked), Span(0, 80, 100))
+            told = yield from relay(_record_steps(config, prompting), Span(80, 85, 100))
+        told |= {"where": where, "bands": bands}
         if base is not None:
-            yield from relay(base.look_steps(), Span(0, 4, 100))
-            hashed = yield from relay(file_sha256(base.path), Span(4, 5, 100), "reading the file")
+            yield from relay(base.look_steps(), Span(85, 89, 100))
+            hashed = yield from relay(file_sha256(base.path), Span(89, 90, 100), "reading the file")
             told["labels_sha256"] = hashed
         taxonomy, ids = with_classes(
             Taxonomy(()) if base is None else base.taxonomy, [thing.name for thing in asked]
         )
         told["things"] = [_told(*pair) for pair in zip(asked, ids, strict=True)]
+        placed = [_placed(*pair, base) for pair in zip(ids, answers, strict=True)]
         found: list[FoundThing] = []
 
         def write(raster: RasterSource, sink: LabelSink) -> Steps[None]:
-            prompting = Prompting(
-                lambda: nullcontext(raster), config, stamp=lambda: None, cache=cache
-            )
-            answers = yield from relay(_answers_steps(prompting, asked), Span(0, 90, 100))
-            placed = [_placed(*pair, base) for pair in zip(ids, answers, strict=True)]
             writing = _write_steps(placed, base, raster.grid, sink, where, taxonomy.max_id)
-            found.extend((yield from relay(writing, Span(90, 100, 100))))
+            found.extend((yield from writing))
 
-        work = Work(
-            taxonomy, lambda name, digest: _recorded(base, told, name, digest, weights), write
-        )
-        written = yield from relay(files.written(work), Span(5, 100, 100))
+        work = Work(taxonomy, lambda name, digest: _recorded(base, told, name, digest), write)
+        written = yield from relay(files.written(work), Span(90, 100, 100))
     return PromptReport(written, tuple(found))
 
 
@@ -396,28 +394,27 @@ def _part(thing: _Placed, strip: Window) -> tuple[slice, NDArray[np.bool_]] | No
 
 
 def _recorded(
-    base: LabelSource | None,
-    told: dict[str, Any],
-    name: str,
-    digest: str | None,
-    weights: str | None,
+    base: LabelSource | None, told: dict[str, Any], name: str, digest: str | None
 ) -> Provenance:
     """Return the record of labels, or add to that of the labels that were there before."""
     if base is None:
-        return Provenance(told, name, digest, weights)
+        rest = {key: value for key, value in told.items() if key != "weights_sha256"}
+        return Provenance(rest, name, digest, told["weights_sha256"])
     before = base.provenance
-    image = {"image": name, "image_sha256": digest, "weights_sha256": weights}
+    image = {"image": name, "image_sha256": digest}
     step = {**told, **image, "version": Provenance().version}
     earlier = before.config.get("prompted", [])
     return replace(before, config={**before.config, "prompted": [*earlier, step]})
 
 
-def _record(config: PromptConfig) -> dict[str, Any]:
+def _record_steps(config: PromptConfig, prompting: Prompting) -> Steps[dict[str, Any]]:
     """Return what is told of a method: no folders, and no device, which is a matter of speed."""
     named = asdict(config)
     named.pop("device")
     shown = {key: Path(named[key]).name for key in ("model", "backbone") if named[key]}
-    return {"prompter": named.pop("method"), **named, **shown}
+    weights = backbone_factory(config.backbone).weights_sha256()
+    told = {"prompter": named.pop("method"), **named, **shown, "weights_sha256": weights}
+    return {**told, **(yield from prompting.record_steps())}
 
 
 def _told(thing: Thing, class_id: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from napari_firstpass.pipeline import band_stats_steps
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.prompt_windows import extent_of, view_of
 from napari_firstpass.prompting import PROMPTERS
-from napari_firstpass.protocols import KeepingPrompter
+from napari_firstpass.protocols import KeepingPrompter, RecordedPrompter
 from napari_firstpass.raster import Raster
 from napari_firstpass.resampling import ResampledSource
 
@@ -144,6 +144,14 @@ class Prompting:
                     remedy="point at it again",
                 )
         return seen.view.outside(answer)
+
+    def record_steps(self) -> Steps[dict[str, Any]]:
+        """Return what the prompter tells of itself for a record, once it has answered; see
+        `RecordedPrompter`.
+        """
+        if self._ready is None or not isinstance(self._ready.prompter, RecordedPrompter):
+            return {}
+        return (yield from self._ready.prompter.record())
 
     def _look_steps(self, source: RasterSource, extent: Extent) -> Steps[_Seen]:
         """Return a remembered window around a prompt, or look at one."""

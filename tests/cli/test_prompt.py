@@ -8,6 +8,7 @@ import pytest
 from borders import picture
 from rasters import NORTH_UP, write_raster
 
+from diffusion import save_diffusion
 from napari_firstpass.cli import main
 from napari_firstpass.cli.codes import DONE, UNFIT, USAGE
 from napari_firstpass.cli.marks import Places, names_in
@@ -149,3 +150,22 @@ def test_help_lists_every_prompter(capsys: pytest.CaptureFixture[str]) -> None:
         main(["prompt", "--help"])
     said = capsys.readouterr().out
     assert all(name in said for name in PROMPTERS.names)
+
+
+def test_words_are_found_in_an_image_and_in_a_folder(
+    scene: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = save_diffusion(scene.parent / "model", tokens=120)
+    out, folder = scene.with_name("out.tif"), scene.parent / "images"
+    folder.mkdir()
+    scene.rename(folder / "a.tif")
+    words = ["--text", "roof, house; road", "--model", str(model), "--device", "cpu"]
+    assert main(["prompt", str(folder / "a.tif"), *words, "--out", str(out), "--no-cache"]) == DONE
+    found = read_segmentation(out)
+    assert [entry.name for entry in found.taxonomy.classes] == ["roof", "road"]
+    assert found.provenance.config["model"] == "model"
+    assert found.provenance.config["things"][0]["words"] == ["roof", "house"]
+    assert "road: " in capsys.readouterr().out
+    words = ["--text", "roof; road", "--model", str(model), "--device", "cpu"]
+    assert main(["prompt", str(folder), *words, "--out", str(scene.parent / "labels")]) == DONE
+    assert (scene.parent / "labels" / "a_labels.tif").is_file()

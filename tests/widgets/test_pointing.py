@@ -11,6 +11,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QPoint, Qt, QThreadPool
 from rasters import write_raster
 
+from diffusion import save_diffusion
 from napari_firstpass.widgets.preferences import PromptKeys, keys_of
 from napari_firstpass.widgets.prompt_layers import POINTS, PREVIEW, is_helper
 from napari_firstpass.widgets.scene import mask_of
@@ -304,6 +305,23 @@ def test_a_held_key_shows_other_outlines_and_labels_are_made_where_there_are_non
     np.testing.assert_array_equal(small.data, 1)
     assert not desk.box.words.isEnabled()
     assert "need a model" in desk.box.words.toolTip()
+
+
+def test_words_are_asked_for_with_enter_which_accepts_nothing(
+    desk: Desk, labels: Labels, tmp_path: Path
+) -> None:
+    model = save_diffusion(tmp_path / "model", tokens=120)
+    desk.begin()
+    desk.box.model.take_file(model / "model_index.json")
+    assert desk.box.model.reference == str(model)
+    desk.box.words.setText("roof, house")
+    desk.qtbot.keyClick(desk.box.words, Qt.Key.Key_Return)
+    desk.qtbot.waitUntil(lambda: desk.panel._pointing._preview is not None, timeout=60_000)
+    desk.qtbot.keyClick(desk.box.words, Qt.Key.Key_Return)
+    np.testing.assert_array_equal(labels.data, 1)
+    desk.qtbot.waitUntil(lambda: not desk.panel._pointing._busy, timeout=60_000)
+    desk.key(Qt.Key.Key_Escape)
+    assert desk.box.named == ()
 
 
 def test_keys_of_the_preferences_are_used_if_they_are_letters_of_their_own() -> None:
