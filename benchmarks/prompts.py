@@ -187,12 +187,12 @@ def header(every: int) -> list[str]:
         f"`python benchmarks/prompts.py{told}` on {machine('torch', 'scikit-image')}.",
         "Objects of at least 1 % of their image; mean intersection over union. `firstpass` is the",
         "prompter iseg with its default preset on the embedded backbone, with no weights fetched;",
-        "`iseg` is the published form of the method on that backbone. Its settings were chosen, and",
-        "the weights of its cues fitted, on the sets that say so.",
+        "`iseg` is the published form of the method on that backbone. Settings were chosen, and",
+        "the weights of cues fitted, on the sets that say so.",
         "Clicks go to the pixel deepest inside the largest error; NoC@80 is the mean number of",
         "clicks to an overlap of 0.8, ten where ten were not enough. The random walker is that of",
-        f"scikit-image at {WALKER_SIDE} pixels along the longer side; until a negative click the rim",
-        "of the image is its background.",
+        f"scikit-image at {WALKER_SIDE} pixels along the longer side; until a negative click the",
+        "rim of the image is its background.",
         "",
     ]
 

@@ -43,7 +43,10 @@ def test_shares_rim_and_places() -> None:
 
 def test_one_region_has_no_neighbours() -> None:
     one = RegionGraph.of(
-        np.zeros((3, 3), np.int32), np.zeros((3, 3, 3), np.float32), np.ones((2, 1, 1), np.float32), 4
-    )  # fmt: skip
+        np.zeros((3, 3), np.int32),
+        np.zeros((3, 3, 3), np.float32),
+        np.ones((2, 1, 1), np.float32),
+        4,
+    )
     assert one.ends.shape == (0, 2)
     assert one.looks.tolist() == [[1, 1]]

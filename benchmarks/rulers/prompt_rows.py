@@ -137,10 +137,11 @@ def _places(prompt: Prompt) -> list[tuple[float, float, bool]]:
 
 
 def _dense(line: Line) -> list[tuple[float, float]]:
-    places = np.array(line.places)
-    steps = np.linspace(0, len(places) - 1, 10 * len(places))
-    at = np.arange(len(places))
-    return [(float(np.interp(s, at, places[:, 0])), float(np.interp(s, at, places[:, 1]))) for s in steps]  # fmt: skip
+    """Return places along a line, ten from corner to corner."""
+    corners = np.array(line.places)
+    steps = np.linspace(0, len(corners) - 1, 10 * len(corners))
+    rows, cols = (np.interp(steps, np.arange(len(corners)), axis) for axis in corners.T)
+    return list(zip(rows.tolist(), cols.tolist(), strict=True))
 
 
 def _slices(box: Box) -> tuple[slice, slice]:

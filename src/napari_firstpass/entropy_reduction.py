@@ -80,7 +80,7 @@ PAPER = EntSelfConfig(tolerance=0.0, growth=math.inf)
 
 
 def kept_from(strength: float) -> float:
-    """Return the tie, as a share of the strongest, that a step of a strength makes 0, and all below.
+    """Return the share of the strongest tie below which a step of a strength makes ties 0.
 
     It solves t + λ log₁₀(e t) = 0.
     """

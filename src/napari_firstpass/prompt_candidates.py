@@ -21,6 +21,9 @@ _PIECE = 0.1
 """Pieces smaller than that share of the largest are left out, where no mark says which one is
 meant."""
 
+_HOLE = 0.1
+"""Holes smaller than that share of a mask are filled."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
@@ -43,6 +46,7 @@ def candidates(
     pixels: NDArray[np.float64],
     ends: NDArray[np.int64],
     marked: NDArray[np.int64],
+    outer: NDArray[np.int64],
 ) -> Candidates:
     """Cut masks out of chances.
 
@@ -57,10 +61,14 @@ def candidates(
     marked : (k,) int array
         Regions that belong to the thing for certain: only pieces that hold one of them are kept.
         Without any, those that are not much smaller than the largest.
+    outer : (k,) int array
+        Regions at the rim of the image and those that do not belong to the thing for certain: small
+        holes that hold none of them are filled.
     """
     some = np.unique(chances)
     levels = [level for level in _LEVELS if level < some[-1]] or [some[-1] / 2]
-    found = [_pieces(chances > level, pixels, ends, marked) for level in levels]
+    pieces = [_pieces(chances > level, pixels, ends, marked) for level in levels]
+    found = [_without_holes(mask, pixels, ends, outer) for mask in pieces]
     scores = [_expected(mask, chances, pixels) for mask in found]
     best = int(np.argmax(scores))
     # One larger and one smaller: those of the next levels that differ enough.
@@ -77,15 +85,35 @@ def _pieces(
     ends: NDArray[np.int64],
     marked: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    within = ends[mask[ends].all(1)]
-    links = sparse.coo_array((np.ones(len(within)), within.T), (len(mask), len(mask)))
-    piece = connected_components(links, directed=False)[1]
+    piece = _connected(mask, ends)
     sizes = np.bincount(piece, pixels * mask)
     kept = sizes >= _PIECE * sizes.max()
     if mask[marked].any():
         kept = np.zeros(len(sizes), bool)
         kept[piece[marked[mask[marked]]]] = True
-    return mask & kept[piece]
+    found: NDArray[np.bool_] = mask & kept[piece]
+    return found
+
+
+def _without_holes(
+    mask: NDArray[np.bool_],
+    pixels: NDArray[np.float64],
+    ends: NDArray[np.int64],
+    outer: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    hole = _connected(~mask, ends)
+    small = np.bincount(hole, pixels * ~mask) < _HOLE * pixels[mask].sum()
+    small[hole[outer[~mask[outer]]]] = False
+    filled: NDArray[np.bool_] = mask | small[hole]
+    return filled
+
+
+def _connected(mask: NDArray[np.bool_], ends: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return the connected piece (n,) of each region; one outside of the mask is its own."""
+    within = ends[mask[ends].all(1)]
+    links = sparse.coo_array((np.ones(len(within)), within.T), (len(mask), len(mask)))
+    piece: NDArray[np.int32] = connected_components(links, directed=False)[1]
+    return piece
 
 
 def _expected(

@@ -24,14 +24,29 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.float64]
 
-BOX_WEIGHTS = (0.527, 0.406, -0.403, 0.114, 0.528, 0.16, 0.18, 0.138, -0.397, -0.334, -0.694, -0.531, 0.52, 1.523, -0.896)
-ALONE_WEIGHTS = (-2.17, -0.18, -0.41, -1.04, -0.18, 0.74, 0.07, -0.04, -0.28, 0.02, -0.29, 0.29, -2.51)
-AGAINST_WEIGHTS = (-3.17, -0.31, -0.78, -1.21, -0.07, 0.46, -0.13, 0.42, -0.04, 0.09, -0.48, 0.39, -5.46)
+BOX_WEIGHTS = (
+    0.527, 0.406, -0.403, 0.114, 0.528, 0.16, 0.18, 0.138,
+    -0.397, -0.334, -0.694, -0.531, 0.52, 1.523, -0.896,
+)  # fmt: skip
+"""Of boxes."""
+
+ALONE_WEIGHTS = (
+    -1.377, -0.279, -0.977, -1.16, -0.075, 0.62, 0.088, -0.19,
+    -0.253, -0.133, -0.423, 0.205, -2.368,
+)  # fmt: skip
+"""Of marks, while no negative one is among them."""
+
+AGAINST_WEIGHTS = (
+    -2.519, -0.511, -0.862, -1.876, -0.028, 0.491, -0.025, 0.392,
+    -0.082, -0.036, -0.419, 0.267, -7.529,
+)  # fmt: skip
+"""Of marks of both kinds."""
 
 _TRUST = 0.02
 """How strongly a walk is drawn to what is known, beside the border between two regions."""
 
 _HELD = 1e4
+"""How strongly it is held at marks."""
 
 
 def chances_of(regions: Regions, boxes: Iterable[Box], places: Places) -> Values:
@@ -46,7 +61,7 @@ def chances_of(regions: Regions, boxes: Iterable[Box], places: Places) -> Values
             sure = np.full(len(chances), _TRUST)
             sure[np.concatenate([positive, negative])] = _HELD
             chances[positive], chances[negative] = 1.0, 0.0
-            chances = regions.walked(chances, sure)
+            chances = regions.walker(sure)(chances)
     chances[positive], chances[negative] = 1.0, 0.0
     return chances
 

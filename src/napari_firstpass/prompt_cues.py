@@ -18,6 +18,8 @@ from scipy.sparse.linalg import splu
 from napari_firstpass.region_tree import RegionTree
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from napari_firstpass.region_graph import RegionGraph
@@ -61,7 +63,9 @@ class Regions:
     tree : RegionTree
         What they make up.
     alike_colour, alike_look : (n, n) float32 array
-        How alike two regions look, in (0, 1].
+        How alike two regions look, in [0, 1].
+    alike : (n, n) float32 array
+        Their product.
     ways : (n, n) sparse array
         How far it is to neighbours, in contrast.
     links : (n, n) sparse array
@@ -72,6 +76,7 @@ class Regions:
     tree: RegionTree
     alike_colour: NDArray[np.float32]
     alike_look: NDArray[np.float32]
+    alike: NDArray[np.float32]
     ways: sparse.csr_array
     links: sparse.csr_array
 
@@ -83,13 +88,15 @@ class Regions:
         look = np.square(graph.looks[one] - graph.looks[other]).sum(1)
         way = np.sqrt(colour) + 0.15 * np.sqrt(look) + 0.5 * graph.contrasts + 0.004
         link = graph.borders * np.exp(-colour / (2 * 0.04**2) - graph.contrasts / 0.06 - look)
+        colours = _alike(graph.colours, _COLOUR_SIGMA)
+        looks = _alike(graph.looks, _LOOK_SIGMA)
         return cls(
-            graph, RegionTree.of(graph), _alike(graph.colours, _COLOUR_SIGMA),
-            _alike(graph.looks, _LOOK_SIGMA), _both_ways(graph, way), _both_ways(graph, link),
+            graph, RegionTree.of(graph), colours, looks, colours * looks,
+            _both_ways(graph, way), _both_ways(graph, link),
         )  # fmt: skip
 
-    def walked(self, wanted: Values, sure: Values) -> Values:
-        """Return where a walk ends that is drawn to ``wanted`` (n,) as strongly as ``sure`` (n,).
+    def walker(self, sure: Values) -> Callable[[Values], Values]:
+        """Return what finds where a walk ends that is drawn to a map (n,) as strongly as ``sure``.
 
         It is the restart walk of `entropy_reduction`, over neighbours and with a restart of its own
         for each region, solved instead of iterated.
@@ -97,8 +104,13 @@ class Regions:
         # Never 0, or a region without neighbours would have no answer.
         held = sure + 1e-9
         degree = sparse.diags_array(np.asarray(self.links.sum(1)).ravel() + held)
-        ended: Values = splu((degree - self.links).tocsc()).solve(held * wanted)
-        return ended.clip(0, 1)
+        solved = splu((degree - self.links).tocsc())
+
+        def walked(wanted: Values) -> Values:
+            ended: Values = solved.solve(held * wanted)
+            return ended.clip(0, 1)
+
+        return walked
 
 
 def box_cues(regions: Regions, inside: Values, sides: tuple[float, float, float, float]) -> Values:
@@ -140,9 +152,7 @@ BOX_CUES = (
 """Names of the cues of boxes, in their order."""
 
 
-def mark_cues(
-    regions: Regions, positive: NDArray[np.int64], negative: NDArray[np.int64]
-) -> Values:
+def mark_cues(regions: Regions, positive: NDArray[np.int64], negative: NDArray[np.int64]) -> Values:
     """Return cues of marks.
 
     Parameters
@@ -161,7 +171,7 @@ def mark_cues(
     wanted, sure = np.zeros(graph.count), np.full(graph.count, 1e-5)
     sure[against] = _HELD if len(negative) else _RIM
     wanted[positive], sure[positive] = 1.0, _HELD
-    ended = regions.walked(wanted, sure)
+    ended = regions.walker(sure)(wanted)
     share, *near = _nearness(regions, positive)
     walk = np.log((ended + 0.003) / (1.003 - ended))
     return np.stack([share, *near, *_nearness(regions, against)[1:], walk], 1)
@@ -184,7 +194,8 @@ def _alike(vectors: Values, sigma: float) -> NDArray[np.float32]:
     narrow = (vectors / (sigma * 2**0.5)).astype(np.float32)
     square = (narrow**2).sum(1)
     apart = square[:, None] + square - 2 * narrow @ narrow.T
-    return np.exp(-np.maximum(apart, 0, out=apart), out=apart)
+    alike: NDArray[np.float32] = np.exp(-apart.clip(0))
+    return alike
 
 
 def _both_ways(graph: RegionGraph, values: Values) -> sparse.csr_array:
@@ -219,22 +230,23 @@ def _straddling(regions: Regions, held: Values, area: float) -> list[Values]:
     tree = regions.tree
     filled = tree.sums(held)
     outside = 1 - filled / tree.pixels
-    fills = [tree.largest_where(outside <= share, filled) for share in _WITHIN]
-    reach = [tree.of_largest(filled <= share * area, outside) for share in _UPTO]
-    return [np.log(fill / area + 0.003) for fill in fills] + reach
+    kept = outside[:, None] <= np.array(_WITHIN)
+    fills = tree.largest_where(filled[:, None] * kept)
+    reach = tree.of_largest(filled[:, None] <= area * np.array(_UPTO), outside)
+    return [*np.log(fills / area + 0.003).T, *reach.T]
 
 
 def _settled(regions: Regions, inside: Values, square: Values, outer: Values) -> Values:
     """Return chances that settle when both sides are described again and again, and walked."""
     graph = regions.graph
-    alike = regions.alike_colour * regions.alike_look
     place = 1.5 - 2.6 * square**4
     sure = np.where(inside > 0.5, np.sqrt(graph.pixels) / 6, _HELD)
+    walked = regions.walker(sure)
     chance = _sigmoid(place) * (inside > 0.5)
     for _ in range(_ROUNDS):
         held = graph.pixels * inside
-        lead = _lead(alike, held * chance, outer + held * (1 - chance))
-        chance = regions.walked(_sigmoid(place + 0.6 * lead) * (inside > 0.5), sure)
+        lead = _lead(regions.alike, held * chance, outer + held * (1 - chance))
+        chance = walked(_sigmoid(place + 0.6 * lead) * (inside > 0.5))
     return chance
 
 

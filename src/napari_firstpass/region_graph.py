@@ -68,13 +68,13 @@ class RegionGraph:
         """
         flat, count = places.ravel(), int(places.max()) + 1
         pixels = np.bincount(flat, minlength=count).astype(np.float64)
-        rows, cols = (axis.astype(np.int64) for axis in np.indices(places.shape))
+        rows, cols = np.indices(places.shape)
         middles = np.stack([_sums(flat, axis.ravel() + 0.5, count) for axis in (rows, cols)], 1)
         colours = np.stack([_sums(flat, band.ravel(), count) for band in colour], 1)
         ends, borders, contrasts = _touching(places, colour, count)
         return cls(
             places, pixels, middles / pixels[:, None], colours / pixels[:, None],
-            _pooled(flat, rows // stride, cols // stride, cells, pixels), ends, borders, contrasts,
+            _pooled(flat, places.shape, cells, stride, pixels), ends, borders, contrasts,
         )  # fmt: skip
 
     @property
@@ -106,14 +106,16 @@ def _sums(flat: NDArray[np.int32], values: NDArray[np.generic], count: int) -> N
 
 def _pooled(
     flat: NDArray[np.int32],
-    rows: NDArray[np.int64],
-    cols: NDArray[np.int64],
+    shape: tuple[int, ...],
     cells: NDArray[np.float32],
+    stride: int,
     pixels: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Average cells (D, h, w) over regions: each counts by the pixels that it shares with them."""
     depth, height, width = cells.shape
-    cell = np.minimum(rows, height - 1) * width + np.minimum(cols, width - 1)
+    rows = np.minimum(np.arange(shape[0]) // stride, height - 1)
+    cols = np.minimum(np.arange(shape[1]) // stride, width - 1)
+    cell = rows[:, None] * width + cols
     ones = np.ones(len(flat), np.float32)
     shared = sparse.coo_array((ones, (flat, cell.ravel())), (len(pixels), height * width)).tocsr()
     pooled: NDArray[np.float64] = shared @ cells.reshape(depth, -1).T.astype(np.float64)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from napari_firstpass.region_graph import RegionGraph
@@ -32,15 +34,18 @@ class RegionTree:
 
     Attributes
     ----------
-    pairs : tuple of (int, int)
+    pairs : (m, 2) int64 array
         The two regions that make up each joined one. The n leaves are 0 … n − 1, those joined are
         numbered from n on.
     pixels : (n + m,) float array
         Sizes of all of them.
+    levels : tuple of (k,) int64 array
+        Which pairs make up regions of the same depth: first those that are part of no other.
     """
 
-    pairs: tuple[tuple[int, int], ...]
+    pairs: NDArray[np.int64]
     pixels: Values
+    levels: tuple[NDArray[np.int64], ...]
 
     @classmethod
     def of(cls, graph: RegionGraph) -> RegionTree:
@@ -50,7 +55,8 @@ class RegionTree:
         while (pair := joining.nearest()) is not None:
             pairs.append(pair)
             joining.join(*pair)
-        return cls(tuple(pairs), np.array(joining.pixels))
+        ends = np.array(pairs, np.int64).reshape(-1, 2)
+        return cls(ends, np.array(joining.pixels), _levels(pairs, graph.count))
 
     @property
     def leaves(self) -> int:
@@ -59,10 +65,10 @@ class RegionTree:
 
     def sums(self, values: Values) -> Values:
         """Add up values (n,) of the leaves for all regions."""
-        total = [*values.tolist(), *([0.0] * len(self.pairs))]
-        for at, (one, other) in enumerate(self.pairs, self.leaves):
-            total[at] = total[one] + total[other]
-        return np.array(total)
+        total = np.concatenate([values, np.zeros(len(self.pairs))])
+        for level in self.levels[::-1]:
+            total[self.leaves + level] = total[self.pairs[level]].sum(1)
+        return total
 
     def least_with(self, seeds: NDArray[np.bool_]) -> Values:
         """Return for each leaf the share of all pixels in the smallest region with it and a seed.
@@ -72,43 +78,62 @@ class RegionTree:
         seeds : (n,) bool array
             Leaves that count.
         """
-        has = [*seeds.tolist(), *([False] * len(self.pairs))]
-        for at, (one, other) in enumerate(self.pairs, self.leaves):
-            has[at] = has[one] or has[other]
-        size = (self.pixels / self.pixels[: self.leaves].sum()).tolist()
-        for at, pair in self._downwards():
-            for child in pair:
-                if not has[child]:
-                    size[child] = size[at]
-        return np.array(size[: self.leaves])
+        has = self.sums(seeds.astype(np.float64)) > 0
+        size = self.pixels / self.pixels[: self.leaves].sum()
+        for above, below in self._downwards():
+            size[below] = np.where(has[below], size[below], size[above])
+        shares: Values = size[: self.leaves]
+        return shares
 
-    def largest_where(self, allowed: NDArray[np.bool_], values: Values) -> Values:
-        """Return for each leaf the largest value of the allowed regions that hold it, else 0."""
-        best = np.where(allowed, values, 0.0).tolist()
-        for at, pair in self._downwards():
-            for child in pair:
-                best[child] = max(best[child], best[at])
-        return np.array(best[: self.leaves])
+    def largest_where(self, values: Values) -> Values:
+        """Return for each leaf the largest value of the regions that hold it.
+
+        Parameters
+        ----------
+        values : (n + m, k) float array
+            Of all regions; k questions at the same time.
+
+        Returns
+        -------
+        (n, k) float array
+        """
+        best = values.copy()
+        for above, below in self._downwards():
+            best[below] = np.maximum(best[below], best[above])
+        return best[: self.leaves]
 
     def of_largest(self, allowed: NDArray[np.bool_], values: Values) -> Values:
         """Return for each leaf the value of the largest allowed region that holds it, else its own.
 
         Parameters
         ----------
-        allowed : (n + m,) bool array
-            Every region that is part of an allowed one must be allowed too.
+        allowed : (n + m, k) bool array
+            Every region that is part of an allowed one must be allowed too; k questions.
         values : (n + m,) float array
             Of all regions.
-        """
-        found, free = values.tolist(), allowed.tolist()
-        for at, pair in self._downwards():
-            if free[at]:
-                for child in pair:
-                    found[child] = found[at]
-        return np.array(found[: self.leaves])
 
-    def _downwards(self) -> list[tuple[int, tuple[int, int]]]:
-        return list(enumerate(self.pairs, self.leaves))[::-1]
+        Returns
+        -------
+        (n, k) float array
+        """
+        found = np.repeat(values[:, None], allowed.shape[1], 1)
+        for above, below in self._downwards():
+            found[below] = np.where(allowed[above], found[above], found[below])
+        return found[: self.leaves]
+
+    def _downwards(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Yield joined regions and what they are made of, both (2k,), from the largest down."""
+        for level in self.levels:
+            yield np.repeat(self.leaves + level, 2), self.pairs[level].ravel()
+
+
+def _levels(pairs: list[tuple[int, int]], leaves: int) -> tuple[NDArray[np.int64], ...]:
+    depth = [0] * (leaves + len(pairs))
+    for at in range(len(pairs) - 1, -1, -1):
+        for child in pairs[at]:
+            depth[child] = depth[leaves + at] + 1
+    own = np.array(depth[leaves:], np.int64)
+    return tuple(np.flatnonzero(own == level) for level in range(int(own.max(initial=-1)) + 1))
 
 
 class _Joining:

@@ -26,7 +26,7 @@ other. Attention looks at places too."""
 
 
 def unit_looks(features: FeatureMap) -> Tensor:
-    """Return decorrelated vectors (E, h, w) of which the mean square is 1, or 0 if all are alike."""
+    """Return decorrelated vectors (E, h, w) of mean square 1, or 0 if all are alike."""
     scaled = FeatureScaler.of([features]).apply(features.vectors)
     size = scaled.square().sum(0).mean().sqrt()
     # Rounding alone makes small differences, which must not be blown up.

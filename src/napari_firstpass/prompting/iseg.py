@@ -1,8 +1,8 @@
 """The prompter ``iseg``: spreads what is pointed at to all that looks alike nearby.
 
 The preset ``fast`` is our own: superpixels, cues of the prompt, and a walk over neighbours. The
-preset ``paper`` is iSeg with the published settings, on the self-similarity of a backbone instead of
-the attention of Stable Diffusion; ``row`` is the same with what keeps small things from leaking.
+preset ``paper`` is iSeg with the published settings, on the self-similarity of a backbone instead
+of the attention of Stable Diffusion; ``row`` is the same with what keeps small things from leaking.
 """
 
 from __future__ import annotations
@@ -75,8 +75,11 @@ class RegionImage:
         yield Progress(1, 2, "cutting out")
         graph = self.regions.graph
         counted = graph.pixels * graph.shares(allowed)
-        marked = graph.at(places.positive)
-        found = candidates(chances, counted, graph.ends, marked)
+        # A box, or a mask to start from, may hold several pieces.
+        alone = places.inside is None and places.start is None
+        marked = graph.at(places.positive[: len(places.positive) * alone])
+        outer = np.concatenate([graph.rim, graph.at(places.negative)])
+        found = candidates(chances, counted, graph.ends, marked, outer)
         masks = found.masks[:, graph.places] & allowed
         _divide_contested(masks, graph, places)
         return Answer(torch.from_numpy(masks), torch.from_numpy(found.scores).float())
@@ -221,7 +224,7 @@ def _divide_contested(masks: NDArray[np.bool_], graph: RegionGraph, places: Plac
 _PRESETS: dict[str, EntSelfConfig | None] = {
     DEFAULT_PRESET: None,
     "paper": PAPER,
-    "row": EntSelfConfig(norm="row", restart=0.15),
+    "row": EntSelfConfig(norm="row"),
 }
 
 
