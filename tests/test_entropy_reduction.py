@@ -152,3 +152,13 @@ def test_what_is_not_square_or_of_another_grid_is_refused() -> None:
         Reduced.of(torch.ones(2, 3), PAPER)
     with pytest.raises(GridMismatchError, match="maps of 2 cells, found 3"):
         run(refine_maps(Reduced.of(torch.ones(2, 2), PAPER), torch.ones(3, 1), PAPER))
+
+
+def test_ties_may_be_kept_from_growing_beyond_the_strongest() -> None:
+    affinity = torch.tensor([[0.8, 0.2], [0.2, 0.1]])
+    config = EntSelfConfig(strength=0.1, capped=True)
+    # Shares of columns are 1, 1 and ¼, ½; a step makes them 1.04, which is cut, and less.
+    quarter, half = (share + 0.1 * math.log10(math.e * share) for share in (0.25, 0.5))
+    both = quarter + half
+    expected = torch.tensor([[0.5, 0.5], [quarter / both, half / both]])
+    torch.testing.assert_close(dense(Reduced.of(affinity, config)), expected)

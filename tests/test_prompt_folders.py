@@ -12,6 +12,7 @@ from features import landscape
 from words import save_clip, save_sam3
 
 from diffusion import save_diffusion
+from napari_firstpass.diffusion.word_presets import FAST, PRESETS
 from napari_firstpass.errors import (
     ImageReadError,
     OptionError,
@@ -43,6 +44,12 @@ if TYPE_CHECKING:
 
 SHAPE = (72, 96)
 NAMES = ("roof", "road", "car")
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at pictures of 128 pixels: the preset is for 512."""
+    monkeypatch.setitem(PRESETS, "fast", replace(FAST, side=128))
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,8 @@ class EntSelfConfig:
     growth : float
         Growth in a round, of what is above the threshold, from which on a map that had settled
         leaks; the map before is kept. Infinity never stops.
+    capped : bool
+        Whether ties that the step makes stronger are 1 at most, as in the authors' program.
     """
 
     rounds: int = 50
@@ -63,6 +65,7 @@ class EntSelfConfig:
     threshold: float = 0.5
     tolerance: float = 1e-3
     growth: float = 0.2
+    capped: bool = False
 
     def __post_init__(self) -> None:
         sound = self.rounds >= 1 and self.strength >= 0 and 0 <= self.restart < 1
@@ -128,6 +131,7 @@ class Reduced:
                 remedy="hand over one for each pair",
             )
         left = _reduced(_compared(affinity.float().nan_to_num(0.0), config.norm), config.strength)
+        left = left.clamp_max_(1.0) if config.capped else left
         total = left.sum(1, keepdim=True)
         # A cell that nothing is tied to keeps what it has.
         left.diagonal().add_((total[:, 0] <= 0).to(left))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from features import landscape
 from diffusion import save_diffusion
 from napari_firstpass.cli.codes import DONE, SOME_FAILED, UNFIT
 from napari_firstpass.cli.prompt_folder import add_to, names_of, prompt_folder
+from napari_firstpass.diffusion.word_presets import FAST, PRESETS
 from napari_firstpass.errors import ImageReadError, OptionError, PromptError, WeightsError
 from napari_firstpass.grid import Grid
 from napari_firstpass.io.label_file import read_segmentation
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHAPE = (64, 80)
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at pictures of 128 pixels: the preset is for 512."""
+    monkeypatch.setitem(PRESETS, "fast", replace(FAST, side=128))
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +87,23 @@ def test_each_image_gets_a_file_with_the_names_and_what_is_done_is_passed_over(
     assert (out / "a_labels.tif").stat().st_mtime_ns == before
     assert (out / "b_labels.tif").is_file()
     assert "a.tif: done before, as " in capsys.readouterr().out
+
+
+def test_a_single_image_may_be_asked_for_several_names(
+    images: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = images.parent / "one.tif"
+    asked = options(images, model, image=images / "b.tif", out=out, json=True, overlay=True)
+    assert prompt_folder(asked) == DONE
+    result = json.loads(capsys.readouterr().out)
+    assert result["labels"] == str(out)
+    assert [entry["name"] for entry in result["classes"]] == ["roof", "road"]
+    assert (images.parent / "one_overlay.png").is_file()
+    out.unlink()
+    out.with_name("one.tif.aux.xml").unlink()
+    assert prompt_folder(asked) == UNFIT  # the overlay is there, and nothing is computed first
+    assert "one_overlay.png" in json.loads(capsys.readouterr().out)["error"]
+    assert not out.exists()
 
 
 def test_an_image_without_tags_is_told_and_the_others_are_done(

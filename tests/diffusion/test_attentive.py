@@ -17,6 +17,7 @@ from napari_firstpass.diffusion.attentive import AttentiveImage, AttentivePrompt
 from napari_firstpass.diffusion.sentences import Sentence, Wording
 from napari_firstpass.diffusion.word_maps import MapLevel, name_maps, smoothed, token_maps
 from napari_firstpass.diffusion.word_presets import AFFINITY, FAST, PRESETS
+from napari_firstpass.entropy_reduction import EntSelfConfig, Reduced, refine_maps
 from napari_firstpass.errors import (
     OptionError,
     PromptError,
@@ -28,14 +29,13 @@ from napari_firstpass.progress import run
 from napari_firstpass.prompting import PROMPTERS
 from napari_firstpass.prompts import Box, Line, Point, Prompt
 from napari_firstpass.protocols import RecordedPrompter, WordImage
-from napari_firstpass.spreading import SpreadConfig, links_of, spread_steps
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SHAPE = (64, 112)
 NAMES = ("roof", "car")
-SMALL = replace(FAST, side=128, spread=SpreadConfig(rounds=3, strength=0.1))
+SMALL = replace(FAST, side=128, spread=EntSelfConfig(rounds=3, strength=0.1))
 PICTURE = torch.from_numpy(landscape(*SHAPE).astype(np.float32) / 255)
 
 
@@ -141,8 +141,8 @@ def test_names_are_found_as_the_parts_say(image: AttentiveImage) -> None:
     tokens = [seen.prompt.of(name)[0] for name in NAMES]
     start = name_maps(maps, tokens, (16, 16)).flatten(1)
     (affinity,) = seen.where("self", 1)
-    links = links_of(affinity.weights.clone(), SMALL.spread)
-    spread = run(spread_steps(links, start, SMALL.spread)).view(2, 16, 16)
+    links = Reduced.of(affinity.weights, SMALL.spread)
+    spread = run(refine_maps(links, start.T, SMALL.spread)).maps.T.reshape(2, 16, 16)
     expected = run(named_steps(spread, SHAPE, 0.3, between=128))
     # Attention in parts has other last digits, so a few pixels may differ.
     assert (found.labels == expected.labels).float().mean() > 0.99
@@ -174,7 +174,7 @@ def three(image: AttentiveImage) -> tuple[AttentiveImage, torch.Tensor]:
     edges = torch.tensor([4, 10])
     cells = torch.bucketize(torch.arange(16), edges, right=True).repeat(16)
     alike = (cells[:, None] == cells).float() + 0.01  # a little goes to other things
-    links = links_of(alike / alike.sum(1, keepdim=True), SMALL.spread)
+    links = Reduced.of(alike / alike.sum(1, keepdim=True), SMALL.spread)
     things = torch.bucketize(torch.arange(112) // 7, edges, right=True).expand(SHAPE)
     return replace(image, held=[links]), things
 

@@ -46,17 +46,19 @@ def prompt_folder(options: Namespace) -> int:
     Parameters
     ----------
     options : Namespace
-        With ``image``, the folder; ``text``, ``method``, ``model``, ``preset``, ``out``, ``bands``,
-        ``seed``, ``device``, ``confidence``, ``overlay``, ``overwrite``, ``json``, and those of
-        `add_to`.
+        With ``image``, the folder, or a single image; ``text``, ``method``, ``model``, ``preset``,
+        ``out``, ``bands``, ``seed``, ``device``, ``confidence``, ``overlay``, ``overwrite``,
+        ``json``, and those of `add_to`.
     """
     from napari_firstpass.pairing import images_in
     from napari_firstpass.progress import guarded
     from napari_firstpass.prompt_folders import word_run_steps
 
     config = _config(options)
-    images, results = images_in(options.image), []
-    with output_folder(options.out, wanted=True):
+    several = options.image.is_dir()
+    images = images_in(options.image) if several else (options.image,)
+    results = []
+    with output_folder(options.out, wanted=several):
         jobs = output_paths(images, options.out)
         with Reporter(options.image.name) as reporter:
             ready = reporter.drive(guarded(word_run_steps(config)))
@@ -65,7 +67,8 @@ def prompt_folder(options: Namespace) -> int:
                 results.append(reporter.drive(_told_steps(image, out, ready, options)))
             _tell(results[-1], options)
     if options.json:
-        print(json.dumps(results, indent=2, ensure_ascii=False))
+        told = results if several else results[0]
+        print(json.dumps(told, indent=2, ensure_ascii=False))
     return joint_code(result["exit_code"] for result in results)
 
 
@@ -129,6 +132,8 @@ def _one_steps(image: Path, out: Path, ready: WordRun, options: Namespace) -> St
 
     start = perf_counter()
     confidence, overlay = extras(out)
+    if options.overlay and (options.overwrite or not out.is_file()):
+        check_output(overlay, overwrite=options.overwrite, forbid=[image])
     report = yield from word_file_steps(
         image,
         out,
@@ -141,7 +146,6 @@ def _one_steps(image: Path, out: Path, ready: WordRun, options: Namespace) -> St
         return {"image": str(image), "labels": str(out), "done": "before", "exit_code": DONE}
     written = None
     if options.overlay:
-        check_output(overlay, overwrite=options.overwrite, forbid=[image])
         written = write_overlay_of(report.written, overlay, options)
     return {**result_of(report.written, written, perf_counter() - start), "done": "now"}
 

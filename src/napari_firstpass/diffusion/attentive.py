@@ -11,6 +11,7 @@ other.
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -23,13 +24,13 @@ from napari_firstpass.diffusion.provider import AttentionProvider, load_diffusio
 from napari_firstpass.diffusion.sentences import sentences
 from napari_firstpass.diffusion.word_maps import name_maps, smoothed, token_maps
 from napari_firstpass.diffusion.word_presets import PRESETS
+from napari_firstpass.entropy_reduction import Reduced, mean_map, refine_maps
 from napari_firstpass.errors import WeightsError
 from napari_firstpass.naming import enlarged, named_steps, require_background
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.prompt_places import places_of
 from napari_firstpass.prompts import Answer, Named, require_names
 from napari_firstpass.refinement import preset_of
-from napari_firstpass.spreading import links_of, spread_steps
 from napari_firstpass.weights.folder import find
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class AttentiveImage:
         How prompts are answered.
     seed : int
         Of the noise.
-    held : list of Tensor
+    held : list of Reduced
         The links of a network that was told nothing, once they have been asked for.
     """
 
@@ -73,7 +74,7 @@ class AttentiveImage:
     valid: Tensor
     config: WordConfig
     seed: int
-    held: list[Tensor] = field(default_factory=list)
+    held: list[Reduced] = field(default_factory=list)
 
     def answer(self, prompt: Prompt) -> Steps[Answer]:
         """Return masks for what is pointed at or named; see `PreparedImage`.
@@ -84,14 +85,15 @@ class AttentiveImage:
         places = places_of(prompt, self.valid.cpu().numpy())
         words = [word for word in prompt.words if word.strip()]
         inside = None if places.inside is None else self._cells(places.inside) > 0
-        links, columns = yield from relay(self._named_steps(words, inside), Span(0, 9, 10))
+        links, named = yield from relay(self._named_steps(words, inside), Span(0, 9, 10))
         start = self._start(places, wordless=not words)
-        columns.append((yield from self._spread(links, start, inside)))
+        maps = torch.cat([*named, (yield from self._spread(links, start, inside))], 1)
+        likely = mean_map(maps)
         unwanted = yield from self._spread(links, self._marked(places.negative), inside)
-        likely = torch.cat(columns).mean(0)
-        if len(unwanted):
-            likely = _peaked(likely[None])[0] - unwanted.amax(0)
-        return self._answer(_peaked(likely.clamp_min(0)[None]), places)
+        if unwanted.shape[1]:
+            likely = (likely - mean_map(unwanted)).clamp_min(0)
+            likely = likely / likely.max().clamp_min(torch.finfo(likely.dtype).tiny)
+        return self._answer(likely, places)
 
     def classes(self, names: Sequence[str], background: float | None) -> Steps[Named]:
         """Return which of some names each pixel has; see `WordImage`."""
@@ -111,23 +113,23 @@ class AttentiveImage:
     def _spread_words(self, sentence: Sentence) -> Steps[Tensor]:
         """Return (C, h, w): the maps of the names of a sentence, spread."""
         links, maps = yield from relay(self._told_steps(sentence), Span(0, 9, 10))
-        steps = spread_steps(links, maps.flatten(1), self.config.spread)
-        return (yield from relay(steps, Span(9, 10, 10))).view_as(maps)
+        spread = yield from relay(self._spread(links, maps.flatten(1).T), Span(9, 10, 10))
+        return spread.T.reshape(maps.shape)
 
     def _named_steps(
         self, words: Sequence[str], inside: Tensor | None
-    ) -> Steps[tuple[Tensor, list[Tensor]]]:
-        """Return links, and spread maps (C, n) of words, if there are any."""
-        if not words:
+    ) -> Steps[tuple[Reduced, list[Tensor]]]:
+        """Return links, and spread maps (n, C) of words, if there are any."""
+        told = sentences(words, self.config.wording, self.provider.model.fits) if words else ()
+        if not told:
             return (yield from self._links_steps()), []
-        links, columns = torch.empty(0), []
-        for sentence, _ in sentences(words, self.config.wording, self.provider.model.fits):
+        columns = []
+        for sentence, _ in told:
             links, maps = yield from self._told_steps(sentence)
-            steps = spread_steps(links, maps.flatten(1), self.config.spread, inside)
-            columns.append(_peaked((yield from steps)))
+            columns.append((yield from self._spread(links, maps.flatten(1).T, inside)))
         return links, columns
 
-    def _told_steps(self, sentence: Sentence) -> Steps[tuple[Tensor, Tensor]]:
+    def _told_steps(self, sentence: Sentence) -> Steps[tuple[Reduced, Tensor]]:
         """Return links and maps (C, h, w) of a network that is told a sentence."""
         found = yield from self._attend(sentence)
         tokens = sentence.tokens(found.prompt)
@@ -136,7 +138,7 @@ class AttentiveImage:
             maps = smoothed(maps, found.latent, side=config.means)
         return self._linked(found), name_maps(maps, tokens, found.latent)
 
-    def _links_steps(self) -> Steps[Tensor]:
+    def _links_steps(self) -> Steps[Reduced]:
         """Return links of a network that is told nothing."""
         if not self.held:
             found = yield from self._attend(None)
@@ -150,8 +152,8 @@ class AttentiveImage:
             asked = replace(asked, prompt=sentence.text, stressed=sentence.letters)
         return (yield from replace(self.provider, config=asked).attend_to(self.latents))
 
-    def _linked(self, found: Attentions) -> Tensor:
-        return links_of(found.mean("self", 1), self.config.spread)
+    def _linked(self, found: Attentions) -> Reduced:
+        return Reduced.of(found.mean("self", 1), self.config.spread)
 
     @property
     def _grid(self) -> tuple[int, int]:
@@ -167,33 +169,39 @@ class AttentiveImage:
         return functional.adaptive_avg_pool2d(found, self._grid).flatten()
 
     def _marked(self, marks: NDArray[Any]) -> Tensor:
-        """Return (m, n): 1 in one of the cells that are marked, in each row."""
+        """Return (n, m): 1 in one of the cells that are marked, in each column."""
         height, width = self._grid
         rows = torch.from_numpy(marks[:, 0]) * height // self.valid.shape[0]
         cols = torch.from_numpy(marks[:, 1]) * width // self.valid.shape[1]
         cells = torch.unique(rows * width + cols)
-        return functional.one_hot(cells, height * width).float()
+        return functional.one_hot(cells, height * width).float().T
 
     def _start(self, places: Places, *, wordless: bool) -> Tensor:
-        """Return (m, n): what is spread; a box counts where nothing else says what is inside."""
+        """Return (n, m): what is spread; a box counts where nothing else says what is inside."""
         maps = [self._marked(places.positive)]
         if places.start is not None:
-            maps.append(self._cells(places.start)[None])
-        if wordless and not sum(map(len, maps)) and places.inside is not None:
-            maps.append((self._cells(places.inside) > 0).float()[None])
-        return torch.cat(maps)
+            maps.append(self._cells(places.start)[:, None])
+        if wordless and not sum(one.shape[1] for one in maps) and places.inside is not None:
+            maps.append((self._cells(places.inside) > 0).float()[:, None])
+        return torch.cat(maps, 1)
 
-    def _spread(self, links: Tensor, maps: Tensor, inside: Tensor | None) -> Steps[Tensor]:
-        """Return maps (m, n) spread, each with 1 as its highest value."""
-        if not len(maps):
-            return maps.to(links)
-        steps = spread_steps(links, maps, self.config.spread, inside)
-        found = yield from relay(steps, Span(9, 10, 10))
-        # What says the same of every cell has nowhere to go.
-        return _peaked(torch.where(found.amax(1, keepdim=True) > 0, found, maps.to(found)))
+    def _spread(self, links: Reduced, maps: Tensor, inside: Tensor | None = None) -> Steps[Tensor]:
+        """Return maps (n, m) spread along links; each sums to 1."""
+        if not maps.shape[1]:
+            return maps.to(self._near(links))
+        near = self._near(links)
+        limit = None if inside is None else inside.to(near.device)
+        found = yield from refine_maps(links, maps.to(near), self.config.spread, limit)
+        return found.maps
+
+    @staticmethod
+    def _near(links: Reduced) -> Tensor:
+        """Return a number where links are, and of their type."""
+        ties = links.ties
+        return ties[0, 0] if isinstance(ties, torch.Tensor) else torch.zeros(())
 
     def _answer(self, likely: Tensor, places: Places) -> Answer:
-        """Return masks of a map (1, n), the one of the preset's threshold first.
+        """Return masks of a map (n,), the one of the preset's threshold first.
 
         Its score is how much higher the map is inside than outside; those of the others, at a
         higher and a lower threshold, are shares of it.
@@ -215,12 +223,6 @@ _RANKS = (1.0, 0.75, 0.5)
 
 def _mean(values: Tensor, where: Tensor) -> float:
     return float(values[where].mean()) if bool(where.any()) else 0.0
-
-
-def _peaked(maps: Tensor) -> Tensor:
-    """Return maps (m, n) with 1 as the highest value of each; 0 stays 0."""
-    highest = maps.amax(1, keepdim=True)
-    return maps / torch.where(highest > 0, highest, torch.ones_like(highest))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -266,7 +268,10 @@ class AttentivePrompter:
     def record(self) -> Steps[dict[str, Any]]:
         """Return what decides the answers; see `RecordedPrompter`."""
         digest = yield from self.folder.sha256_steps()
-        return {"settings": asdict(self.config), "weights_sha256": digest}
+        told = asdict(self.config)
+        if math.isinf(self.config.spread.growth):
+            told["spread"]["growth"] = None  # JSON has no number for it
+        return {"settings": told, "weights_sha256": digest}
 
     def _provider_steps(self) -> Steps[AttentionProvider]:
         """Return the network: the one that was loaded last, if it is the same."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
 from napari_firstpass.config import check_number
 from napari_firstpass.diffusion.provider import AttentionConfig
 from napari_firstpass.diffusion.sentences import Wording
 from napari_firstpass.diffusion.word_maps import LEVELS, MapLevel
-from napari_firstpass.spreading import SpreadConfig
+from napari_firstpass.entropy_reduction import EntSelfConfig
 
 AFFINITY = "up_blocks.3.attentions.1.*.attn1"
 """The layer whose attention tells which places belong together."""
@@ -22,7 +23,7 @@ class WordConfig:
 
     Attributes
     ----------
-    spread : SpreadConfig
+    spread : EntSelfConfig
         How maps are spread to places that belong together.
     background : float
         Below which value in [0, 1) a pixel has no name; 0 lets the names decide.
@@ -53,7 +54,7 @@ class WordConfig:
         If a number is out of its range.
     """
 
-    spread: SpreadConfig
+    spread: EntSelfConfig
     background: float
     stress: float = 1.6
     wording: Wording = field(default_factory=Wording)
@@ -99,6 +100,10 @@ class WordConfig:
         )
 
 
+def _published(rounds: int, strength: float) -> EntSelfConfig:
+    return EntSelfConfig(rounds=rounds, strength=strength, tolerance=0.0, growth=math.inf)
+
+
 _LAND = ("ground", "land", "grass", "tree", "building", "wall", "sky", "lake", "water")
 _VOC = Wording(context=_LAND, heads={"potted plant": "plant", "tv monitor": "monitor"})
 _COCO = Wording(context=(*_LAND, "river", "sea", "railway"))
@@ -117,7 +122,7 @@ _CHOSEN = (
 """41 of 100 heads, and 9 of 30, of Stable Diffusion 2.1 base."""
 
 PAPER = WordConfig(
-    spread=SpreadConfig(rounds=50, strength=0.1, capped=True),
+    spread=replace(_published(50, 0.1), capped=True),
     background=0.5,
     wording=Wording(opening="a photography of"),
     layers=("down_blocks.2.*.attn2", "up_blocks.1.*.attn2", "up_blocks.2.attentions.[01].*.attn2"),
@@ -126,24 +131,20 @@ PAPER = WordConfig(
 )
 """The interactive program of the authors."""
 
-FAST = WordConfig(spread=SpreadConfig(rounds=10, strength=0.1), background=0.45, self_heads=())
+FAST = WordConfig(spread=EntSelfConfig(rounds=10, strength=0.1), background=0.45, self_heads=())
 """Ours: what goes with any network, and knows nothing of what else is seen."""
 
 PRESETS = {
     "fast": FAST,
     "paper": PAPER,
     "wsss-voc12": WordConfig(
-        spread=SpreadConfig(rounds=10, strength=0.015), background=0.0, wording=_VOC, levels=_CHOSEN
+        spread=_published(10, 0.015), background=0.0, wording=_VOC, levels=_CHOSEN
     ),
-    "wsss-coco14": WordConfig(
-        spread=SpreadConfig(rounds=10, strength=0.1), background=0.45, wording=_COCO
-    ),
+    "wsss-coco14": WordConfig(spread=_published(10, 0.1), background=0.45, wording=_COCO),
     "ovs-voc12": WordConfig(
-        spread=SpreadConfig(rounds=8, strength=0.015), background=0.0, wording=_VOC, levels=_CHOSEN
+        spread=_published(8, 0.015), background=0.0, wording=_VOC, levels=_CHOSEN
     ),
-    "ovs-context": WordConfig(spread=SpreadConfig(rounds=5, strength=0.002), background=0.0),
-    "ovs-coco-object": WordConfig(
-        spread=SpreadConfig(rounds=10, strength=0.2), background=0.45, wording=_COCO
-    ),
+    "ovs-context": WordConfig(spread=_published(5, 0.002), background=0.0),
+    "ovs-coco-object": WordConfig(spread=_published(10, 0.2), background=0.45, wording=_COCO),
 }
 """Settings by name. ``wsss`` is for images whose classes are known; ``ovs`` for others."""
