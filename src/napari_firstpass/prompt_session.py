@@ -146,9 +146,7 @@ class Prompting:
         return seen.view.outside(answer)
 
     def record_steps(self) -> Steps[dict[str, Any]]:
-        """Return what the prompter tells of itself for a record, once it has answered; see
-        `RecordedPrompter`.
-        """
+        """Return what a `RecordedPrompter` tells of itself; nothing before it has answered."""
         if self._ready is None or not isinstance(self._ready.prompter, RecordedPrompter):
             return {}
         return (yield from self._ready.prompter.record())
