@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from napari_firstpass.config import PromptConfig
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.normalize import BandStats
-    from napari_firstpass.prompt_windows import Extent, Outlines, View
+    from napari_firstpass.prompt_windows import Outlines, View
     from napari_firstpass.prompts import Box, Prompt
     from napari_firstpass.protocols import PreparedImage, Prompter
     from napari_firstpass.raster import RasterSource
@@ -72,10 +72,11 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A prompter for an image, and the stretch of its bands."""
+    """A prompter for an image as it was, and the stretch of its bands."""
 
     stats: BandStats
     prompter: Prompter
+    stamp: Hashable
 
 
 class Prompting:
@@ -131,18 +132,19 @@ class Prompting:
             If the image holds no data, or one value everywhere.
         """
         yield Progress(0, 100, "reading the image")
-        with self._opening() as source:
-            extent = extent_of(prompt, source.grid)
-            seen = yield from relay(self._look_steps(source, extent), Span(0, 70, 100))
-            _require_data(seen.view.inside(prompt), seen.valid)
-            answering = seen.prepared.answer(seen.view.inside(prompt))
-            answer = yield from relay(answering, Span(70, 99, 100))
-            if self._content_of(source, seen.view) != seen.content:
-                raise PromptError(
-                    expected="the image to stay as it is while it is looked at",
-                    found="other pixels than before",
-                    remedy="point at it again",
-                )
+        seen = self._remembered(prompt)
+        if seen is None:
+            with self._opening() as source:
+                seen = yield from relay(self._look_steps(source, prompt), Span(0, 70, 100))
+        inner = seen.view.inside(prompt)
+        _require_data(inner, seen.valid)
+        answer = yield from relay(seen.prepared.answer(inner), Span(70, 99, 100))
+        if not self._is_same(seen):
+            raise PromptError(
+                expected="the image to stay as it is while it is looked at",
+                found="other pixels than before",
+                remedy="point at it again",
+            )
         return seen.view.outside(answer)
 
     def record_steps(self) -> Steps[dict[str, Any]]:
@@ -151,38 +153,44 @@ class Prompting:
             return {}
         return (yield from self._ready.prompter.record())
 
-    def _look_steps(self, source: RasterSource, extent: Extent) -> Steps[_Seen]:
-        """Return a remembered window around a prompt, or look at one."""
-        known = self._remembered(source, extent)
-        if known is not None:
-            return known
-        view = view_of(source.grid, extent)
+    def _remembered(self, prompt: Prompt) -> _Seen | None:
+        """Return a window around a prompt that was looked at, and has not changed since."""
+        for seen in self._kept:
+            if seen.view.holds(extent_of(prompt, seen.view.grid)) and self._is_same(seen):
+                self._kept = (seen, *(other for other in self._kept if other is not seen))
+                return seen
+        return None
+
+    def _is_same(self, seen: _Seen) -> bool:
+        """Tell whether a window still holds the pixels that were looked at."""
+        if self._stamp is not None:  # and the image is not even opened
+            return self._stamp() == seen.content
+        with self._opening() as source:
+            if source.grid != seen.view.grid:
+                return False
+            now = usable(_at_scale(source, seen.view).read(seen.view.window))
+            return _content_of(now) == seen.content
+
+    def _look_steps(self, source: RasterSource, prompt: Prompt) -> Steps[_Seen]:
+        """Look at a window around a prompt."""
+        view = view_of(source.grid, extent_of(prompt, source.grid))
+        stamp = None if self._stamp is None else self._stamp()
         raster = yield from relay(_read_steps(source, view), Span(0, 10, 100))
-        content = self._content_of(source, view, raster)
-        ready = yield from relay(self._ready_steps(source), Span(10, 30, 100))
+        ready = yield from relay(self._ready_steps(source, stamp), Span(10, 30, 100))
         whole = filled(raster)
         bands = picture_bands(whole.roles)
         stretched = ready.stats.select(bands).stretch(whole.bands[bands])
         picture = torch.from_numpy(stretched).to(self._device)
         looking = ready.prompter.prepare(whole, picture)
         prepared = yield from relay(looking, Span(30, 100, 100))
+        content = _content_of(raster) if self._stamp is None else stamp
         seen = _Seen(view, content, raster.valid, prepared)
         self._kept = (seen, *(old for old in self._kept if old.view != view))[:_KEPT]
         return seen
 
-    def _remembered(self, source: RasterSource, extent: Extent) -> _Seen | None:
-        """Return a window around a prompt that was looked at, and has not changed since."""
-        for seen in self._kept:
-            if seen.view.grid != source.grid or not seen.view.holds(extent):
-                continue
-            if self._content_of(source, seen.view) == seen.content:
-                self._kept = (seen, *(other for other in self._kept if other is not seen))
-                return seen
-        return None
-
-    def _ready_steps(self, source: RasterSource) -> Steps[_Ready]:
-        """Measure the bands and make the prompter, once."""
-        if self._ready is None:
+    def _ready_steps(self, source: RasterSource, stamp: Hashable) -> Steps[_Ready]:
+        """Measure the bands and make the prompter, once for a file as it is."""
+        if self._ready is None or self._ready.stamp != stamp:
             config = self._config
             stats = yield from relay(band_stats_steps(source, config.seed), Span(0, 50, 100))
             named = SegmentConfig(backbone=config.backbone, seed=config.seed, device=config.device)
@@ -197,20 +205,15 @@ class Prompting:
             )
             if isinstance(prompter, KeepingPrompter):
                 prompter = prompter.keeping(self._cache)
-            self._ready = _Ready(stats, prompter)
+            self._ready = _Ready(stats, prompter, stamp)
         return self._ready
 
-    def _content_of(
-        self, source: RasterSource, view: View, raster: Raster | None = None
-    ) -> Hashable:
-        """Return what stands for the pixels of a view as they are now."""
-        if self._stamp is not None:
-            return self._stamp()
-        if raster is None:
-            raster = usable(_at_scale(source, view).read(view.window))
-        digest = hashlib.sha256(raster.bands.tobytes())
-        digest.update(raster.valid.tobytes())
-        return digest.digest()
+
+def _content_of(raster: Raster) -> bytes:
+    """Return what stands for pixels."""
+    digest = hashlib.sha256(raster.bands.tobytes())
+    digest.update(raster.valid.tobytes())
+    return digest.digest()
 
 
 def _at_scale(source: RasterSource, view: View) -> RasterSource:

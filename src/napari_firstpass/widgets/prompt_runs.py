@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
 from napari_firstpass.feature_cache import FeatureCache, default_folder
 from napari_firstpass.io.geotiff import open_raster
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
     from napari_firstpass.prompts import Prompt
     from napari_firstpass.widgets.image_layers import Subject
 
-_INSIDE, _BORDER = 1, 2
+_BORDER = 2
+"""Value of the pixels of an outline that have a neighbour outside; those inside have one less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,14 @@ class Preview:
     @classmethod
     def of(cls, found: Outlines) -> Preview:
         """Draw the candidates."""
-        cross = ndimage.generate_binary_structure(2, 1)
-        inner = ndimage.binary_erosion(found.masks, cross[None], border_value=1)
-        pictures = np.where(inner, _INSIDE, np.where(found.masks, _BORDER, 0))
-        return cls(found, pictures.astype(np.uint8))
+        masks = found.masks
+        inner = masks.copy()
+        # Four comparisons take a tenth of the time of an erosion.
+        inner[:, 1:] &= masks[:, :-1]
+        inner[:, :-1] &= masks[:, 1:]
+        inner[:, :, 1:] &= masks[:, :, :-1]
+        inner[:, :, :-1] &= masks[:, :, 1:]
+        return cls(found, _BORDER * masks.view(np.uint8) - inner.view(np.uint8))
 
 
 class PromptedImage:
