@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_firstpass.api import label_file, segment_array, segment_file
     from napari_firstpass.fit_images import fit_files
+    from napari_firstpass.prompt_folders import word_file
     from napari_firstpass.prompt_images import prompt_array, prompt_file
     from napari_firstpass.refine_images import refine_array, refine_file
     from napari_firstpass.suggesting import suggest_classes
@@ -24,6 +25,7 @@ __all__ = [
     "segment_array",
     "segment_file",
     "suggest_classes",
+    "word_file",
 ]
 
 _WHERE = {
@@ -36,6 +38,7 @@ _WHERE = {
     "segment_array": "api",
     "segment_file": "api",
     "suggest_classes": "suggesting",
+    "word_file": "prompt_folders",
 }
 
 __version__ = version("napari-firstpass")

@@ -27,6 +27,7 @@ from napari_firstpass.prompting import PROMPTERS
 from napari_firstpass.prompts import Named, require_names
 from napari_firstpass.protocols import RecordedPrompter, WordImage
 from napari_firstpass.provenance import Provenance
+from napari_firstpass.refinement import DEFAULT_PRESET
 from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.taxonomy import LabelClass, Taxonomy, color_of
 from napari_firstpass.tiling import tiles
@@ -90,7 +91,7 @@ class WordsConfig:
 
     names: tuple[str, ...]
     prompter: str = "iseg"
-    preset: str = "paper"
+    preset: str = DEFAULT_PRESET
     model: str | None = None
     background: float | None = None
     tags: str | None = None

@@ -68,7 +68,7 @@ def test_each_image_gets_a_file_with_the_names_and_what_is_done_is_passed_over(
 ) -> None:
     text = images.parent / "classes.txt"
     text.write_text("roof\nroad # paved\n")
-    asked = options(images, model, text=str(text), confidence=True)
+    asked = options(images, model, text=str(text), confidence="")
     assert prompt_folder(asked) == DONE
     out = images.parent / "labels"
     names = {"a_labels.tif", "b_labels.tif", "a_labels_confidence.tif", "b_labels_confidence.tif"}

@@ -132,6 +132,8 @@ def _one_steps(image: Path, out: Path, ready: WordRun, options: Namespace) -> St
 
     start = perf_counter()
     confidence, overlay = extras(out)
+    # For a single image it may name a file, or be empty; it is told apart from not being given.
+    wanted = options.confidence is not None and options.confidence is not False
     if options.overlay and (options.overwrite or not out.is_file()):
         check_output(overlay, overwrite=options.overwrite, forbid=[image])
     report = yield from word_file_steps(
@@ -139,7 +141,7 @@ def _one_steps(image: Path, out: Path, ready: WordRun, options: Namespace) -> St
         out,
         ready,
         bands=options.bands,
-        confidence=confidence if options.confidence else None,
+        confidence=confidence if wanted else None,
         overwrite=options.overwrite,
     )
     if report.written is None:
