@@ -1,9 +1,9 @@
 """What Segment Anything costs: seconds to look and to answer, and peak memory, without a GPU.
 
-``python benchmarks/sam_cost.py`` prints a table; on two cores it takes about three minutes. The networks
-have the sizes of published ones and random weights: neither seconds nor memory change with what
-they have learned. Each row is a process of its own, so that its peak memory is its own. Seconds are
-those of the processor, so that other work on the machine counts for little.
+``python benchmarks/sam_cost.py`` prints a table; on two cores it takes about three minutes. The
+networks have the sizes of published ones and random weights: neither seconds nor memory change with
+what they have learned. Each row is a process of its own, so that its peak memory is its own.
+Seconds are those of the processor, so that other work on the machine counts for little.
 """
 
 from __future__ import annotations
