@@ -12,6 +12,7 @@ from known_sam import SameColour
 from models import build, save
 from sam import SAM, save_sam
 
+from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.errors import PromptError, UnknownNameError, WeightsError
 from napari_firstpass.feature_cache import FeatureCache
 from napari_firstpass.grid import Grid
@@ -262,6 +263,11 @@ def test_weights_that_were_fetched_are_found_by_their_name(
 def test_a_name_of_other_weights_is_refused(name: str) -> None:
     with pytest.raises(UnknownNameError, match=f"edgetam, .*sam-b, .*found '{name}'"):
         made(name)
+
+
+def test_weights_for_prompts_are_no_backbone() -> None:
+    with pytest.raises(UnknownNameError, match=r"a backbone out of .*found 'sam-b'"):
+        backbone_factory("sam-b")
 
 
 def test_a_preset_that_there_is_not_is_refused() -> None:
