@@ -47,8 +47,11 @@ def mask_of(prompt: Prompt) -> np.ndarray:
     return found.masks[0].numpy()
 
 
-def test_a_box_around_a_thing_gives_the_thing() -> None:
-    found = mask_of(Prompt(boxes=(Box(18, 28, 60, 80),)))
+@pytest.mark.parametrize(
+    "prompt", [Prompt(boxes=(Box(18, 28, 60, 80),)), Prompt(points=(Point(38.5, 52.5),))]
+)
+def test_a_box_around_a_thing_or_a_click_on_it_gives_the_thing(prompt: Prompt) -> None:
+    found = mask_of(prompt)
     truth = IDS == 2
     assert (found & truth).sum() / (found | truth).sum() > 0.9
 

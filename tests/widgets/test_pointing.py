@@ -274,7 +274,7 @@ def test_a_held_key_shows_other_outlines_and_labels_are_made_where_there_are_non
     desk.click(-3.0, 20.0)
     assert "outside the image" in desk.status
     assert not desk.panel._pointing._layers.marks
-    desk.click(*inside(2))
+    desk.click(*inside(1))  # where the background ends is anybody's guess
     desk.wait_for_outline()
     assert "into new labels as class 1" in desk.status
     masks = desk.panel._pointing._preview.found.masks
