@@ -54,9 +54,11 @@ demo: .venv/.base | .cache/tmp  ## segment IMAGE=path, or a made-up town, into O
 
 test: check .cache/screen  ## set up, check, and run every test but the slow ones
 	@$(BASH_CI)/with_screen.sh $(VENV_PYTHON) -m pytest $(IN_PARALLEL) -m "not slow"
+	@$(BASH_CI)/sam_tests.sh
 
 test-all: check .cache/screen  ## the same with the slow tests
 	@$(BASH_CI)/with_screen.sh $(VENV_PYTHON) -m pytest $(IN_PARALLEL)
+	@$(BASH_CI)/sam_tests.sh
 
 check: .venv/.dev | .cache/tmp  ## style, types, import rules, size budgets, documentation
 	@.venv/bin/ruff check --quiet .

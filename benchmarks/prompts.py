@@ -74,9 +74,12 @@ def main() -> None:
         return
     asked = [sys.executable, __file__, "--speed"]
     timed = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
-    tables = [table(objects) for objects in sets(options.every)]
-    text = "\n".join([*header(options.every), *speed_lines(timed), *tables])
-    print(text)
+    parts = ["\n".join([*header(options.every), *speed_lines(timed)])]
+    print(parts[0], flush=True)
+    for objects in sets(options.every):
+        parts.append(table(objects))
+        print(parts[-1], flush=True)
+    text = "\n".join(parts)
     if not options.no_page:
         replace_section(RESULTS, "prompts", text)
 
@@ -86,7 +89,7 @@ def table(objects: Objects) -> str:
     images = list(objects.load())
     count = sum(len(picture.objects) for picture in images)
     if count == 0:
-        return f"### {objects.name}\n\nNone at hand."
+        return f"\n### {objects.name}\n\nNone at hand."
     rows = [row for row in FROM_BOXES if row != "GrabCut" or find_spec("cv2")]
     lines = [f"### {objects.name}", "", f"{count} objects in {len(images)} images.", ""]
     lines += ["| from | row | IoU |", "|---|---|---|"]

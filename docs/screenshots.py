@@ -11,17 +11,27 @@ from pathlib import Path
 
 os.environ["NAPARI_CONFIG"] = ""  # the user's settings are neither used nor changed
 
+from typing import TYPE_CHECKING
+
 import napari
-from qtpy.QtCore import QEventLoop, QTimer
+from qtpy.QtCore import QEventLoop, QPoint, Qt, QTimer
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from qtpy.QtTest import QTest
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QWidget
 
 IMAGES = Path(__file__).parent / "images"
 THEMES = ("dark", "light")
 SIZE = (1366, 768)
 PLUGIN = "napari-firstpass"
+LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
+CLICKS = ((487, 371, LEFT), (560, 430, RIGHT))
+"""Rows and columns of the town: a roof, and the lawn beside it."""
 
 
 def main() -> None:
-    """Segment an image in each theme and save a picture while it runs and one of the result."""
+    """Save pictures in each theme: while an image is segmented, of the result, and of prompts."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("image", nargs="?", help="a GeoTIFF; the built-in town if none is given")
     parser.add_argument("--out", type=Path, default=IMAGES, help="folder for the pictures")
@@ -51,7 +61,26 @@ def _take(image: str | None, theme: str, classes: int, out: Path) -> None:
         _wait(50)
     _wait(500)
     viewer.window.screenshot(str(out / f"result-{theme}.png"), canvas_only=False)
+    _point(viewer, panel)
+    viewer.window.screenshot(str(out / f"prompts-{theme}.png"), canvas_only=False)
     viewer.close()
+
+
+def _point(viewer: napari.Viewer, panel: QWidget) -> None:
+    """Click on the image as a user does, and wait for the outline."""
+    viewer.layers[-1].visible = False
+    panel.form.fixing.click()
+    panel.form.prompts.pointing.click()
+    _wait(500)
+    canvas = panel.window().findChild(QOpenGLWidget)
+    camera, middle = viewer.scene.camera, canvas.rect().center()
+    for row, col, button in CLICKS:
+        down, right = row - camera.center[-2], col - camera.center[-1]
+        there = QPoint(round(right * camera.zoom), round(down * camera.zoom))
+        QTest.mouseClick(canvas, button, pos=middle + there)
+    while not panel.form.prompts.accept.isEnabled():
+        _wait(50)
+    _wait(1000)
 
 
 def _wait(milliseconds: int) -> None:

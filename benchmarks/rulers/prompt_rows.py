@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -127,7 +128,10 @@ class Walker:
             top, left = int(row * self.scale), int(col * self.scale)
             near = slice(max(top - _DISC, 0), top + _DISC + 1)
             seeds[near, max(left - _DISC, 0) : left + _DISC + 1] = 1 if positive else 2
-        walked = random_walker(self.pixels, seeds, beta=130, mode="cg_j", channel_axis=-1)
+        with warnings.catch_warnings():
+            # It stops a little early, and says that chances are a little beyond 0 and 1.
+            warnings.filterwarnings("ignore", "The probability range is outside", UserWarning)
+            walked = random_walker(self.pixels, seeds, beta=130, mode="cg_j", channel_axis=-1)
         return resize(walked == 1, self.shape, order=0, anti_aliasing=False).astype(bool)
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from napari_firstpass.api import label_file, segment_array, segment_file
     from napari_firstpass.fit_images import fit_files
     from napari_firstpass.prompt_folders import word_file
+    from napari_firstpass.prompt_images import prompt_array, prompt_file
     from napari_firstpass.refine_images import refine_array, refine_file
     from napari_firstpass.suggesting import suggest_classes
 
@@ -17,6 +18,8 @@ __all__ = [
     "__version__",
     "fit_files",
     "label_file",
+    "prompt_array",
+    "prompt_file",
     "refine_array",
     "refine_file",
     "segment_array",
@@ -28,6 +31,8 @@ __all__ = [
 _WHERE = {
     "fit_files": "fit_images",
     "label_file": "api",
+    "prompt_array": "prompt_images",
+    "prompt_file": "prompt_images",
     "refine_array": "refine_images",
     "refine_file": "refine_images",
     "segment_array": "api",

@@ -122,6 +122,38 @@ class RefineConfig:
         check_choice("device", self.device, ("auto", "cpu", "cuda"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptConfig:
+    """How to find the outline of what is pointed at.
+
+    Attributes
+    ----------
+    method : str
+        A registered prompter, such as ``iseg``.
+    preset : str
+        One of its presets; all have ``fast``.
+    model : str or None
+        Name, folder or file of weights, for prompters that take some; None for their own.
+    backbone : str
+        As in `SegmentConfig`; for prompters that compare features.
+    seed : int
+        Drives every random choice.
+    device : str
+        ``auto`` takes a GPU where there is one.
+    """
+
+    method: str = "iseg"
+    preset: str = "fast"
+    model: str | None = None
+    backbone: str = "embedded"
+    seed: int = 0
+    device: Device = "auto"
+
+    def __post_init__(self) -> None:
+        check_number("seed", self.seed, 0, 2**32 - 1)
+        check_choice("device", self.device, ("auto", "cpu", "cuda"))
+
+
 def _check_windows(window: int, overlap: int) -> None:
     check_number("window", window, 64, 8192, step=WINDOW_STEP)
     check_number("overlap", overlap, 0, max(window // 2, ENOUGH_OVERLAP), step=WINDOW_STEP)
@@ -164,3 +196,4 @@ def check_number(name: str, value: int, low: int, high: int, step: int = 1) -> N
 
 DEFAULT_CONFIG = SegmentConfig()
 DEFAULT_REFINING = RefineConfig()
+DEFAULT_PROMPTING = PromptConfig()

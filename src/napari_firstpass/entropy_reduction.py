@@ -144,6 +144,11 @@ class Reduced:
         """Number of cells."""
         return int(self.ties.shape[0])
 
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.ties.device if isinstance(self.ties, torch.Tensor) else torch.device("cpu")
+
     def spread(self, maps: Tensor) -> Tensor:
         """Return R · C for maps (N, C)."""
         if isinstance(self.ties, torch.Tensor):
@@ -192,7 +197,9 @@ def refine_maps(
             found=str(len(start)),
             remedy="make them on the grid of the affinity",
         )
-    first = _normalised(_bounded(start.float(), inside), start.float())
+    start = start.to(reduced.device, torch.float32)
+    inside = None if inside is None else inside.to(reduced.device)
+    first = _normalised(_bounded(start, inside), start)
     maps, area, calm = first, _area(first, config), False
     for done in range(config.rounds):
         if done % _EVERY == 0:

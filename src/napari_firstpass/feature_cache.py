@@ -1,4 +1,4 @@
-"""Feature maps on disk: computed once, found again by other runs and other processes.
+"""What networks make of images, on disk: computed once, found again by other runs and processes.
 
 Nothing is locked. An entry is written under a name of its own and then moved to its place, so a
 reader sees a whole entry or none. Whatever else may happen to a file (removed by another process,
@@ -16,7 +16,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from napari_firstpass.errors import (
     FirstPassError,
@@ -27,8 +27,12 @@ from napari_firstpass.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_firstpass.features import FeatureMap
     from napari_firstpass.grid import Grid
+
+T = TypeVar("T")
 
 FOLDER_VARIABLE = "FIRSTPASS_CACHE"
 """The environment variable that names the folder."""
@@ -127,19 +131,32 @@ class FeatureCache:
         """
         from napari_firstpass.feature_file import unpack_features
 
+        return self.load(key, lambda content: unpack_features(content, key, grid))
+
+    def load(self, key: str, unpack: Callable[[bytes], T]) -> T | None:
+        """Return what was stored under ``key`` by `store`, None if there is nothing.
+
+        Parameters
+        ----------
+        key : str
+            64 hexadecimal digits.
+        unpack : callable
+            Makes it of the bytes of an entry. If it raises `WeightsError` or `GridMismatchError`,
+            the entry is damaged or does not fit, and is removed.
+        """
         place = self._place(key)
         try:
             content = place.read_bytes()
         except OSError:  # there is none; or, on Windows, it is just being replaced
             return None
         try:
-            features = unpack_features(content, key, grid)
+            found = unpack(content)
         except (WeightsError, GridMismatchError):
             _is_removed(place)
             return None
         with suppress(OSError):  # of a folder that may only be read, or just removed
             os.utime(place)
-        return features
+        return found
 
     def put(self, key: str, features: FeatureMap) -> None:
         """Store features under ``key``; what is larger than the limit is not stored.
@@ -153,10 +170,23 @@ class FeatureCache:
         """
         from napari_firstpass.feature_file import pack_features
 
+        self.store(key, lambda: pack_features(features, key))
+
+    def store(self, key: str, pack: Callable[[], bytes]) -> None:
+        """Store bytes under ``key``; what is larger than the limit is not stored.
+
+        Parameters
+        ----------
+        key : str
+            64 hexadecimal digits.
+        pack : callable
+            Makes the bytes, from which it can be told that they are whole; not called where
+            nothing is kept any more.
+        """
         place = self._place(key)
         if self.trouble is not None:
             return
-        content = pack_features(features, key)
+        content = pack()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self._has_room(len(content)):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_firstpass.bands import Role
+    from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.features import FeatureMap
     from napari_firstpass.grid import Window
     from napari_firstpass.normalize import BandStats
@@ -294,6 +295,15 @@ class RecordedPrompter(Prompter, Protocol):
 
     def record(self) -> Steps[dict[str, Any]]:
         """Return it as plain values; ``weights_sha256`` is the hash of its weights."""
+        ...
+
+
+@runtime_checkable
+class KeepingPrompter(Prompter, Protocol):
+    """A prompter that keeps on disk what it has seen of images, by default where features are."""
+
+    def keeping(self, cache: FeatureCache | None) -> Prompter:
+        """Return the same, keeping it in another place, or not at all."""
         ...
 
 

@@ -35,7 +35,7 @@ def test_short_names_stand_for_repositories(name: str, repo: str, stride: int) -
 
 def test_what_is_gated_or_restricted_says_so() -> None:
     assert {name for name, model in KNOWN.items() if model.gated} == {
-        name for name in KNOWN if name.startswith("dinov3-")
+        name for name in KNOWN if name.startswith("dinov3-") or name == "sam3"
     }
     assert "non-commercial" in known("segformer-b0-ade").licence
 

@@ -46,7 +46,8 @@ def backbone_factory(reference: str, runtime: Runtime = "torch") -> BackboneFact
     Raises
     ------
     UnknownNameError
-        If it is none of them, or weights of a maker of images, which has no vectors to give.
+        If it is none of them, or weights of a maker of images or for prompts, which have no
+        vectors to give.
     WeightsError
         If the weights are not there; the message says how to get them.
     OptionError
@@ -55,7 +56,9 @@ def backbone_factory(reference: str, runtime: Runtime = "torch") -> BackboneFact
     if reference in BACKBONES.names:
         _require_torch(reference, runtime)
         return BACKBONES.load(reference)
-    if not is_path(reference) and (reference not in KNOWN or KNOWN[reference].task == "diffusion"):
+    if not is_path(reference) and (
+        reference not in KNOWN or KNOWN[reference].task in ("diffusion", "prompts")
+    ):
         raise UnknownNameError(
             expected=f"a backbone out of {', '.join(BACKBONES.names)}, a name that "
             '"firstpass models list" shows, or a folder such as ./model',

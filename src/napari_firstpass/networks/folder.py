@@ -59,7 +59,10 @@ _PLAIN = PixelScaling()
 _IMAGENET = PixelScaling((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CLIP = PixelScaling((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 _HALF = PixelScaling((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-_USUAL = {"clip": _CLIP, "metaclip": _CLIP, "aimv2": _CLIP, "siglip": _HALF, "tipsv2": _PLAIN}
+_USUAL = {
+    "clip": _CLIP, "metaclip": _CLIP, "aimv2": _CLIP, "siglip": _HALF, "tipsv2": _PLAIN,
+    "sam3": _HALF,
+}  # fmt: skip
 """By the start of the model's type, where no file says it; all others are used to ImageNet's."""
 
 

@@ -17,6 +17,10 @@ PROMPTERS: Registry[PrompterFactory] = Registry(
             "napari_firstpass.prompting.iseg:iseg_prompter",
             "spreads what is pointed at to all that looks alike nearby; needs no weights",
         ),
+        "sam": Entry(
+            "napari_firstpass.prompting.sam:sam_prompter",
+            "asks a Segment Anything model; needs its weights, by name, folder or .pth file",
+        ),
         "sam3": Entry(
             "napari_firstpass.prompting.sam3:sam3_prompter",
             "all things of a name, by SAM 3 from a folder",

@@ -111,13 +111,10 @@ class CellImage:
         places = _places(prompt, self.valid)
         start = self._maps(places)
         inside = None if places.inside is None else self._cells(places.inside) > 0
-        device = None if not isinstance(self.reduced.ties, torch.Tensor) else self.reduced.ties
-        if device is not None:
-            start = start.to(device)
         refined = yield from refine_maps(self.reduced, start, self.config, inside)
-        for_it = len(start.T) - len(self._one_hot(places.negative))
+        for_it = start.shape[1] - len(self._one_hot(places.negative))
         soft = mean_map(refined.maps[:, :for_it]).cpu()
-        if for_it < len(start.T):
+        if for_it < start.shape[1]:
             soft = (soft - mean_map(refined.maps[:, for_it:]).cpu()).clamp_min(0)
         fine = self._pixels(soft)
         mask = (fine > self.config.threshold).numpy() & self.valid

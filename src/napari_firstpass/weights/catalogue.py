@@ -99,6 +99,10 @@ def _dinov3(name: str, repo: str, summary: str, megabytes: int, stride: int = 16
     )
 
 
+def _sam(name: str, repo: str, summary: str, megabytes: int) -> KnownModel:
+    return KnownModel(name, "prompts", repo, summary, _APACHE, megabytes)
+
+
 _MODELS = (
     _dino("s", 16, 87),
     _dino("s", 8, 87),
@@ -208,6 +212,25 @@ _MODELS = (
     ),
 )
 
+_PROMPTED = (
+    _sam("sam-b", "facebook/sam-vit-base", "Segment Anything, ViT-B", 375),
+    _sam("sam-l", "facebook/sam-vit-large", "Segment Anything, ViT-L", 1250),
+    _sam("sam-h", "facebook/sam-vit-huge", "Segment Anything, ViT-H", 2564),
+    _sam("sam-hq-b", "syscv-community/sam-hq-vit-base", "SAM-HQ, ViT-B, finer outlines", 379),
+    _sam("sam-hq-l", "syscv-community/sam-hq-vit-large", "SAM-HQ, ViT-L, finer outlines", 1254),
+    _sam("sam-hq-h", "syscv-community/sam-hq-vit-huge", "SAM-HQ, ViT-H, finer outlines", 2570),
+    _sam("sam2-t", "facebook/sam2.1-hiera-tiny", "SAM 2.1, tiny", 156),
+    _sam("sam2-s", "facebook/sam2.1-hiera-small", "SAM 2.1, small", 184),
+    _sam("sam2-b", "facebook/sam2.1-hiera-base-plus", "SAM 2.1, base plus", 323),
+    _sam("sam2-l", "facebook/sam2.1-hiera-large", "SAM 2.1, large", 898),
+    _sam("edgetam", "yonigozlan/EdgeTAM-hf", "EdgeTAM; needs the packages timm, torchvision", 56),
+    KnownModel(
+        "sam3", "prompts", "facebook/sam3", "SAM 3, of which points and boxes", "SAM License",
+        3440, gated=True,
+    ),
+)  # fmt: skip
+"""Sizes and licences as their makers state them; nobody here has fetched them."""
+
 _MEASURED = {
     "dino-s16": (2.6, 610),
     "dino-s8": (14.5, 710),
@@ -225,7 +248,7 @@ def _with_cost(model: KnownModel) -> KnownModel:
     return replace(model, seconds_per_megapixel=seconds, memory_mb=megabytes)
 
 
-KNOWN: dict[str, KnownModel] = {model.name: _with_cost(model) for model in _MODELS}
+KNOWN: dict[str, KnownModel] = {model.name: _with_cost(model) for model in (*_MODELS, *_PROMPTED)}
 """All of them by short name, in the order users see them."""
 
 

@@ -83,12 +83,12 @@ class FeaturesBox(ChoiceBox):
     def _networks(self) -> list[Choice]:
         """Return the installed networks that make features, in the catalogue's order."""
         try:
-            entries = installed(_home())
+            entries = installed(weights_home())
         except FirstPassError as error:
             self.refused.emit(error)
             return []
         return [
-            Choice(entry.model.name, _reference(entry), entry.model.summary)
+            Choice(entry.model.name, reference_of(entry), entry.model.summary)
             for entry in entries
             if entry.model.task == "features"
         ]
@@ -103,8 +103,14 @@ class FeaturesBox(ChoiceBox):
         dialog.open()
 
 
-def _home() -> Path:
-    """Return the folder whose networks are listed."""
+def weights_home() -> Path:
+    """Return the folder whose networks are listed.
+
+    Raises
+    ------
+    WeightsError
+        If the preferences name one that is not there.
+    """
     home = weights_folder(preferences().weights)
     if home == weights_folder() or _is_folder(home):  # the usual one may not be there yet
         return home
@@ -122,7 +128,7 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _reference(entry: Installed) -> str:
+def reference_of(entry: Installed) -> str:
     """Return the name of weights that are where names are looked up, the path of others."""
     usual = entry.folder.parent == weights_folder()
     return entry.model.name if usual else str(entry.folder)

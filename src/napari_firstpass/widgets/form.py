@@ -25,6 +25,8 @@ from napari_firstpass.widgets.classes_box import ClassesBox
 from napari_firstpass.widgets.features_box import FeaturesBox
 from napari_firstpass.widgets.image_box import ImageBox
 from napari_firstpass.widgets.note import note
+from napari_firstpass.widgets.preferences import preferences
+from napari_firstpass.widgets.prompt_box import PromptBox
 from napari_firstpass.widgets.refine_box import RefineBox
 from napari_firstpass.widgets.session import capitalised
 from napari_firstpass.widgets.several_box import SeveralBox
@@ -66,6 +68,7 @@ TIPS = {
     "several": "For a series of images that shall share their classes.",
     "refining": "For labels that are there already: moves their borders to where the image has "
     "them.",
+    "fixing": "For what is wrong or missing: point at a thing, and its outline becomes a class.",
     "decided": "The model has decided this. Choose “this image” above to decide it yourself.",
     "network": "The model was fitted on features of the network “{name}”: choose its folder.",
     "run": "Divides the image into classes and shows them as a new labels layer. Layers that are "
@@ -116,6 +119,10 @@ class SegmentForm(QWidget):
         Unfolds `refine`.
     refine : RefineBox
         Refines labels.
+    fixing : QToolButton
+        Unfolds `prompts`.
+    prompts : PromptBox
+        Points at things.
     features : FeaturesBox
         The backbones.
     features_about : QLabel
@@ -144,6 +151,7 @@ class SegmentForm(QWidget):
         self.suggest, self._curve = _button("Suggest"), ""
         self.more, self.several, self.fit = QToolButton(), QToolButton(), SeveralBox()
         self.refining, self.refine = QToolButton(), RefineBox()
+        self.fixing, self.prompts = QToolButton(), PromptBox(preferences().keys)
         self.features, self.features_about = FeaturesBox(defaults.backbone), note(lines=2)
         self.min_region = _spin(0, MAX_REGION, defaults.min_region, suffix=" px")
         self.seed = _spin(0, MAX_SEED, defaults.seed)
@@ -159,6 +167,7 @@ class SegmentForm(QWidget):
         _folds(self.more, "More", self._fold)
         _folds(self.several, "Several images", self.fit)
         _folds(self.refining, "Refine", self.refine)
+        _folds(self.fixing, "Fix", self.prompts)
         self._arrange()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
@@ -166,7 +175,16 @@ class SegmentForm(QWidget):
         return QSize(_WIDTH, super().sizeHint().height())
 
     def _fixed_tips(self) -> list[tuple[QWidget, str]]:
-        names = ("image", "classes_from", "method", "classes", "more", "several", "refining")
+        names = (
+            "image",
+            "classes_from",
+            "method",
+            "classes",
+            "more",
+            "several",
+            "refining",
+            "fixing",
+        )
         others = ("features", "min_region", "seed", "bar")
         return [(getattr(self, name), TIPS[name]) for name in (*names, *others)]
 
@@ -268,11 +286,12 @@ class SegmentForm(QWidget):
             )
         )
         folds = QHBoxLayout()
-        for fold in (self.more, self.several, self.refining):
+        folds.setSpacing(0)
+        for fold in (self.more, self.several, self.refining, self.fixing):
             folds.addWidget(fold)
         folds.addStretch(1)
         column.addLayout(folds)
-        for part in (self._fold, self.fit, self.refine):
+        for part in (self._fold, self.fit, self.refine, self.prompts):
             column.addWidget(part)
         buttons = QHBoxLayout()
         buttons.addWidget(self.run, 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,27 @@ _PLUGIN = "napari-firstpass"
 
 
 @dataclass(frozen=True, slots=True)
+class PromptKeys:
+    """What is pressed while the mouse points at things.
+
+    Attributes
+    ----------
+    accept : str
+        Writes the outline; Enter does so too.
+    candidates : str
+        Held, shows the other outlines.
+    point, line, box : str
+        Choose the tool.
+    """
+
+    accept: str = "A"
+    candidates: str = "C"
+    point: str = "P"
+    line: str = "L"
+    box: str = "B"
+
+
+@dataclass(frozen=True, slots=True)
 class Preferences:
     """Settings of ours in napari; environment variables win over the folders.
 
@@ -27,11 +48,14 @@ class Preferences:
         Folders for the weights of networks and for their features; None for the usual ones.
     device : str
         See `SegmentConfig`.
+    keys : PromptKeys
+        Keys for prompts.
     """
 
     weights: Path | None = None
     cache: Path | None = None
     device: Device = "auto"
+    keys: PromptKeys = PromptKeys()
 
 
 def preferences() -> Preferences:
@@ -41,7 +65,21 @@ def preferences() -> Preferences:
     except KeyError:  # a panel that a script made, with the plugin disabled in napari
         return Preferences()
     folders = settings.folders
-    return Preferences(_path(folders.weights), _path(folders.cache), settings.computing.device)
+    return Preferences(
+        _path(folders.weights),
+        _path(folders.cache),
+        settings.computing.device,
+        keys_of({field.name: getattr(settings.keys, field.name) for field in fields(PromptKeys)}),
+    )
+
+
+def keys_of(wanted: dict[str, str]) -> PromptKeys:
+    """Return keys that are one letter each, and all different; else the usual ones."""
+    letters = {name: text.strip().upper() for name, text in wanted.items()}
+    plain = all(len(text) == 1 and text.isascii() and text.isalpha() for text in letters.values())
+    if not plain or len(set(letters.values())) < len(letters):
+        return PromptKeys()
+    return PromptKeys(**letters)
 
 
 def _path(text: str) -> Path | None:

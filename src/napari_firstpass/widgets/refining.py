@@ -12,6 +12,7 @@ from napari.layers import Labels, Shapes
 from napari_firstpass.errors import LayerError
 from napari_firstpass.grid import Window
 from napari_firstpass.widgets.label_layers import labels_tuple
+from napari_firstpass.widgets.prompt_layers import is_helper
 from napari_firstpass.widgets.scene import KEY, Made, mask_of
 from napari_firstpass.widgets.session import Message
 
@@ -58,7 +59,7 @@ class Refining:
     def target(self, last_result: Labels | None) -> Labels | None:
         """Return the selected labels layer, or the last that was, or else the last result."""
         active = self._viewer.layers.selection.active
-        if isinstance(active, Labels):
+        if isinstance(active, Labels) and not is_helper(active):
             self._selected = active
         if self._selected is not None and self._selected in self._viewer.layers:
             return self._selected
@@ -161,7 +162,8 @@ class Refining:
     def _rectangles(self) -> Iterator[tuple[Shapes, NDArray[np.float64]]]:
         """Return rectangles with their layers, the one that is meant first."""
         active = self._viewer.layers.selection.active
-        layers = [layer for layer in reversed(self._viewer.layers) if isinstance(layer, Shapes)]
+        shapes = [layer for layer in reversed(self._viewer.layers) if isinstance(layer, Shapes)]
+        layers = [layer for layer in shapes if not is_helper(layer)]
         for layer in sorted(layers, key=lambda layer: layer != active):
             order = [*sorted(layer.selected_data), *reversed(range(len(layer.data)))]
             yield from ((layer, layer.data[i]) for i in order if layer.shape_type[i] == "rectangle")

@@ -23,7 +23,9 @@ from napari_firstpass.widgets.image_layers import (
 )
 from napari_firstpass.widgets.label_layers import labels_tuple
 from napari_firstpass.widgets.model_runs import Fit, Fitted, fit_model, look_at_model
+from napari_firstpass.widgets.pointing import Desk, Pointing
 from napari_firstpass.widgets.preferences import preferences
+from napari_firstpass.widgets.prompt_layers import is_helper
 from napari_firstpass.widgets.refine_runs import Refined, refine_labels
 from napari_firstpass.widgets.refining import Refining
 from napari_firstpass.widgets.runs import (
@@ -115,6 +117,7 @@ class SegmentPanel(QWidget):
         self._fitted_on: tuple[Image, ...] = ()
         self._result: Labels | None = None
         self.form = SegmentForm(napari_viewer, SEGMENTERS.names)
+        self._pointing = Pointing(napari_viewer, self.form.prompts, self._desk(), parent=self)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.form)
@@ -143,6 +146,7 @@ class SegmentPanel(QWidget):
         self.form.fit.wanted.connect(self._on_fit)
         self.form.refine.wanted.connect(self._on_refine)
         self.form.refine.rectangle_wanted.connect(self._on_rectangle)
+        self._pointing.said.connect(self._say)
         self._reader.replied.connect(self._on_model_read)
         self.form.features.chosen.connect(self._on_features)
         self.form.features.refused.connect(self._on_refused)
@@ -154,6 +158,14 @@ class SegmentPanel(QWidget):
         self._viewer.layers.events.removed.connect(self._on_removed)
         self._viewer.layers.selection.events.active.connect(self._on_active)
 
+    def _desk(self) -> Desk:
+        """Return what pointing at things asks of the rest of the panel."""
+        return Desk(
+            lambda: self.form.image.layer,
+            lambda: self._refining.target(self._result),
+            lambda: self.form.features.reference,
+        )
+
     def _let_go(self) -> None:
         self._session.cancel("Closed.")
         self._late.stop()
@@ -161,6 +173,7 @@ class SegmentPanel(QWidget):
         self._warmer.stop()
         self._reader.stop()
         self._saver.let_go()
+        self._pointing.let_go()
         self.form.image.let_go()
         self._viewer.layers.events.removed.disconnect(self)
         self._viewer.layers.selection.events.active.disconnect(self)
@@ -291,6 +304,7 @@ class SegmentPanel(QWidget):
 
     def _on_chosen(self) -> None:
         layer = self.form.image.layer
+        self._pointing.on_chosen()
         self._problem = _problem_of(layer)
         self.form.show_subject(facts_of(layer) if self._problem is None else "")
         files = source_files(layer)
@@ -400,6 +414,8 @@ class SegmentPanel(QWidget):
     def _labels_to_save(self) -> Labels | None:
         """Return the selected labels layer, or else the last result."""
         active = self._viewer.layers.selection.active
+        if active is not None and is_helper(active):
+            return self._refining.target(self._result)
         return active if isinstance(active, Labels) else self._result
 
     def _place_for(self, labels: Labels) -> Grid | None:
@@ -433,6 +449,7 @@ class SegmentPanel(QWidget):
         labels = self._refining.target(self._result)
         busy = _BUSY if running else unfit
         self.form.refine.show_labels(None if labels is None else labels.name, busy)
+        self._pointing.show_offer(unfit)
 
     def _show_standing(self) -> None:
         session = self._session

@@ -1,0 +1,422 @@
+"""Pointing at things: from marks to an outline that is shown, and on into a labels layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+
+from napari_firstpass.config import PromptConfig
+from napari_firstpass.errors import FirstPassError, LayerError
+from napari_firstpass.mask_writing import changed_by, class_under
+from napari_firstpass.prompts import Box, Line, Point, Prompt
+from napari_firstpass.segmentation import Segmentation
+from napari_firstpass.taxonomy import Taxonomy
+from napari_firstpass.widgets.image_layers import first_level, grid_of, source_files, subject_of
+from napari_firstpass.widgets.label_layers import labels_tuple
+from napari_firstpass.widgets.preferences import preferences
+from napari_firstpass.widgets.prompt_layers import PromptLayers
+from napari_firstpass.widgets.prompt_runs import PromptedImage
+from napari_firstpass.widgets.session import Message
+from napari_firstpass.widgets.worker import Runner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.layers import Image, Labels
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
+
+    from napari_firstpass.widgets.prompt_box import PromptBox
+    from napari_firstpass.widgets.prompt_layers import Tool
+    from napari_firstpass.widgets.prompt_runs import Preview
+    from napari_firstpass.widgets.worker import Reply
+
+BEGIN = "Click on the image at what you look for."
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the panel knows and pointing asks for.
+
+    Attributes
+    ----------
+    image : callable
+        Returns the chosen image layer, or None.
+    labels : callable
+        Returns the labels layer that is meant, or None.
+    backbone : callable
+        Returns the name of the features.
+    """
+
+    image: Callable[[], Image | None]
+    labels: Callable[[], Labels | None]
+    backbone: Callable[[], str]
+
+
+class Pointing(QObject):
+    """Asks for outlines as marks change, shows them, and writes the one that is accepted.
+
+    One prompt is answered at a time. Of those that are given meanwhile only the last counts, and
+    what an image is first looked at for is not begun anew for each click.
+
+    Signals
+    -------
+    said : Message
+        Something for the status line.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Holds the layers.
+    box : PromptBox
+        The controls.
+    desk : Desk
+        The rest of the panel.
+    """
+
+    said = Signal(object)
+
+    def __init__(
+        self, viewer: Viewer, box: PromptBox, desk: Desk, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._viewer, self._box, self._desk = viewer, box, desk
+        self._runner = Runner(self)
+        self._layers: PromptLayers | None = None
+        self._looked: PromptedImage | None = None
+        self._pixels: Any = None
+        self._preview: Preview | None = None
+        self._candidate = 0
+        self._wanted = self._begun = 0
+        self._waiting: Prompt | None = None
+        self._busy = False
+        self._runner.replied.connect(self._on_replied)
+        box.toggled.connect(self._on_toggled)
+        box.tool_chosen.connect(self._on_tool)
+        box.said.connect(self._ask)
+        box.changed.connect(self._look_anew)
+        box.accepted.connect(self.accept)
+        box.discarded.connect(self.discard)
+        box.refused.connect(lambda error: self.said.emit(Message.of(error)))
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the mouse points at things."""
+        return self._layers is not None
+
+    def begin(self) -> None:
+        """Let the mouse point at things on the chosen image."""
+        image = self._desk.image()
+        if image is None:
+            return
+        try:
+            subject_of(image)
+        except FirstPassError as error:
+            self._box.show_pointing(on=False, obstacle=None)
+            self.said.emit(Message.of(error))
+            return
+        self.end()
+        self._desk.labels()  # they lose the selection
+        layers = PromptLayers(
+            self._viewer, image, grid_of(image).shape, preferences().keys, parent=self
+        )
+        layers.changed.connect(self._ask)
+        layers.accepted.connect(self.accept)
+        layers.discarded.connect(self.discard)
+        layers.undone.connect(self._undo)
+        layers.tool_chosen.connect(self._box.choose_tool)
+        layers.class_chosen.connect(self._on_class)
+        layers.next_wanted.connect(self._show_next)
+        layers.missed.connect(self._on_missed)
+        image.events.data.connect(self._on_image_changed)
+        self._layers = layers
+        self._show(None)
+        self._on_tool(self._box.tool)
+        self._box.show_pointing(on=True, obstacle=None)
+        self.said.emit(Message(BEGIN))
+
+    def end(self) -> None:
+        """Remove the marks, and let the mouse move the image again."""
+        layers, self._layers = self._layers, None
+        self._forget()
+        self._runner.stop()
+        self._looked, self._busy = None, False
+        self._box.show_pointing(on=False, obstacle=None)
+        if layers is not None:
+            layers.image.events.data.disconnect(self._on_image_changed)
+            layers.remove()
+            layers.deleteLater()
+
+    def let_go(self) -> None:
+        """End, and hold nothing of the viewer any more."""
+        self._viewer.layers.events.removed.disconnect(self)
+        self.end()
+
+    def show_offer(self, obstacle: str | None) -> None:
+        """Offer to point at things, or say why that is not possible."""
+        self._box.show_pointing(on=self.is_on, obstacle=obstacle)
+
+    def on_chosen(self) -> None:
+        """Follow the panel to another image."""
+        if self._layers is not None and self._layers.image != self._desk.image():
+            self.end()
+
+    def accept(self) -> None:
+        """Write the outline that is shown into the labels, as one step that can be undone."""
+        layers, preview = self._layers, self._preview
+        if layers is None or preview is None:
+            return
+        if self._busy:
+            self.said.emit(Message("The new outline is not there yet; accept it once it is shown."))
+            return
+        if not self._is_current(layers):
+            self._on_image_changed()
+            return
+        try:
+            labels = self._target(layers)
+        except FirstPassError as error:
+            self.said.emit(Message.of(error))
+            return
+        changed = self._write(labels, preview)
+        self._forget()
+        layers.point()
+        pixels = f"{changed:,} pixels".replace(",", " ")
+        became = _class_text(labels, int(labels.selected_label))
+        self.said.emit(Message(f"{pixels} of “{labels.name}” are {became} now. Ctrl+Z undoes it."))
+
+    def discard(self) -> None:
+        """Take back marks and outline; where there are none, end."""
+        if self._layers is None:
+            return
+        if not self._layers.marks and self._preview is None:
+            self.end()
+            self.said.emit(Message("Ready."))
+            return
+        self._forget()
+        self.said.emit(Message(f"Discarded; nothing was changed. {BEGIN}"))
+
+    def _write(self, labels: Labels, preview: Preview) -> int:
+        """Give pixels of the outline the selected class; return how many."""
+        found = preview.found
+        rows, cols = found.window.slices
+        mask, before = found.masks[self._candidate], labels.data[rows, cols]
+        there = changed_by(before, mask, self._box.place, class_under(before, mask))
+        places = np.nonzero(there)
+        with labels.block_history():
+            labels.data_setitem(
+                (places[0] + found.window.row, places[1] + found.window.col),
+                labels.selected_label,
+            )
+        return len(places[0])
+
+    def _target(self, layers: PromptLayers) -> Labels:
+        """Return the labels that are meant, or new ones if there are none.
+
+        Raises
+        ------
+        LayerError
+            If they cannot be painted on, or do not lie on the image.
+        """
+        labels, shape = self._desk.labels(), grid_of(layers.image).shape
+        if labels is None:
+            return self._new_labels(layers)
+        if labels.multiscale or not isinstance(labels.data, np.ndarray):
+            raise LayerError(
+                expected="a labels layer that can be painted on",
+                found=f"a pyramid or a lazy array in {labels.name!r}",
+                remedy="select another one",
+            )
+        corners = ((0, 0), shape)
+        if labels.data.shape != shape or not np.allclose(
+            [labels.data_to_world(corner) for corner in corners],
+            [layers.image.data_to_world(corner) for corner in corners],
+        ):
+            raise LayerError(
+                expected=f"labels that cover “{layers.image.name}”",
+                found=f"others in {labels.name!r}",
+                remedy="select the labels of this image",
+            )
+        return labels
+
+    def _new_labels(self, layers: PromptLayers) -> Labels:
+        """Add labels without a class below the marks."""
+        image, grid = layers.image, grid_of(layers.image)
+        scene = subject_of(image).name
+        empty = Segmentation(np.zeros(grid.shape, np.uint8), Taxonomy(()), grid)
+        data, keywords, _ = labels_tuple(
+            empty, name=f"{scene} · labels", scene=scene, sources=source_files(image)
+        )
+        index = self._viewer.layers.index(image) + 1
+        labels = self._viewer.add_labels(data, affine=layers.points.affine, **keywords)
+        self._viewer.layers.move(len(self._viewer.layers) - 1, index)
+        self._desk.labels()
+        return labels
+
+    def _ask(self) -> None:
+        """Ask for the outline of what is pointed at now."""
+        layers = self._layers
+        if layers is None:
+            return
+        self._wanted += 1
+        self._waiting = None
+        marks = layers.marks
+        if not marks and not self._box.named:
+            self._show(None)
+            self.said.emit(Message(BEGIN))
+            return
+        try:
+            prompt = Prompt(
+                points=tuple(mark for mark in marks if isinstance(mark, Point)),
+                lines=tuple(mark for mark in marks if isinstance(mark, Line)),
+                boxes=tuple(mark for mark in marks if isinstance(mark, Box)),
+                words=self._box.named,
+            )
+        except FirstPassError as error:
+            self._show(None)
+            self.said.emit(Message.of(error))
+            return
+        if self._busy:
+            self._waiting = prompt
+        else:
+            self._start(prompt, layers)
+
+    def _start(self, prompt: Prompt, layers: PromptLayers) -> None:
+        """Answer a prompt in a thread."""
+        if self._looked is None or not self._is_current(layers):
+            self._pixels = first_level(layers.image)
+            prefer = preferences()
+            config = PromptConfig(
+                method=self._box.prompter,
+                model=self._box.model.reference,
+                backbone=self._desk.backbone(),
+                device=prefer.device,
+            )
+            self._looked = PromptedImage(subject_of(layers.image), config, prefer.cache)
+            self.said.emit(Message(f"Looking at {layers.image.name} …"))
+        self._busy, self._begun = True, self._wanted
+        self._runner.start(self._looked.answer_steps(prompt), self._begun)
+
+    def _on_replied(self, reply: Reply[Any]) -> None:
+        layers = self._layers
+        if layers is None or reply.generation != self._begun:
+            return
+        self._busy = False
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self._start(waiting, layers)
+        elif reply.generation != self._wanted:
+            return
+        elif not self._is_current(layers):
+            self._on_image_changed()
+        elif isinstance(reply.outcome, FirstPassError):
+            self._show(None)
+            self.said.emit(Message.of(reply.outcome))
+        else:
+            self._show(reply.outcome)
+            self._tell()
+
+    def _show(self, preview: Preview | None, candidate: int = 0) -> None:
+        self._preview, self._candidate = preview, candidate
+        if self._layers is not None:
+            self._layers.show(preview, candidate)
+        found = preview is not None and bool(preview.pictures[candidate].any())
+        self._box.show_answer(found=found, marked=self._layers is not None)
+
+    def _show_next(self) -> None:
+        if self._preview is not None:
+            count = len(self._preview.pictures)
+            self._show(self._preview, (self._candidate + 1) % count)
+            self._tell()
+
+    def _tell(self) -> None:
+        """Say what is shown."""
+        if self._preview is None:
+            return
+        found = self._preview.found
+        count, score = len(found.scores), found.scores[self._candidate]
+        if not found.masks[self._candidate].any():
+            self.said.emit(Message("Nothing was found there; add a point, or discard it."))
+            return
+        which = f"Outline {self._candidate + 1} of {count}" if count > 1 else "One outline"
+        labels = self._desk.labels()
+        into = "new labels" if labels is None else f"“{labels.name}”"
+        became = _class_text(labels, 1 if labels is None else int(labels.selected_label))
+        self.said.emit(
+            Message(f"{which}, score {score:.2f}. Accept writes it into {into} as {became}.")
+        )
+
+    def _forget(self) -> None:
+        """Take back marks and outline, and whatever answer is on its way."""
+        self._wanted += 1
+        self._waiting = None
+        if self._layers is not None:
+            self._layers.clear()
+        self._box.words.clear()
+        self._show(None)
+
+    def _look_anew(self) -> None:
+        """Use another method, for the same marks."""
+        self._runner.stop()
+        self._looked, self._busy = None, False
+        if self._layers is not None and self._layers.marks:
+            self._ask()
+
+    def _is_current(self, layers: PromptLayers) -> bool:
+        """Tell whether the image still has the pixels that were looked at."""
+        there = layers.image in self._viewer.layers
+        return there and (self._pixels is None or first_level(layers.image) is self._pixels)
+
+    def _on_image_changed(self, _: Event | None = None) -> None:
+        self._runner.stop()
+        self._looked, self._pixels, self._busy = None, None, False
+        if self._layers is not None:
+            self._forget()
+            self.said.emit(Message("The image was changed meanwhile; point at it again."))
+
+    def _on_removed(self, event: Event) -> None:
+        layers = self._layers
+        if layers is not None and (event.value == layers.image or layers.owns(event.value)):
+            self.end()
+
+    def _on_toggled(self, on: bool) -> None:
+        if on:
+            self.begin()
+        else:
+            self.end()
+            self.said.emit(Message("Ready."))
+
+    def _on_tool(self, tool: Tool) -> None:
+        if self._layers is not None:
+            self._layers.choose(tool)
+            self._layers.point()
+
+    def _on_class(self, number: int) -> None:
+        labels = self._desk.labels()
+        if labels is not None:
+            labels.selected_label = number
+            self.said.emit(Message(f"Accept gives {_class_text(labels, number)}."))
+            self._tell()
+
+    def _on_missed(self) -> None:
+        self.said.emit(Message("That lies outside the image; point at something inside.", "error"))
+
+    def _undo(self) -> None:
+        labels = self._desk.labels()
+        if labels is not None:
+            labels.undo()
+
+
+def _class_text(labels: Labels | None, class_id: int) -> str:
+    """Return what a class is called."""
+    if class_id == 0:
+        return "unlabelled"
+    if labels is not None and {"index", "name"} <= set(labels.features.columns):
+        rows = labels.features["index"] == class_id
+        names = [name for name in labels.features["name"][rows] if isinstance(name, str)]
+        if names:
+            return f"class {class_id}, {names[0]}"
+    return f"class {class_id}"

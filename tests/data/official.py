@@ -1,0 +1,23 @@
+"""Whether the official package segment-anything and timm can be imported: both need torchvision."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+
+
+def trouble(name: str) -> str:
+    """Return why a package cannot be imported, nothing if it can."""
+    try:
+        import_module(name)
+    # A torchvision made for another torch fails with the other two.
+    except (ImportError, OSError, RuntimeError) as error:
+        return f"{name} cannot be imported ({error}); make test runs these tests apart"
+    return ""
+
+
+OFFICIAL = trouble("segment_anything")
+TIMM = trouble("timm")
+needs_official = pytest.mark.skipif(bool(OFFICIAL), reason=OFFICIAL)
+needs_timm = pytest.mark.skipif(bool(TIMM), reason=TIMM)
