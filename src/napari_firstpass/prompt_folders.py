@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
+from napari_firstpass.config import DEFAULT_PRESET, Device, check_choice, check_number
 from napari_firstpass.config import WINDOW_STEP as STEP
-from napari_firstpass.config import Device, check_choice, check_number
 from napari_firstpass.device import torch_device
 from napari_firstpass.errors import PromptError
 from napari_firstpass.image_work import ImageFiles, SegmentReport, Work, file_sha256
@@ -27,7 +27,6 @@ from napari_firstpass.prompting import PROMPTERS
 from napari_firstpass.prompts import Named, require_names
 from napari_firstpass.protocols import RecordedPrompter, WordImage
 from napari_firstpass.provenance import Provenance
-from napari_firstpass.refinement import DEFAULT_PRESET
 from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.taxonomy import LabelClass, Taxonomy, color_of
 from napari_firstpass.tiling import tiles

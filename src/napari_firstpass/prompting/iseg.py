@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from napari_firstpass.config import DEFAULT_PRESET
 from napari_firstpass.descriptors import oklab
 from napari_firstpass.diffusion.attentive import attentive_prompter
 from napari_firstpass.entropy_reduction import (
@@ -30,7 +31,7 @@ from napari_firstpass.prompt_chances import chances_of
 from napari_firstpass.prompt_cues import Regions
 from napari_firstpass.prompt_places import Places, places_of
 from napari_firstpass.prompts import Answer
-from napari_firstpass.refinement import DEFAULT_PRESET, preset_of
+from napari_firstpass.refinement import preset_of
 from napari_firstpass.region_graph import RegionGraph
 from napari_firstpass.self_similarity import self_similarity, unit_looks
 from napari_firstpass.superpixels import slic_regions

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_firstpass.config import DEFAULT_PRESET
 from napari_firstpass.feature_cache import FeatureCache, default_folder
-from napari_firstpass.refinement import DEFAULT_PRESET, preset_of
+from napari_firstpass.refinement import preset_of
 from napari_firstpass.sam_models.prepared import SamImage, prepare_steps
 from napari_firstpass.sam_models.source import SamSource, sam_source
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_firstpass.config import DEFAULT_PRESET
 from napari_firstpass.errors import PromptError, WeightsError
 from napari_firstpass.naming import enlarged, require_background
 from napari_firstpass.networks.folder import VisionFolder
@@ -14,7 +15,7 @@ from napari_firstpass.networks.sam3 import load_sam3
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.prompt_places import places_of
 from napari_firstpass.prompts import Answer, Named, require_names
-from napari_firstpass.refinement import DEFAULT_PRESET, preset_of
+from napari_firstpass.refinement import preset_of
 from napari_firstpass.weights.folder import find
 
 if TYPE_CHECKING:
