@@ -167,5 +167,11 @@ def test_words_are_found_in_an_image_and_in_a_folder(
     assert found.provenance.config["things"][0]["words"] == ["roof", "house"]
     assert "road: " in capsys.readouterr().out
     words = ["--text", "roof; road", "--model", str(model), "--device", "cpu"]
+    shared = scene.with_name("shared.tif")
+    command = ["prompt", str(folder / "a.tif"), *words, "--background", "0", "--json"]
+    assert main([*command, "--out", str(shared)]) == DONE
+    result = json.loads(capsys.readouterr().out)
+    assert [entry["name"] for entry in result["classes"]] == ["roof", "road"]
+    assert read_segmentation(shared).provenance.config["method"] == "words"
     assert main(["prompt", str(folder), *words, "--out", str(scene.parent / "labels")]) == DONE
     assert (scene.parent / "labels" / "a_labels.tif").is_file()

@@ -63,7 +63,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
 def _prompt(options: Namespace) -> int:
     from napari_firstpass.progress import guarded
 
-    if options.image.is_dir():
+    if options.image.is_dir() or prompt_folder.are_classes(options):
         return prompt_folder.prompt_folder(options)
     config = PromptConfig(
         method=options.method,

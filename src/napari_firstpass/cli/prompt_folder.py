@@ -40,6 +40,13 @@ def add_to(parser: ArgumentParser) -> None:
     add("--overlap", type=int, default=64, help="context in pixels [%(default)s]")
 
 
+def are_classes(options: Namespace) -> bool:
+    """Tell whether several names share out an image, and nothing else was said of it."""
+    text = options.text or ""
+    several = _is_file(text) or (";" in text and "," not in text)
+    return several and not any(getattr(options, key, None) for key in _OF_ONE)
+
+
 def prompt_folder(options: Namespace) -> int:
     """Do the work, and return the exit code.
 
@@ -109,9 +116,13 @@ def names_of(text: str) -> tuple[str, ...]:
     """
     from napari_firstpass.io.name_file import read_names
 
-    if Path(text).is_file() or is_path(text) or text.endswith(".txt"):
+    if _is_file(text):
         return read_names(text)
     return tuple(" ".join(name.split()) for name in text.split(";") if name.strip())
+
+
+def _is_file(text: str) -> bool:
+    return text.endswith(".txt") or is_path(text) or Path(text).is_file()
 
 
 def _told_steps(
