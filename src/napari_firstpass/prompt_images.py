@@ -12,10 +12,9 @@ import torch
 
 from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.config import DEFAULT_PROMPTING, check_choice
-from napari_firstpass.errors import GridMismatchError
 from napari_firstpass.grid import Grid, Window
 from napari_firstpass.image_work import ImageFiles, Work, file_sha256
-from napari_firstpass.io.label_images import on_same_grid, place_of
+from napari_firstpass.io.label_images import require_labels_of
 from napari_firstpass.io.label_source import LabelSource
 from napari_firstpass.mask_writing import PLACES, changed_by, class_under
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
@@ -268,7 +267,8 @@ def prompt_file_steps(
             image, out, bands, confidence, overwrite, () if base is None else base.files
         )
         with files.opened() as opened:
-            _require_same_grid(opened.grid, base)
+            if base is not None:
+                require_labels_of(opened.grid, base.grid)
             prompting = Prompting(
                 lambda: nullcontext(opened), config, stamp=lambda: None, cache=cache
             )
@@ -428,13 +428,3 @@ def _told(thing: Thing, class_id: int) -> dict[str, Any]:
         "words": list(prompt.words),
         "start": prompt.start is not None,
     }
-
-
-def _require_same_grid(image: Grid, base: LabelSource | None) -> None:
-    if base is None or on_same_grid(image, base.grid):
-        return
-    raise GridMismatchError(
-        expected=f"labels on the grid of the image, {place_of(image)}",
-        found=place_of(base.grid),
-        remedy="give the labels of this image, or resample them to it first",
-    )

@@ -16,7 +16,7 @@ from napari_firstpass.device import torch_device
 from napari_firstpass.errors import GridMismatchError, ImageContentError
 from napari_firstpass.grid import Grid, Window
 from napari_firstpass.image_work import ImageFiles, Work, file_sha256
-from napari_firstpass.io.label_images import on_same_grid, place_of
+from napari_firstpass.io.label_images import require_labels_of
 from napari_firstpass.io.label_source import LabelSource
 from napari_firstpass.io.suggestion_file import SuggestionFile
 from napari_firstpass.normalize import filled, usable
@@ -245,7 +245,7 @@ def refine_file_steps(
         others = () if suggestions is None else (Path(suggestions),)
         files = ImageFiles(image, out, bands, confidence, overwrite, source.files, others)
         with files.opened() as opened:
-            _require_same_grid(opened.grid, source.grid)
+            require_labels_of(opened.grid, source.grid)
             forbid = (*files.read(opened), Path(out))
         yield from relay(source.look_steps(), Span(0, 4, 100))
         guide = GuideWindows(
@@ -375,7 +375,7 @@ def refine_source_steps(
         As `refine_file`.
     """
     refiner = _refiner(config)
-    _require_same_grid(source.grid, segmentation.grid)
+    require_labels_of(source.grid, segmentation.grid)
     sink = ArraySink(segmentation.labels.copy(), _confidence_of(segmentation))
     guide = GuideWindows.of(segmentation, area)
     yield from refine_windows_steps(source, guide, sink, config, refiner, area=area, keys=keys)
@@ -507,16 +507,6 @@ def _confidence_of(segmentation: Segmentation) -> NDArray[np.uint8]:
     if segmentation.confidence is not None:
         return segmentation.confidence.copy()
     return np.where(segmentation.labels == UNLABELLED, 0, SURE).astype(np.uint8)
-
-
-def _require_same_grid(image: Grid, labels: Grid) -> None:
-    if on_same_grid(image, labels):
-        return
-    raise GridMismatchError(
-        expected=f"labels on the grid of the image, {place_of(image)}",
-        found=place_of(labels),
-        remedy="give the labels of this image, or resample them to it first",
-    )
 
 
 def _require_classes(guide: GuideWindows) -> None:

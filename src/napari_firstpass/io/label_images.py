@@ -101,6 +101,23 @@ def on_same_grid(truth: Grid, pred: Grid) -> bool:
     return truth.shape == pred.shape and not _elsewhere(truth, pred)
 
 
+def require_labels_of(image: Grid, labels: Grid) -> None:
+    """Refuse labels that do not cover the pixels of an image; see `on_same_grid`.
+
+    Raises
+    ------
+    GridMismatchError
+        Naming both grids.
+    """
+    if on_same_grid(image, labels):
+        return
+    raise GridMismatchError(
+        expected=f"labels on the grid of the image, {place_of(image)}",
+        found=place_of(labels),
+        remedy="give the labels of this image, or resample them to it first",
+    )
+
+
 def require_same_grid(truth: LabelFileImages, pred: LabelFileImages) -> None:
     """Refuse a pair that does not cover the same pixels; see `on_same_grid`.
 

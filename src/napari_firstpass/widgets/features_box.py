@@ -83,15 +83,10 @@ class FeaturesBox(ChoiceBox):
     def _networks(self) -> list[Choice]:
         """Return the installed networks that make features, in the catalogue's order."""
         try:
-            entries = installed(weights_home())
+            return installed_choices("features")
         except FirstPassError as error:
             self.refused.emit(error)
             return []
-        return [
-            Choice(entry.model.name, reference_of(entry), entry.model.summary)
-            for entry in entries
-            if entry.model.task == "features"
-        ]
 
     def _ask(self) -> None:
         """Let the user choose a folder."""
@@ -103,7 +98,22 @@ class FeaturesBox(ChoiceBox):
         dialog.open()
 
 
-def weights_home() -> Path:
+def installed_choices(*tasks: str) -> list[Choice]:
+    """Return the installed weights for some tasks, in the catalogue's order.
+
+    Raises
+    ------
+    WeightsError
+        If the folder of weights cannot be found or read.
+    """
+    return [
+        Choice(entry.model.name, _reference_of(entry), entry.model.summary)
+        for entry in installed(_weights_home())
+        if entry.model.task in tasks
+    ]
+
+
+def _weights_home() -> Path:
     """Return the folder whose networks are listed.
 
     Raises
@@ -128,7 +138,7 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def reference_of(entry: Installed) -> str:
+def _reference_of(entry: Installed) -> str:
     """Return the name of weights that are where names are looked up, the path of others."""
     usual = entry.folder.parent == weights_folder()
     return entry.model.name if usual else str(entry.folder)

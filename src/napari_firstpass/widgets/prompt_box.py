@@ -19,9 +19,8 @@ from qtpy.QtWidgets import (
 
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.prompting import PROMPTERS
-from napari_firstpass.weights.folder import installed
 from napari_firstpass.widgets.choice_box import Choice, ChoiceBox, shortened
-from napari_firstpass.widgets.features_box import reference_of, weights_home
+from napari_firstpass.widgets.features_box import installed_choices
 from napari_firstpass.widgets.narrow_box import NarrowBox
 from napari_firstpass.widgets.note import note
 from napari_firstpass.widgets.prompt_layers import TOOLS
@@ -103,15 +102,10 @@ class ModelBox(ChoiceBox):
     def _installed(self) -> list[Choice]:
         """Return the installed weights that answer prompts, in the catalogue's order."""
         try:
-            entries = installed(weights_home())
+            return installed_choices(*_TASKS)
         except FirstPassError as error:
             self.refused.emit(error)
             return []
-        return [
-            Choice(entry.model.name, reference_of(entry), entry.model.summary)
-            for entry in entries
-            if entry.model.task in _TASKS
-        ]
 
     def _ask(self) -> None:
         """Let the user choose a file."""
