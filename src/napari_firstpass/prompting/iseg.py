@@ -25,6 +25,7 @@ from napari_firstpass.entropy_reduction import (
     refine_maps,
 )
 from napari_firstpass.errors import PromptError
+from napari_firstpass.mask_edges import MaskEdges
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.prompt_candidates import candidates
 from napari_firstpass.prompt_chances import chances_of
@@ -62,10 +63,13 @@ class RegionImage:
         Its superpixels, compared with each other.
     valid : (H, W) bool array
         Where it holds data.
+    edges : MaskEdges
+        Brings outlines of regions to edges of the image.
     """
 
     regions: Regions
     valid: NDArray[np.bool_]
+    edges: MaskEdges
 
     def answer(self, prompt: Prompt) -> Steps[Answer]:
         """Return masks for what is pointed at; see `PreparedImage`."""
@@ -81,9 +85,20 @@ class RegionImage:
         marked = graph.at(places.positive[: len(places.positive) * alone])
         outer = np.concatenate([graph.rim, graph.at(places.negative)])
         found = candidates(chances, counted, graph.ends, marked, outer)
-        masks = found.masks[:, graph.places] & allowed
+        masks = self._fine(found.masks, places) & allowed
         _divide_contested(masks, graph, places)
         return Answer(torch.from_numpy(masks), torch.from_numpy(found.scores).float())
+
+    def _fine(self, masks: NDArray[np.bool_], places: Places) -> NDArray[np.bool_]:
+        """Return masks (N, R) of regions as masks of pixels; regions with marks stay whole."""
+        graph = self.regions.graph
+        coarse = masks[:, graph.places]
+        fine = self.edges.follow(torch.from_numpy(coarse)).numpy()
+        marked = np.zeros(len(graph.pixels), bool)
+        marked[graph.at(np.concatenate([places.positive, places.negative]))] = True
+        held = marked[graph.places]
+        fine[:, held] = coarse[:, held]
+        return fine
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +210,9 @@ def _regions(
     yield Progress(7, 10, "comparing regions")
     graph = RegionGraph.of(places, oklab(image).numpy(), cells, stride)
     yield Progress(8, 10, "joining regions")
-    return RegionImage(Regions.of(graph), valid)
+    regions = Regions.of(graph)
+    yield Progress(9, 10, "looking at edges")
+    return RegionImage(regions, valid, MaskEdges.of(image, aim**0.5))
 
 
 def _places(prompt: Prompt, valid: NDArray[np.bool_]) -> Places:
