@@ -145,6 +145,11 @@ def test_what_cannot_be_answered_is_one_sentence(
     assert not out.exists()
 
 
+def test_world_positions_need_a_place_in_the_world() -> None:
+    with pytest.raises(OptionError, match="georeference for --world, found none"):
+        Places(Grid(96, 112), world=True)
+
+
 def test_help_lists_every_prompter(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["prompt", "--help"])

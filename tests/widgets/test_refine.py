@@ -184,6 +184,7 @@ def test_regions_inside_classes_come_as_a_layer_of_their_own(
     found = viewer.layers["mine · suggestions"]
     assert list(found.features["name"]) == ["unlabelled", f"class {TRUTH[50, 40]}, darker"]
     assert ((found.data == 1) & patch).sum() / ((found.data == 1) | patch).sum() > 0.8
+    assert found.contour > 0
     assert set(np.unique(labels.data)) == {1, 2, 3}
     assert viewer.layers.selection.active == labels
     assert "Regions inside classes: 1" in status(panel)

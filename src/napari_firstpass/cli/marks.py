@@ -29,10 +29,23 @@ class Places:
         The image.
     world : bool
         Whether pairs are x and y in its CRS; else they are row and column.
+
+    Raises
+    ------
+    OptionError
+        If they are x and y, and the image has no place in the world.
     """
 
     grid: Grid
     world: bool
+
+    def __post_init__(self) -> None:
+        if self.world and not self.grid.is_georeferenced:
+            raise OptionError(
+                expected="an image with a georeference for --world",
+                found="none",
+                remedy="leave out --world and give rows and columns",
+            )
 
     @property
     def axes(self) -> tuple[str, str]:

@@ -33,6 +33,9 @@ DRAW = "Draw a rectangle on the image, then press Refine labels."
 
 _EDGE = "#F0E442"
 
+_CONTOUR = 2
+"""Width in pixels of the outlines of suggestions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -134,7 +137,8 @@ class Refining:
         info = mask_of(layer.metadata)
         scene, sources = (name, ()) if info is None else (info.scene, info.sources)
         data, keywords, _ = labels_tuple(found, name=name, scene=scene, sources=sources)
-        self._viewer.add_labels(data, **keywords)
+        shown = self._viewer.add_labels(data, **keywords)
+        shown.contour, shown.opacity = _CONTOUR, 1.0  # the labels below stay to be seen
         self._viewer.layers.selection.active = layer
         return f" Regions inside classes: {len(found.taxonomy)}, in “{name}”."
 
