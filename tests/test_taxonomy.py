@@ -74,3 +74,43 @@ def test_an_unknown_id_is_a_key_error() -> None:
 
 def test_a_thousand_classes_have_a_thousand_colours() -> None:
     assert len({entry.color for entry in numbered_taxonomy(1000).classes}) == 1000
+
+
+TOWN = Taxonomy(
+    (
+        LabelClass(1, "built", "#FF0000"),
+        LabelClass(2, "building", "#AA0000", parent=1, aliases=("house", "hut")),
+        LabelClass(
+            3, "flat roof", "#880000", parent=2, phrases=("a flat roof", "gravel on a roof")
+        ),
+        LabelClass(4, "green", "#00FF00", aliases=("hut",)),
+    )
+)
+
+
+def test_a_class_counts_as_what_it_belongs_to() -> None:
+    assert [entry.name for entry in TOWN.lineage(3)] == ["built", "building", "flat roof"]
+    names = [TOWN.at_level(3, level).name for level in (1, 2, 3, 4)]
+    assert names == ["built", "building", "flat roof", "flat roof"]
+    assert TOWN.at_level(4, 2).name == "green"
+
+
+def test_children_are_those_right_below() -> None:
+    assert [entry.id for entry in TOWN.children()] == [1, 4]
+    assert [entry.id for entry in TOWN.children(1)] == [2]
+    assert TOWN.children(4) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("Flat roof ", 3), ("HOUSE", 2), ("hut", None), ("tree", None), ("built", 1)],
+)
+def test_classes_are_found_by_name_or_by_an_alias_of_only_one(name: str, found: int | None) -> None:
+    entry = TOWN.named(name)
+    assert (entry and entry.id) == found
+
+
+def test_phrases_survive_json_and_classes_without_any_say_nothing_of_them() -> None:
+    data = json.loads(json.dumps(TOWN.to_dict()))
+    assert Taxonomy.from_dict(data) == TOWN
+    assert ["phrases" in entry for entry in data["classes"]] == [False, False, True, False]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from colorsys import hsv_to_rgb
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from napari_firstpass.errors import TaxonomyError
@@ -43,6 +44,9 @@ class LabelClass:
         Other names of the same thing.
     export_code : int or None
         The value written for a consumer that counts otherwise; None for the id itself.
+    phrases : tuple of str
+        What to call it in front of a model that compares pictures with words; the name where there
+        are none.
     """
 
     id: int
@@ -51,6 +55,7 @@ class LabelClass:
     parent: int | None = None
     aliases: tuple[str, ...] = ()
     export_code: int | None = None
+    phrases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.id <= MAX_CLASS_ID:
@@ -82,16 +87,18 @@ class Taxonomy:
     """The classes that labels may hold, in the order users see them."""
 
     classes: tuple[LabelClass, ...]
+    _by_id: dict[int, LabelClass] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for what, values in (("id", self.ids), ("name", tuple(c.name for c in self.classes))):
-            repeated = sorted({str(v) for v in values if values.count(v) > 1})
+            repeated = sorted(str(v) for v, count in Counter(values).items() if count > 1)
             if repeated:
                 raise TaxonomyError(
                     expected=f"every class {what} once",
-                    found=f"{', '.join(repeated)} more than once",
+                    found=f"{', '.join(repeated[:8])} more than once",
                     remedy=f"give each class its own {what}",
                 )
+        object.__setattr__(self, "_by_id", {entry.id: entry for entry in self.classes})
         for entry in self.classes:
             self._check_ancestors(entry)
 
@@ -99,7 +106,7 @@ class Taxonomy:
         seen = {entry.id}
         parent = entry.parent
         while parent is not None:
-            if parent not in self.ids or parent in seen:
+            if parent not in self._by_id or parent in seen:
                 raise TaxonomyError(
                     expected="parents that exist and do not form a circle",
                     found=f"parent {parent} of class {entry.name!r}",
@@ -109,10 +116,10 @@ class Taxonomy:
             parent = self[parent].parent
 
     def __getitem__(self, class_id: int) -> LabelClass:
-        for entry in self.classes:
-            if entry.id == class_id:
-                return entry
-        raise KeyError(class_id)
+        return self._by_id[class_id]
+
+    def __contains__(self, class_id: int) -> bool:
+        return class_id in self._by_id
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -127,9 +134,48 @@ class Taxonomy:
         """Largest id, 0 for an empty taxonomy."""
         return max(self.ids, default=UNLABELLED)
 
+    def lineage(self, class_id: int) -> tuple[LabelClass, ...]:
+        """Return a class and those it belongs to, the topmost first.
+
+        Raises
+        ------
+        KeyError
+            If there is no such class.
+        """
+        found = [self[class_id]]
+        while (parent := found[-1].parent) is not None:
+            found.append(self[parent])
+        return tuple(reversed(found))
+
+    def at_level(self, class_id: int, level: int) -> LabelClass:
+        """Return what a class counts as on a level of the tree: 1 is the top.
+
+        A class that lies above that level stands for itself.
+        """
+        lineage = self.lineage(class_id)
+        return lineage[min(level, len(lineage)) - 1]
+
+    def children(self, class_id: int | None = None) -> tuple[LabelClass, ...]:
+        """Return the classes right below one, in order; those at the top without an id."""
+        return tuple(entry for entry in self.classes if entry.parent == class_id)
+
+    def named(self, name: str) -> LabelClass | None:
+        """Return the class of this name, or else the only one with this alias; None without.
+
+        Capitals and spaces around the name do not matter where no class is written just so.
+        """
+        for entry in self.classes:
+            if entry.name == name:
+                return entry
+        wanted = name.strip().casefold()
+        by_name = [c for c in self.classes if c.name.strip().casefold() == wanted]
+        aliased = [c for c in self.classes if wanted in {a.strip().casefold() for a in c.aliases}]
+        found = by_name or aliased
+        return found[0] if len(found) == 1 else None
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain containers, fit for JSON."""
-        return {"classes": [asdict(entry) for entry in self.classes]}
+        return {"classes": [_plain(entry) for entry in self.classes]}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Taxonomy:
@@ -142,7 +188,7 @@ class Taxonomy:
         """
         try:
             entries = tuple(
-                LabelClass(**{**entry, "aliases": tuple(entry.get("aliases", ()))})
+                LabelClass(**{**entry, **_texts(entry, "aliases"), **_texts(entry, "phrases")})
                 for entry in data["classes"]
             )
         except (KeyError, TypeError, AttributeError) as error:
@@ -180,6 +226,18 @@ def _spread_color(index: int) -> str:
     hue = index * _GOLDEN % 1
     saturation, value = 0.45 + 0.25 * (index % 3), 0.95 - 0.2 * (index // 3 % 3)
     return "#" + "".join(f"{round(255 * c):02X}" for c in hsv_to_rgb(hue, saturation, value))
+
+
+def _plain(entry: LabelClass) -> dict[str, Any]:
+    plain = asdict(entry)
+    if not entry.phrases:
+        # Files were written before there were any; those without stay the same.
+        del plain["phrases"]
+    return plain
+
+
+def _texts(entry: dict[str, Any], key: str) -> dict[str, tuple[str, ...]]:
+    return {key: tuple(entry.get(key, ()))}
 
 
 def _is_color(text: str) -> bool:
