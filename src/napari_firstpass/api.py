@@ -11,11 +11,10 @@ from napari_firstpass.code_heads import head_of
 from napari_firstpass.config import DEFAULT_CONFIG, SegmentConfig
 from napari_firstpass.describing import require_known
 from napari_firstpass.errors import ImageContentError
-from napari_firstpass.fitting import ReadyModel, weights_record
+from napari_firstpass.fitting import weights_record
 from napari_firstpass.grid import IDENTITY, Grid
 from napari_firstpass.image_work import ImageFiles, SegmentReport, Work
 from napari_firstpass.io.ground import metres_per_pixel
-from napari_firstpass.networks.semantic import SemanticModel
 from napari_firstpass.own_classes import OwnClasses, load_model_steps
 from napari_firstpass.pipeline import fit_steps, label_steps, parts_of_run, segment_steps
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
@@ -24,7 +23,7 @@ from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.refining import run_record
 from napari_firstpass.resolution import at_metres, labelling_metres
 from napari_firstpass.segmentation import ArraySink, Segmentation
-from napari_firstpass.semantic_labels import record_of, write_steps
+from napari_firstpass.semantic_labels import ClassNetwork, record_of, write_steps
 from napari_firstpass.taxonomy import numbered_taxonomy
 
 if TYPE_CHECKING:
@@ -238,7 +237,7 @@ def label_file_steps(
 ) -> Steps[SegmentReport]:
     """Do the work of `label_file` in steps; closing the generator leaves nothing behind."""
     start = 0
-    if not isinstance(model, ReadyModel | SemanticModel):
+    if not isinstance(model, OwnClasses):
         start = 10
         loading = load_model_steps(os.fspath(model), config, cache=cache)
         model = yield from relay(loading, Span(0, start, 100))
@@ -250,7 +249,7 @@ def label_file_steps(
 def _labelling(
     model: OwnClasses, config: SegmentConfig, bands: str | None, metres: Metres = None
 ) -> Work:
-    if isinstance(model, SemanticModel):
+    if isinstance(model, ClassNetwork):
         work = Work(
             model.classes,
             lambda name, digest: record_of(model, config, name=name, digest=digest, bands=bands),

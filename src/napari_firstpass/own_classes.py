@@ -12,11 +12,13 @@ from napari_firstpass.describing import device_of
 from napari_firstpass.errors import UnknownNameError
 from napari_firstpass.fitting import ReadyModel, ready_steps
 from napari_firstpass.model_file import SUFFIX, read_model
+from napari_firstpass.networks.figure import load_figure_steps
 from napari_firstpass.networks.folder import VisionFolder
-from napari_firstpass.networks.semantic import SemanticModel, load_semantic_steps
+from napari_firstpass.networks.semantic import load_semantic_steps
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.protocols import Reentrant
 from napari_firstpass.refiners import NO_REFINER
+from napari_firstpass.semantic_labels import ClassNetwork
 from napari_firstpass.weights.catalogue import KNOWN
 from napari_firstpass.weights.folder import find, is_path
 
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.feature_cache import FeatureCache
 
-OwnClasses: TypeAlias = ReadyModel | SemanticModel
+OwnClasses: TypeAlias = ReadyModel | ClassNetwork
+
+ATTENTION = "attention:"
+"""Before a network without classes: figure and ground, by what it attends to."""
 
 _MOST_AT_ONCE = 4
 """Images: each takes up to a gigabyte."""
@@ -72,7 +77,8 @@ def load_model_steps(
     ----------
     reference : str
         A file of ``firstpass fit``, a name of `semantic_names`, or the path of a folder with a
-        network (see `weights.folder.find`).
+        network (see `weights.folder.find`); after `ATTENTION`, a backbone with weights, such as
+        ``attention:dino-s8``.
     config : SegmentConfig
         Of this, the device counts, and the backbone if it is a folder.
     cache : FeatureCache, optional
@@ -85,11 +91,21 @@ def load_model_steps(
     WeightsError
         If the model or the weights of its backbone are not there, damaged, or of another kind.
     """
+    if reference.startswith(ATTENTION):
+        folder = _backbone_folder(reference.removeprefix(ATTENTION))
+        return (yield from load_figure_steps(folder))
     if not is_model_file(reference):
         return (yield from load_semantic_steps(semantic_folder(reference)))
     yield Progress(0, 10, "reading the model")
     model = read_model(reference)
     return (yield from relay(ready_steps(model, config, cache=cache), Span(1, 10, 10)))
+
+
+def _backbone_folder(reference: str) -> VisionFolder:
+    known = tuple(name for name, model in KNOWN.items() if model.task == "features")
+    if not is_path(reference) and reference not in known:
+        raise UnknownNameError.of("backbone with weights", reference, known)
+    return VisionFolder(find(reference))
 
 
 def semantic_folder(reference: str) -> VisionFolder:

@@ -1,13 +1,14 @@
-"""Label maps by networks that name what pixels show."""
+"""Label maps by networks that name what pixels show, or tell figure from ground."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.device import torch_device
-from napari_firstpass.networks.semantic import SEMANTIC_VIEW
+from napari_firstpass.networks.figure import FigureModel
+from napari_firstpass.networks.semantic import SEMANTIC_VIEW, SemanticModel
 from napari_firstpass.pipeline import band_stats_steps, guide_bands
 from napari_firstpass.pipeline import label_steps as label_windows_steps
 from napari_firstpass.progress import Span, Steps, relay
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     import torch
 
     from napari_firstpass.features import FeatureMap
-    from napari_firstpass.networks.semantic import SemanticModel
     from napari_firstpass.networks.viewing import ViewConfig
     from napari_firstpass.normalize import BandStats
     from napari_firstpass.protocols import LabelSink
     from napari_firstpass.raster import RasterSource
+
+ClassNetwork: TypeAlias = SemanticModel | FigureModel
+"""A network that says what each pixel is, without being told."""
 
 WINDOWS = SegmentConfig()
 
@@ -35,7 +38,7 @@ class SemanticLabeller:
 
     Attributes
     ----------
-    model : SemanticModel
+    model : SemanticModel or FigureModel
         The network.
     stats : BandStats
         The stretch of the bands.
@@ -47,7 +50,7 @@ class SemanticLabeller:
         How to look through the network.
     """
 
-    model: SemanticModel
+    model: ClassNetwork
     stats: BandStats
     guide: tuple[int, ...]
     device: torch.device
@@ -75,7 +78,7 @@ class SemanticLabeller:
 
 def write_steps(
     source: RasterSource,
-    model: SemanticModel,
+    model: ClassNetwork,
     sink: LabelSink,
     config: SegmentConfig = WINDOWS,
     view: ViewConfig = SEMANTIC_VIEW,
@@ -86,7 +89,7 @@ def write_steps(
     ----------
     source : RasterSource
         The image.
-    model : SemanticModel
+    model : SemanticModel or FigureModel
         Tells the classes; the ids are those of its taxonomy.
     sink : LabelSink
         Takes the labels of each window, and their confidence.
@@ -114,7 +117,7 @@ def write_steps(
 
 def label_steps(
     image: RasterSource | Raster,
-    model: SemanticModel,
+    model: ClassNetwork,
     config: SegmentConfig = WINDOWS,
     view: ViewConfig = SEMANTIC_VIEW,
     *,
@@ -158,7 +161,7 @@ def label_steps(
 
 
 def record_of(
-    model: SemanticModel,
+    model: ClassNetwork,
     config: SegmentConfig = WINDOWS,
     view: ViewConfig = SEMANTIC_VIEW,
     *,

@@ -10,11 +10,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from importlib.metadata import version
-from math import log
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn import functional
 
 from napari_firstpass import descriptors
 from napari_firstpass.cached_backbone import identity_of
@@ -28,9 +26,10 @@ from napari_firstpass.networks.viewing import (
     Viewer,
     computes_short_numbers_fast,
     picture_of,
+    resized,
     scaled,
 )
-from napari_firstpass.networks.vision import VisionModel, load_model
+from napari_firstpass.networks.vision import VisionModel, load_model, stride_of
 from napari_firstpass.progress import Progress, Span, Steps, relay
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from napari_firstpass.normalize import BandStats
     from napari_firstpass.raster import Raster
 
-_STRIDES = (4, 8, 16)
 _CPU = torch.device("cpu")
 
 
@@ -153,7 +151,7 @@ class ViTFactory:
     def _on_openvino(self) -> OpenVINONetwork:
         openvino_version()  # what is missing is said before anything is computed
         model, config = self._model, self.config
-        side = config.side // _stride_of(model) * model.patch
+        side = config.side // stride_of(model.patch) * model.patch
         return OpenVINONetwork(model, config.layers, side, config.is_short(_CPU))
 
     @cached_property
@@ -191,7 +189,7 @@ class ViTBackbone:
     @property
     def stride(self) -> int:
         """Image pixels of a cell: as near to the network's patch as the pipeline can take."""
-        return _stride_of(self.model)
+        return stride_of(self.model.patch)
 
     def extract(self, raster: Raster) -> Steps[FeatureMap]:
         """Return the network's features for each 8 x 8 or 16 x 16 pixels; see `Backbone`.
@@ -217,12 +215,4 @@ class ViTBackbone:
     def _picture(self, raster: Raster) -> Tensor:
         """Return (3, h · patch, w · patch): the picture as the network expects it."""
         whole = picture_of(raster, self.stats, self.roles, self.device, self.stride)
-        if self.stride != self.model.patch:
-            size = [side // self.stride * self.model.patch for side in whole.shape[1:]]
-            options = {"mode": "bilinear", "antialias": True}
-            whole = functional.interpolate(whole[None], size, **options)[0]  # type: ignore[arg-type]
-        return scaled(whole, self.model.scaling)
-
-
-def _stride_of(model: VisionModel) -> int:
-    return min(_STRIDES, key=lambda stride: abs(log(stride / model.patch)))
+        return scaled(resized(whole, self.stride, self.model.patch), self.model.scaling)

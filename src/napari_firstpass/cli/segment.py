@@ -57,8 +57,9 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--projection", metavar="FILE", help=projection_help())
     how_many = f"2 to {MAX_CLASSES}, or auto: as many as stand apart [{default.classes}]"
     add("--classes", type=number_of_classes, help=how_many)
-    own = 'a file of "firstpass fit", or a network that knows classes, such as segformer-b0-ade'
-    add("--model", help=f"classes that are there already: {own}, or its folder")
+    own = 'a file of "firstpass fit", or a network that knows some, such as segformer-b0-ade'
+    figure = "attention:dino-s8 for figure and ground, by what a network attends to"
+    add("--model", help=f"classes that are there already: {own}; {figure}")
     add("--bands", metavar="r,g,b,n", help="what the file's bands are, in order; - leaves one out")
     size = "read images with pixels of this size on the ground; without METRES, of the model's"
     add("--resample", nargs="?", const=AUTO, type=pixel_size, metavar="METRES", help=size)

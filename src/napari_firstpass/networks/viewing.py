@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from torch.nn import functional
 
 from napari_firstpass import descriptors
 from napari_firstpass.bands import picture_bands
@@ -207,6 +208,15 @@ def picture_of(
     seen = picture_bands(roles)
     stretched = torch.from_numpy(stats.select(seen).stretch(raster.bands[seen]))
     return descriptors.whole_cells(stretched.to(device), stride)
+
+
+def resized(picture: Tensor, stride: int, patch: int) -> Tensor:
+    """Return a picture (3, H, W) of cells of ``stride`` pixels with cells of ``patch`` pixels."""
+    if stride == patch:
+        return picture
+    size = [side // stride * patch for side in picture.shape[1:]]
+    options = {"mode": "bilinear", "antialias": True}
+    return functional.interpolate(picture[None], size, **options)[0]  # type: ignore[arg-type]
 
 
 def scaled(picture: Tensor, scaling: PixelScaling) -> Tensor:

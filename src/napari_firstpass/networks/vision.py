@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from math import log
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _TRIAL = (224, 448)
 """Rows and columns of a trial image: a multiple of all usual patches; not square on purpose."""
 
+_STRIDES = (4, 8, 16)
 _PATCHES = (4, 8, 14, 16, 32)
 _MOST_EXTRA = 32
 _UNUSED = {"pooler", "head", "mask_token"}
@@ -87,6 +89,11 @@ class VisionModel:
             return state if fits else functional.adaptive_avg_pool2d(state, shape)
         patches = state[:, self.extra or 0 :].transpose(1, 2)
         return patches.reshape(*patches.shape[:2], *shape)
+
+
+def stride_of(patch: int) -> int:
+    """Return the side of a cell in image pixels: as near to a network's patch as can be taken."""
+    return min(_STRIDES, key=lambda stride: abs(log(stride / patch)))
 
 
 def load_model(folder: VisionFolder, layers: tuple[int, ...] = ()) -> VisionModel:
