@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_firstpass.api import label_file, segment_array, segment_file
+    from napari_firstpass.export_images import export_array, export_file
     from napari_firstpass.fit_images import fit_files
     from napari_firstpass.prompt_folders import word_file
     from napari_firstpass.prompt_images import prompt_array, prompt_file
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__",
+    "export_array",
+    "export_file",
     "fit_files",
     "label_file",
     "prompt_array",
@@ -29,6 +32,8 @@ __all__ = [
 ]
 
 _WHERE = {
+    "export_array": "export_images",
+    "export_file": "export_images",
     "fit_files": "fit_images",
     "label_file": "api",
     "prompt_array": "prompt_images",

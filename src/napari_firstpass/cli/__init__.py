@@ -8,7 +8,18 @@ from argparse import ArgumentParser
 from typing import TYPE_CHECKING, Any
 
 from napari_firstpass import __version__
-from napari_firstpass.cli import cache, evaluate, fit, info, models, prompt, refine, sample, segment
+from napari_firstpass.cli import (
+    cache,
+    evaluate,
+    export,
+    fit,
+    info,
+    models,
+    prompt,
+    refine,
+    sample,
+    segment,
+)
 from napari_firstpass.cli.codes import INTERRUPTED, exit_code
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.threads import wait_without_spinning
@@ -47,6 +58,6 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"firstpass {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (segment, refine, prompt, fit, evaluate, info, sample, models, cache):
+    for command in (segment, refine, prompt, fit, evaluate, export, info, sample, models, cache):
         command.add_to(commands)
     return parser

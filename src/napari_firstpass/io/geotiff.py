@@ -73,6 +73,16 @@ class RasterFile:
         return self.layout.dtype
 
     @property
+    def may_lack_data(self) -> bool:
+        """Whether pixels may be invalid: if something in the file can say that they are."""
+        return (
+            self.layout.alpha is not None
+            or self.layout.palette is not None
+            or self._validity.may_find
+            or self.dtype.kind == "f"
+        )
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """Every file the image is made of: itself, sidecars, the sources of a VRT."""
         return tuple(Path(name) for name in self.dataset.files)

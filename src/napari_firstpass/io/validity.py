@@ -38,6 +38,11 @@ class Validity:
     nodata: tuple[float | None, ...]
     masks: tuple[int, ...]
 
+    @property
+    def may_find(self) -> bool:
+        """Whether a mask, or a value, can say that a pixel has no data."""
+        return bool(self.masks) or any(value is not None for value in self.nodata)
+
     def of_values(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Return where raw values (C, H, W) are data, by value alone; shape (H, W)."""
         valid = np.ones(values.shape[1:], dtype=bool)

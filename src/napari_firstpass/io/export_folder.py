@@ -1,0 +1,183 @@
+"""A folder of files that others see when it is complete."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_firstpass.digest import sha256_steps
+from napari_firstpass.errors import OutputError
+from napari_firstpass.io.files import writing
+from napari_firstpass.io.json_file import json_bytes
+from napari_firstpass.progress import Progress, Span, relay
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator
+
+    from napari_firstpass.progress import Steps
+
+RECORD = "export.json"
+"""What was exported, and the files with their hashes."""
+
+_MARK = ".firstpass"
+"""Tells our unfinished folders from others', and what they are for."""
+
+
+@contextmanager
+def export_folder(
+    out: str | os.PathLike[str],
+    key: str,
+    *,
+    keep: bool,
+    overwrite: bool = False,
+    forbid: Iterable[Path] = (),
+) -> Iterator[Path]:
+    """Fill a folder under a hidden name; it gets its own when all went well.
+
+    Parameters
+    ----------
+    out : path
+        The folder; must not exist, or be empty.
+    key : str
+        What is being written. What an earlier run left for another is removed.
+    keep : bool
+        Whether a block that ends early leaves what it has written, for the next with this key.
+    overwrite : bool
+        Whether a folder that an earlier export has written may be replaced.
+    forbid : iterable of Path
+        Files that are read: they must not lie inside.
+
+    Yields
+    ------
+    Path
+        The hidden neighbour. With ``keep`` it may hold files.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds anything else, or cannot be written.
+    """
+    target = Path(out)
+    check_folder(target, overwrite=overwrite, forbid=forbid)
+    partial = unfinished(target)
+    with writing(target):
+        _begin(partial, key, keep=keep)
+    is_done = False
+    try:
+        yield partial
+        with writing(target):
+            _commit(partial, target)
+        is_done = True
+    finally:
+        if not keep and not is_done:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def unfinished(out: Path) -> Path:
+    """Return where a folder is filled."""
+    return out.with_name(f".{out.name[:64]}.partial")
+
+
+def check_folder(out: Path, *, overwrite: bool, forbid: Iterable[Path] = ()) -> None:
+    """Refuse a folder that may not be written; nothing is touched.
+
+    Raises
+    ------
+    OutputError
+        If there is none to put it into, it holds an input or files that no export has written, or
+        it exists and is not to be replaced.
+    """
+    if not out.name or not out.absolute().parent.is_dir():
+        raise OutputError(
+            expected=f"an existing folder for {out.name or 'the output'}",
+            found=f"none at {out.parent}",
+            remedy="create the folder first",
+        )
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise OutputError(
+            expected="a path for a folder", found=f"a file at {out}", remedy="choose another name"
+        )
+    place = out.resolve()
+    if any(place in path.resolve().parents for path in forbid):
+        raise OutputError(
+            expected="an output beside the input",
+            found=f"an input inside {out}",
+            remedy="choose another folder",
+        )
+    strangers = [path for path in _files(out) if path not in _listed(out)]
+    if strangers:
+        raise OutputError(
+            expected=f"nothing in {out} but what an export has written",
+            found=f"{strangers[0]}",
+            remedy="choose another folder",
+        )
+    if any(out.iterdir()) and not overwrite:
+        raise OutputError(
+            expected="an output that does not exist yet",
+            found=f"{out}",
+            remedy="choose another name, or ask to overwrite it",
+        )
+
+
+def record_steps(folder: Path, record: dict[str, Any]) -> Steps[None]:
+    """Write what was exported, with the sha256 of each file, as the last of them."""
+    names = [name for name in _files(folder) if name not in (RECORD, _MARK)]
+    hashes = {}
+    for index, name in enumerate(names):
+        inner = sha256_steps(folder / name)
+        hashes[name] = yield from relay(inner, Span(index, index + 1, len(names)), "checking")
+    yield Progress(len(names), len(names), "checking")
+    with writing(folder / RECORD):
+        (folder / RECORD).write_bytes(json_bytes({**record, "files": hashes}))
+
+
+def _files(folder: Path) -> list[str]:
+    """Return the files below a folder, by name."""
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(found)
+
+
+def _listed(folder: Path) -> set[str]:
+    """Return the files that an export has written into a folder, as its record tells."""
+    try:
+        content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        names = set(content["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    # QGIS and GDAL keep statistics beside what they open.
+    return {RECORD, *names, *(f"{name}.aux.xml" for name in names)}
+
+
+def _begin(partial: Path, key: str, *, keep: bool) -> None:
+    """Make the hidden folder, or take up what was left for the same work."""
+    mark = partial / _MARK
+    if partial.exists():
+        if not mark.is_file() and any(partial.iterdir()):
+            raise OutputError(
+                expected=f"no folder {partial}, where the output is to be filled",
+                found="one that no export has begun",
+                remedy="move it away",
+            )
+        if keep and mark.is_file() and mark.read_text(encoding="utf-8") == key:
+            return
+        shutil.rmtree(partial)
+    partial.mkdir()
+    mark.write_text(key, encoding="utf-8")
+
+
+def _commit(partial: Path, target: Path) -> None:
+    (partial / _MARK).unlink()
+    if not target.exists():
+        partial.rename(target)
+        return
+    old = target.with_name(f".{target.name[:64]}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    target.rename(old)
+    partial.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
