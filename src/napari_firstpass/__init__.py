@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from napari_firstpass.api import label_file, segment_array, segment_file
     from napari_firstpass.export_images import export_array, export_file
     from napari_firstpass.fit_images import fit_files
+    from napari_firstpass.io.taxonomy_file import read_taxonomy, write_taxonomy
     from napari_firstpass.prompt_folders import word_file
     from napari_firstpass.prompt_images import prompt_array, prompt_file
     from napari_firstpass.refine_images import refine_array, refine_file
@@ -23,12 +24,14 @@ __all__ = [
     "label_file",
     "prompt_array",
     "prompt_file",
+    "read_taxonomy",
     "refine_array",
     "refine_file",
     "segment_array",
     "segment_file",
     "suggest_classes",
     "word_file",
+    "write_taxonomy",
 ]
 
 _WHERE = {
@@ -38,12 +41,14 @@ _WHERE = {
     "label_file": "api",
     "prompt_array": "prompt_images",
     "prompt_file": "prompt_images",
+    "read_taxonomy": "io.taxonomy_file",
     "refine_array": "refine_images",
     "refine_file": "refine_images",
     "segment_array": "api",
     "segment_file": "api",
     "suggest_classes": "suggesting",
     "word_file": "prompt_folders",
+    "write_taxonomy": "io.taxonomy_file",
 }
 
 __version__ = version("napari-firstpass")

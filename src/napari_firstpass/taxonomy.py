@@ -14,6 +14,8 @@ UNLABELLED = 0
 
 MAX_CLASS_ID = 65_535
 
+BLACK = "#000000"
+
 # Okabe & Ito (2008), "Color Universal Design": told apart with every common colour blindness.
 # Black is left out (it hides the image), grey comes last.
 _OKABE_ITO = (
@@ -68,25 +70,28 @@ class LabelClass:
             raise TaxonomyError(
                 expected="a class name", found=f"an empty one for id {self.id}", remedy="name it"
             )
-        if not _is_color(self.color):
-            raise TaxonomyError(
-                expected="a colour like #1F77B4",
-                found=f"{self.color!r} for class {self.name!r}",
-                remedy="write six hexadecimal digits after #",
-            )
+        _require_color(self.color, f"class {self.name!r}")
 
     @property
     def rgb(self) -> tuple[int, int, int]:
         """Red, green and blue in [0, 255]."""
-        value = int(self.color[1:], 16)
-        return value >> 16, (value >> 8) & 255, value & 255
+        return rgb_of(self.color)
 
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """The classes that labels may hold, in the order users see them."""
+    """The classes that labels may hold, in the order users see them.
+
+    Attributes
+    ----------
+    classes : tuple of LabelClass
+        The classes.
+    unlabelled_color : str
+        ``#RRGGBB`` of pixels without a class, in pictures whose colours are the labels.
+    """
 
     classes: tuple[LabelClass, ...]
+    unlabelled_color: str = BLACK
     _by_id: dict[int, LabelClass] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -98,6 +103,7 @@ class Taxonomy:
                     found=f"{', '.join(repeated[:8])} more than once",
                     remedy=f"give each class its own {what}",
                 )
+        _require_color(self.unlabelled_color, "pixels without a class")
         object.__setattr__(self, "_by_id", {entry.id: entry for entry in self.classes})
         for entry in self.classes:
             self._check_ancestors(entry)
@@ -175,7 +181,10 @@ class Taxonomy:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain containers, fit for JSON."""
-        return {"classes": [_plain(entry) for entry in self.classes]}
+        plain: dict[str, Any] = {"classes": [_plain(entry) for entry in self.classes]}
+        if self.unlabelled_color != BLACK:
+            plain["unlabelled_color"] = self.unlabelled_color
+        return plain
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Taxonomy:
@@ -191,13 +200,14 @@ class Taxonomy:
                 LabelClass(**{**entry, **_texts(entry, "aliases"), **_texts(entry, "phrases")})
                 for entry in data["classes"]
             )
+            unlabelled_color = data.get("unlabelled_color", BLACK)
         except (KeyError, TypeError, AttributeError) as error:
             raise TaxonomyError(
                 expected="a list of classes with id, name and color",
                 found=f"{type(error).__name__}: {error}",
                 remedy="correct or remove the class list",
             ) from error
-        return cls(entries)
+        return cls(entries, unlabelled_color)
 
 
 def numbered_taxonomy(count: int, noun: str = "cluster") -> Taxonomy:
@@ -228,6 +238,12 @@ def _spread_color(index: int) -> str:
     return "#" + "".join(f"{round(255 * c):02X}" for c in hsv_to_rgb(hue, saturation, value))
 
 
+def rgb_of(color: str) -> tuple[int, int, int]:
+    """Return red, green and blue in [0, 255] of ``#RRGGBB``."""
+    value = int(color[1:], 16)
+    return value >> 16, (value >> 8) & 255, value & 255
+
+
 def _plain(entry: LabelClass) -> dict[str, Any]:
     plain = asdict(entry)
     if not entry.phrases:
@@ -240,6 +256,11 @@ def _texts(entry: dict[str, Any], key: str) -> dict[str, tuple[str, ...]]:
     return {key: tuple(entry.get(key, ()))}
 
 
-def _is_color(text: str) -> bool:
+def _require_color(text: str, whose: str) -> None:
     digits = "0123456789abcdefABCDEF"
-    return len(text) == 7 and text[0] == "#" and all(c in digits for c in text[1:])
+    if len(text) != 7 or text[0] != "#" or not all(c in digits for c in text[1:]):
+        raise TaxonomyError(
+            expected="a colour like #1F77B4",
+            found=f"{text!r} for {whose}",
+            remedy="write six hexadecimal digits after #",
+        )

@@ -85,6 +85,33 @@ def read_segmentation(path: str | os.PathLike[str], *, max_side: int | None = No
     return Segmentation(labels, taxonomy, grid, None, provenance)
 
 
+def read_classes(path: str | os.PathLike[str]) -> Taxonomy:
+    """Return the classes that a label file names, without a look at its pixels.
+
+    Raises
+    ------
+    ImageReadError
+        If the file cannot be read, or is no label map.
+    TaxonomyError
+        If it names no classes.
+    """
+    name = os.fspath(path)
+    check_readable(name)
+    with reading(name), rasterio.open(name) as dataset:
+        require_labels(dataset)
+        found = taxonomy_in(dataset.tags())
+        colors = hex_colors(dataset)
+    if found is None:
+        found = taxonomy_of(read_class_names(Path(name)), colors)
+    if not found.classes:
+        raise TaxonomyError(
+            expected=f"names of classes in {name} or in its .aux.xml",
+            found="none",
+            remedy="give a list of classes instead",
+        )
+    return found
+
+
 def require_labels(dataset: DatasetReader) -> None:
     """Refuse several bands, or fractions.
 
