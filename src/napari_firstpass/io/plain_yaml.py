@@ -68,7 +68,7 @@ def parse_yaml(text: str, where: str) -> Plain:
 class _Reader:
     """Turns events of YAML into values."""
 
-    def __init__(self, where: str, events: Iterator[Any]) -> None:
+    def __init__(self, where: str, events: Iterator[yaml.Event]) -> None:
         self._where = where
         self._events = events
 
@@ -81,7 +81,7 @@ class _Reader:
                 found = self._value(event, 0)
         return "" if found is None else found
 
-    def _value(self, event: Any, depth: int) -> Plain:
+    def _value(self, event: yaml.Event, depth: int) -> Plain:
         self._require_plain(event, depth)
         if isinstance(event, yaml.ScalarEvent):
             return str(event.value)
@@ -89,7 +89,7 @@ class _Reader:
             return [self._value(inner, depth + 1) for inner in self._until(yaml.SequenceEndEvent)]
         return self._table(event, depth)
 
-    def _table(self, event: Any, depth: int) -> Table:
+    def _table(self, event: yaml.Event, depth: int) -> Table:
         table = Table(event.start_mark.line + 1)
         for key_event in self._until(yaml.MappingEndEvent):
             key = self._value(key_event, depth + 1)
@@ -100,13 +100,13 @@ class _Reader:
             table[key] = self._value(next(self._events), depth + 1)
         return table
 
-    def _until(self, end: type) -> Iterator[Any]:
+    def _until(self, end: type) -> Iterator[yaml.Event]:
         for event in self._events:
             if isinstance(event, end):
                 return
             yield event
 
-    def _require_plain(self, event: Any, depth: int) -> None:
+    def _require_plain(self, event: yaml.Event, depth: int) -> None:
         if isinstance(event, yaml.AliasEvent):
             raise self._refused(event, f"the alias *{event.anchor}", "write out what it stands for")
         if event.anchor is not None:
@@ -116,7 +116,7 @@ class _Reader:
         if depth > _DEEPEST:
             raise self._refused(event, f"more than {_DEEPEST} lists in each other", "flatten them")
 
-    def _refused(self, event: Any, found: str, remedy: str) -> TaxonomyError:
+    def _refused(self, event: yaml.Event, found: str, remedy: str) -> TaxonomyError:
         return TaxonomyError(
             expected=f"plain texts, lists and tables in {self._where}",
             found=f"{found}, line {event.start_mark.line + 1}",

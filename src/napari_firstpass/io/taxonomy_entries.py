@@ -208,7 +208,7 @@ def _texts(value: Value, what: str) -> tuple[str, ...]:
         raise TaxonomyError(
             expected=f"a list of texts as {what}", found=repr(value), remedy="write [one, another]"
         )
-    return tuple(text.strip() for text in listed)
+    return tuple(str(text).strip() for text in listed)
 
 
 def _whole(value: object) -> int | None:

@@ -31,6 +31,9 @@ _LISTS = ("aliases", "phrases")
 _WITHIN = ";"
 _DELIMITERS = ",;\t"
 
+# Texts that YAML needs no quotes for, as far as their letters go; "no" is one of them.
+_WORDS = re.compile(r"[A-Za-z](?:[A-Za-z0-9 _/.()-]*[A-Za-z0-9_.)])?")
+
 # What a table program would take for a formula; ours are marked by one more apostrophe in front.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
@@ -92,9 +95,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> Table:
     return table
 
 
-def _from_plain(content: Any, where: str, place: Callable[[Table, int], str]) -> Taxonomy:
+def _from_plain(content: object, where: str, place: Callable[[Table, int], str]) -> Taxonomy:
     """Read ``{"classes": […]}`` or the bare list; each class is a table, or a name."""
-    table = content if isinstance(content, dict) else {"classes": content}
+    table: Mapping[str, Any] = content if isinstance(content, dict) else {"classes": content}
     strangers = [key for key in table if key not in _HEADER]
     listed = table.get("classes")
     if strangers or not isinstance(listed, list):
@@ -140,31 +143,25 @@ def _plain(taxonomy: Taxonomy) -> dict[str, Any]:
     return plain
 
 
-class _Words(list[str]):
-    """A list that YAML writes in one line."""
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes lists of words in lines, and everything else in blocks."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
-        super().increase_indent(flow, indentless=False)
-
-
-_Dumper.add_representer(
-    _Words,
-    lambda dumper, words: dumper.represent_sequence(
-        "tag:yaml.org,2002:seq", words, flow_style=True
-    ),
-)
-
-
 def _write_yaml(taxonomy: Taxonomy) -> str:
-    plain = _plain(taxonomy)
-    for entry in plain["classes"]:
-        entry.update({key: _Words(entry[key]) for key in _LISTS if key in entry})
-    written: str = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-    return written
+    lines = []
+    if taxonomy.unlabelled_color != BLACK:
+        lines.append(f"unlabelled_color: {_inline(taxonomy.unlabelled_color)}")
+    lines.append("classes:" if taxonomy.classes else "classes: []")
+    for entry in taxonomy.classes:
+        fields = [f"{key}: {_inline(value)}" for key, value in _used(entry).items()]
+        lines += [f"  - {fields[0]}", *(f"    {field}" for field in fields[1:])]
+    return "\n".join(lines) + "\n"
+
+
+def _inline(value: int | str | list[str]) -> str:
+    """Return a value as YAML in a line; texts in quotes, unless every reader sees them as such."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inline, value))}]"
+    if isinstance(value, int) or (_WORDS.fullmatch(value) and yaml.safe_load(value) == value):
+        return str(value)
+    quoted: str = yaml.safe_dump(value, default_style='"', allow_unicode=True, width=2**30)
+    return quoted.rstrip("\n")
 
 
 def _write_json(taxonomy: Taxonomy) -> str:
