@@ -79,7 +79,20 @@ class RunLength:
         apart[:-1] = mask
         inside = np.concatenate(([False], apart.ravel(order="F")))
         col, row = np.divmod(np.flatnonzero(inside[1:] != inside[:-1]), window.height + 1)
-        borders = (col + window.col) * height + row + window.row
+        return cls.between((col + window.col) * height + row + window.row, height, width)
+
+    @classmethod
+    def between(cls, borders: NDArray[np.int64], height: int, width: int) -> RunLength:
+        """Return the runs between borders.
+
+        Parameters
+        ----------
+        borders : (2 N,) int64 array
+            Where runs inside begin and end, counted down the columns, in order; a run lies in one
+            column.
+        height, width : int
+            The size of the image.
+        """
         keep = np.ones(len(borders), dtype=bool)
         # Columns that are full from the top to the bottom of the image do follow each other.
         keep[2::2] = borders[2::2] != borders[1:-1:2]
