@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from napari_firstpass.align_images import align_array, align_file
     from napari_firstpass.api import label_file, segment_array, segment_file
     from napari_firstpass.export_images import export_array, export_file
     from napari_firstpass.fit_images import fit_files
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__",
+    "align_array",
+    "align_file",
     "export_array",
     "export_file",
     "fit_files",
@@ -35,6 +38,8 @@ __all__ = [
 ]
 
 _WHERE = {
+    "align_array": "align_images",
+    "align_file": "align_images",
     "export_array": "export_images",
     "export_file": "export_images",
     "fit_files": "fit_images",

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from napari_firstpass.errors import TaxonomyError
 from napari_firstpass.taxonomy import UNLABELLED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import TypeAlias
 
     from napari_firstpass.grid import Window
-    from napari_firstpass.segmentation import Segmentation
+    from napari_firstpass.segmentation import Labels, Segmentation
+    from napari_firstpass.taxonomy import Taxonomy
 
-Reason: TypeAlias = Literal["table", "overlap", "features", "text", "clip", "default", "unknown"]
-"""What decided: a table, shared pixels, nearness of features, words, a picture compared with words,
-what the source class stands for anyway, or nothing (the region stays unlabelled)."""
+Reason: TypeAlias = Literal[
+    "table", "name", "overlap", "features", "text", "clip", "default", "unknown"
+]
+"""What decided: a table, a common name, shared pixels, nearness of features, words, a picture
+compared with words, what the source class stands for anyway, or nothing (the region stays
+unlabelled)."""
+
+_IDS = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,72 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Flows:
+    """Where pixels went: how many of each class of the source became each class of the target.
+
+    Attributes
+    ----------
+    pixels : mapping of (int, int) to int
+        By ids of source and target, 0 among them; without zeros.
+    """
+
+    pixels: Mapping[tuple[int, int], int] = field(default_factory=dict)
+
+    @classmethod
+    def between(cls, before: Labels, after: Labels) -> Flows:
+        """Count the pixels of two label maps (h, w) of the same place."""
+        pairs = before.astype(np.int64) * _IDS + after
+        keys, counts = np.unique(pairs, return_counts=True)
+        both = zip(keys.tolist(), counts.tolist(), strict=True)
+        return cls({divmod(key, _IDS): count for key, count in both})
+
+    def plus(self, other: Flows) -> Flows:
+        """Add those of another place."""
+        total = dict(self.pixels)
+        for key, count in other.pixels.items():
+            total[key] = total.get(key, 0) + count
+        return Flows(dict(sorted(total.items())))
+
+    @property
+    def unlabelled(self) -> dict[int, int]:
+        """Pixels that lost their class, by id of the source."""
+        return {
+            source: count
+            for (source, target), count in sorted(self.pixels.items())
+            if target == UNLABELLED and source != UNLABELLED
+        }
+
+    @property
+    def merged(self) -> dict[int, tuple[int, ...]]:
+        """Ids of the source that can no longer be told apart, by id of the target."""
+        found: dict[int, list[int]] = {}
+        for source, target in sorted(self.pixels):
+            if UNLABELLED not in (source, target):
+                found.setdefault(target, []).append(source)
+        return {key: tuple(ids) for key, ids in sorted(found.items()) if len(ids) > 1}
+
+    def unreached(self, target: Taxonomy) -> tuple[int, ...]:
+        """Return the ids of the target that no pixel has."""
+        reached = {key for _, key in self.pixels}
+        return tuple(i for i in target.ids if i not in reached)
+
+    def losses(self, source: Taxonomy, target: Taxonomy) -> dict[str, Any]:
+        """Return what was lost, by name, as plain containers fit for JSON."""
+
+        def named(ids: tuple[int, ...]) -> list[str]:
+            return [source[i].name if i in source else f"class {i}" for i in ids]
+
+        return {
+            "merged": {target[key].name: named(ids) for key, ids in self.merged.items()},
+            "unreached": [target[i].name for i in self.unreached(target)],
+            "unlabelled": [
+                {"id": i, "name": named((i,))[0], "pixels": count}
+                for i, count in self.unlabelled.items()
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Alignment:
     """Labels in the classes of the target, and how they got there.
 
@@ -93,11 +168,15 @@ class Alignment:
     segmentation : Segmentation
         Labels, names and confidence.
     decisions : tuple of Decision
-        One for each region, in order of their numbers.
+        One for each class of the source where whole classes were decided on, else one for each
+        region; in order of their numbers.
+    flows : Flows
+        Where pixels went.
     """
 
     segmentation: Segmentation
     decisions: tuple[Decision, ...]
+    flows: Flows = field(default_factory=Flows)
 
     @property
     def unknown(self) -> tuple[Decision, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from napari_firstpass.errors import GridMismatchError, OptionError
 from napari_firstpass.hints import HintSet, hint_set_steps
@@ -11,17 +11,30 @@ from napari_firstpass.pairing import called_after
 from napari_firstpass.progress import Progress, Span, Steps, relay
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from napari_firstpass.grid import Grid
     from napari_firstpass.hints import NamedHints
-    from napari_firstpass.sampling import OpenSource
 
 _LISTED = 3
 
 
+class Placed(Protocol):
+    """An image, or labels of one: of it, only size and place count here."""
+
+    @property
+    def grid(self) -> Grid:
+        """Size and place."""
+        ...
+
+
+OpenPlaced: TypeAlias = "Callable[[], AbstractContextManager[Placed]]"
+"""Opens an image, or labels of one."""
+
+
 def paired_hints_steps(
-    names: Sequence[str], images: Sequence[OpenSource], hints: Sequence[NamedHints], classes: int
+    names: Sequence[str], images: Sequence[OpenPlaced], hints: Sequence[NamedHints], classes: int
 ) -> Steps[HintSet | None]:
     """Find the image of each of several hints, and look what they say.
 
@@ -70,7 +83,7 @@ def paired_hints_steps(
     return together
 
 
-def _image_of(hint: NamedHints, names: Sequence[str], images: Sequence[OpenSource]) -> Steps[int]:
+def _image_of(hint: NamedHints, names: Sequence[str], images: Sequence[OpenPlaced]) -> Steps[int]:
     with hint.open() as source:
         grid = source.grid
     called = called_after(hint.name, names)
@@ -102,9 +115,9 @@ def _elsewhere(name: str, grid: Grid, called: list[str], other: Grid | None) -> 
             remedy="paint the hints on this very image",
         )
     return GridMismatchError(
-        expected=f"an image to fit on that {name} belongs to, of {grid.describe()}",
+        expected=f"an image in the list that {name} belongs to, of {grid.describe()}",
         found="none of that name or place",
-        remedy="fit on its image too, or leave it out",
+        remedy="add its image to the list, or leave it out",
     )
 
 

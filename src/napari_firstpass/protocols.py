@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from napari_firstpass.aligning import AlignConfig, AlignedWindow, AlignJob, AlignView
+    from napari_firstpass.alignment import Decision
     from napari_firstpass.bands import Role
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.features import FeatureMap
@@ -328,6 +330,67 @@ class PrompterFactory(Protocol):
         device : torch.device
             Where to compute.
         """
+        ...
+
+
+class PreparedAligner(Protocol):
+    """What a way to align came to before the first window: then windows are aligned one by one."""
+
+    @property
+    def proposals(self) -> tuple[Decision, ...]:
+        """What each class of the source that has pixels becomes as a whole, numbered from 1.
+
+        Where regions are decided on, these are what most of the class is expected to become, for a
+        person to look at; empty where nothing can be said before.
+        """
+        ...
+
+    @property
+    def looks(self) -> bool:
+        """Whether windows come with pixels of the image, and with context around them."""
+        ...
+
+    def align(self, view: AlignView) -> Steps[AlignedWindow]:
+        """Return the labels of a window in the classes of the target.
+
+        Windows of one image come in row-major order, images in the order of the job. Of a window
+        with context only the middle is kept, and only the decisions on regions that reach into it.
+        """
+        ...
+
+    def report(self) -> Mapping[str, Any]:
+        """Return what else there is to tell, after the last window, as plain values for JSON."""
+        ...
+
+
+class Aligner(Protocol):
+    """Brings labels to the classes of another list."""
+
+    def prepared(self, job: AlignJob) -> Steps[PreparedAligner]:
+        """Look at everything that the windows have in common, once.
+
+        Raises
+        ------
+        OptionError
+            If what this way needs is missing: an image, a table, hints, weights.
+        """
+        ...
+
+
+@runtime_checkable
+class RecordedAligner(Aligner, Protocol):
+    """An aligner that tells what decides what it does, for the provenance."""
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain values; hashes of weights and files among them."""
+        ...
+
+
+class AlignerFactory(Protocol):
+    """Makes an aligner; what a table of aligners holds."""
+
+    def __call__(self, config: AlignConfig) -> Aligner:
+        """Return an aligner that does as it was told; it takes of this what it needs."""
         ...
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.errors import FirstPassError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ProvenanceError(FirstPassError, ValueError):
@@ -44,6 +47,14 @@ class Provenance:
     def to_json(self) -> str:
         """Return one line of JSON with sorted keys."""
         return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+
+    def with_step(self, key: str, step: Mapping[str, Any]) -> Provenance:
+        """Add what was done afterwards, which may be done several times: the latest comes last.
+
+        The rest still tells how the labels came about before.
+        """
+        earlier = self.config.get(key, [])
+        return replace(self, config={**self.config, key: [*earlier, dict(step)]})
 
     @classmethod
     def from_json(cls, text: str) -> Provenance:

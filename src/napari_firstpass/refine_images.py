@@ -486,9 +486,7 @@ def refined_record(
 
     The rest still tells how they came about before; they may be refined several times.
     """
-    step = {**told, "image": name, "image_sha256": digest}
-    earlier = before.config.get("refined", [])
-    return replace(before, config={**before.config, "refined": [*earlier, step]})
+    return before.with_step("refined", {**told, "image": name, "image_sha256": digest})
 
 
 def _record(config: RefineConfig, refiner: Refiner) -> dict[str, Any]:

@@ -165,7 +165,7 @@ def test_hints_of_another_name_are_paired_by_place(
     assert main(["fit", *fit, str(hints), str(other)]) == DONE
     assert json.loads(capsys.readouterr().out)["hinted"] == ["roof", "lake", "lawn", "shrubs"]
     told = refused(capsys, str(tiles[0]), str(tiles[1]), *fit[2:], str(other), "--overwrite")
-    assert "an image to fit on that anna.tif belongs to" in told
+    assert "an image in the list that anna.tif belongs to" in told
     here = write_hints(tmp_path / "bert.tif", {9: dots(truth[0], 3)})
     told = refused(capsys, *map(str, tiles[:2]), *fit[2:], str(here), "--overwrite", code=USAGE)
     assert "one image that bert.tif belongs to, found tile_0.tif, tile_1.tif" in told

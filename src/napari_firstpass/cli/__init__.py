@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_firstpass import __version__
 from napari_firstpass.cli import (
+    align,
     cache,
     evaluate,
     export,
@@ -58,6 +59,18 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"firstpass {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (segment, refine, prompt, fit, evaluate, export, info, sample, models, cache):
+    for command in (
+        segment,
+        refine,
+        align,
+        prompt,
+        fit,
+        evaluate,
+        export,
+        info,
+        sample,
+        models,
+        cache,
+    ):
         command.add_to(commands)
     return parser

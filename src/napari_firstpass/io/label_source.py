@@ -141,6 +141,13 @@ class LabelSource:
         self.taxonomy = completed(classes, ids, colors)
         self.provenance = provenance_in(tags) or Provenance(source=self.path.name)
 
+    def again(self) -> LabelSource:
+        """Return the same file to be opened once more; it knows what `look_steps` found."""
+        other = LabelSource(self.path)
+        other.taxonomy, other.provenance = self.taxonomy, self.provenance
+        other.counts, other._empty = self.counts, self._empty
+        return other
+
     def read(self, window: Window) -> Labels:
         """Return the labels (h, w) under a window.
 

@@ -53,7 +53,7 @@ def read_taxonomy(name_or_path: str | os.PathLike[str], *, encoding: str = "utf-
         return read_classes(path)
     if ending not in FORMS:
         raise _unknown(name_or_path)
-    return FORMS[ending].read(_text(path, encoding), path.name)
+    return FORMS[ending].read(class_text(path, encoding), path.name)
 
 
 def write_taxonomy(
@@ -93,8 +93,14 @@ def write_taxonomy(
     return place
 
 
-def _text(path: Path, encoding: str) -> str:
-    """Return what a file holds, without a byte order mark, with plain line ends."""
+def class_text(path: Path, encoding: str = "utf-8") -> str:
+    """Return what a text file about classes holds, without byte order mark, with plain line ends.
+
+    Raises
+    ------
+    ImageReadError, TaxonomyError
+        See `read_taxonomy`.
+    """
     try:
         size = path.stat().st_size
         if size > _LARGEST:

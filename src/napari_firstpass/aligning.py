@@ -1,0 +1,299 @@
+"""What a way to align takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from scipy import ndimage
+
+from napari_firstpass.config import WINDOW_STEP
+from napari_firstpass.errors import GridMismatchError, OptionError
+from napari_firstpass.taxonomy import UNLABELLED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
+
+    from napari_firstpass.alignment import Decision
+    from napari_firstpass.config import Device
+    from napari_firstpass.grid import Grid, Window
+    from napari_firstpass.hints import HintSet
+    from napari_firstpass.name_table import NameTable
+    from napari_firstpass.raster import Raster
+    from napari_firstpass.sampling import OpenSource
+    from napari_firstpass.segmentation import Labels, Segmentation
+    from napari_firstpass.taxonomy import Taxonomy
+
+Match: TypeAlias = Literal["majority", "hungarian"]
+"""How classes that share pixels are paired: each with the one it shares most with, or one to one so
+that as many pixels as possible are shared."""
+
+Level: TypeAlias = Literal["auto", "classes", "regions"]
+"""What is decided on: whole classes of the source, regions, or what suits (``auto``)."""
+
+
+_LEVELS: tuple[Level, ...] = ("auto", "classes", "regions")
+_MATCHES: tuple[Match, ...] = ("majority", "hungarian")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlignConfig:
+    """How to align; each way takes what it needs.
+
+    Attributes
+    ----------
+    way : str
+        A registered way to align: ``table`` or ``reference``.
+    table : NameTable or None
+        Which class becomes which; for ``table``, which without one goes by common names.
+    match : Match
+        How classes are paired by shared pixels.
+    level : Level
+        What is decided on.
+    backbone : str
+        Describes pixels, for ways that compare descriptions.
+    window : int
+        Side of the windows that are aligned at once, in pixels: a multiple of 16 from 64 to 8192.
+    overlap : int
+        Context around them, for ways that look at the image: a multiple of 16, at most the window.
+    seed : int
+        Drives random choices.
+    device : Device
+        Where to compute.
+    """
+
+    way: str = "table"
+    table: NameTable | None = None
+    match: Match = "majority"
+    level: Level = "auto"
+    backbone: str = "embedded"
+    window: int = 1024
+    overlap: int = 64
+    seed: int = 0
+    device: Device = "auto"
+
+    def __post_init__(self) -> None:
+        choices = {"match": (self.match, _MATCHES), "level": (self.level, _LEVELS)}
+        for name, (value, known) in choices.items():
+            if value not in known:
+                raise OptionError(
+                    expected=f"a {name} out of {', '.join(known)}",
+                    found=repr(value),
+                    remedy="choose one of them",
+                )
+        sizes = self.window % WINDOW_STEP == self.overlap % WINDOW_STEP == 0
+        if not (sizes and 64 <= self.window <= 8192 and 0 <= self.overlap <= self.window):
+            raise OptionError(
+                expected=f"a window from 64 to 8192 and an overlap up to it, in {WINDOW_STEP}s",
+                found=f"{self.window} and {self.overlap}",
+                remedy="choose other sizes",
+            )
+
+    def record(self) -> dict[str, Any]:
+        """Return what a provenance tells of this, as plain values."""
+        names = ("way", "match", "level", "backbone", "window", "overlap", "seed")
+        plain = {name: getattr(self, name) for name in names}
+        if self.table is not None:
+            plain["table"] = [list(pair) for pair in self.table.pairs]
+        return plain
+
+
+DEFAULT_ALIGNING = AlignConfig()
+
+
+class LabelWindows(Protocol):
+    """Labels of one image, handed out by windows: an open file, or an array in memory."""
+
+    @property
+    def grid(self) -> Grid:
+        """Size and place, those of the image."""
+        ...
+
+    def read(self, window: Window) -> Labels:
+        """Return the ids (h, w) under a window."""
+        ...
+
+    def read_confidence(self, window: Window) -> NDArray[np.uint8] | None:
+        """Return how sure they are (h, w), None where nobody knows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayLabels:
+    """`LabelWindows` over labels in memory."""
+
+    segmentation: Segmentation
+
+    @property
+    def grid(self) -> Grid:
+        """Size and place."""
+        return self.segmentation.grid
+
+    def read(self, window: Window) -> Labels:
+        """Return the ids under a window."""
+        return self.segmentation.labels[window.slices]
+
+    def read_confidence(self, window: Window) -> NDArray[np.uint8] | None:
+        """Return how sure they are."""
+        sure = self.segmentation.confidence
+        return None if sure is None else sure[window.slices]
+
+
+@dataclass(frozen=True, slots=True)
+class AlignImage:
+    """One of the images whose labels are aligned.
+
+    Attributes
+    ----------
+    name : str
+        What to call it in messages and records.
+    open_labels : callable
+        Opens the labels; it may be called several times.
+    open_image : callable or None
+        Opens the image; None where none was given.
+    """
+
+    name: str
+    open_labels: Callable[[], AbstractContextManager[LabelWindows]]
+    open_image: OpenSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlignJob:
+    """Labels that are to be brought to other classes.
+
+    Attributes
+    ----------
+    images : tuple of AlignImage
+        One or several; an id means the same in all of them.
+    source, target : Taxonomy
+        The classes that the labels have, and those that they are to have.
+    counts : mapping of int to int
+        Pixels of each id of the source that occurs, over all images.
+    hints : HintSet or None
+        Places of some of the images whose classes somebody named.
+    goals : tuple of int
+        Ids of the target that the classes of the hints are, in their order.
+    """
+
+    images: tuple[AlignImage, ...]
+    source: Taxonomy
+    target: Taxonomy
+    counts: Mapping[int, int]
+    hints: HintSet | None = None
+    goals: tuple[int, ...] = ()
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """Ids of the source that have pixels, ascending."""
+        return tuple(i for i in sorted(self.counts) if i != UNLABELLED and self.counts[i])
+
+
+@dataclass(frozen=True, slots=True)
+class AlignView:
+    """A window that is to be aligned, with context around it.
+
+    Attributes
+    ----------
+    image : int
+        Which of the images of the job, from 0.
+    window : Window
+        Where it lies.
+    labels : (h, w) uint8 or uint16 array
+        Ids of the source; 0 has no class.
+    confidence : (h, w) uint8 array or None
+        How sure they are; None where nobody knows.
+    raster : Raster or None
+        The image there, without gaps (`normalize.filled`); None for ways that do not look at it.
+    """
+
+    image: int
+    window: Window
+    labels: Labels
+    confidence: NDArray[np.uint8] | None = None
+    raster: Raster | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedWindow:
+    """A window whose labels were aligned.
+
+    Attributes
+    ----------
+    labels : (h, w) uint8 or uint16 array
+        Ids of the target; 0 where nothing fits.
+    confidence : (h, w) uint8 array
+        How sure they are; 0 where the label is 0.
+    regions : (h, w) int32 array or None
+        Which of ``decisions`` each pixel follows, from 1; 0 for none. None where whole classes were
+        decided on beforehand.
+    decisions : tuple of Decision
+        One for each region, in order; sizes and windows may be those of the whole window.
+    """
+
+    labels: Labels
+    confidence: NDArray[np.uint8]
+    regions: NDArray[np.int32] | None = None
+    decisions: tuple[Decision, ...] = ()
+
+    def __post_init__(self) -> None:
+        shapes = {self.labels.shape, self.confidence.shape}
+        if self.regions is not None:
+            shapes.add(self.regions.shape)
+        if len(shapes) > 1:
+            raise GridMismatchError(
+                expected="labels, confidence and regions of one shape",
+                found=", ".join(map(str, sorted(shapes))),
+                remedy="return what covers the window that was given",
+            )
+
+    def crop(self, inner: Window, place: Window, first: int) -> AlignedWindow:
+        """Return the part of a window that counts.
+
+        Parameters
+        ----------
+        inner : Window
+            That part, in pixels of this window.
+        place : Window
+            The same part in the image.
+        first : int
+            Number of its first region.
+
+        Returns
+        -------
+        AlignedWindow
+            Its decisions tell sizes and places of what lies inside; regions that do not are gone,
+            and so is the map of regions.
+        """
+        rows, cols = inner.slices
+        cut = replace(self, labels=self.labels[rows, cols], confidence=self.confidence[rows, cols])
+        if self.regions is None:
+            return cut
+        regions = self.regions[rows, cols]
+        told = tuple(_placed(regions, self.decisions, place, first))
+        return replace(cut, regions=None, decisions=told)
+
+
+def _placed(
+    regions: NDArray[np.int32], decisions: tuple[Decision, ...], place: Window, first: int
+) -> Iterator[Decision]:
+    sizes = np.bincount(regions.ravel(), minlength=len(decisions) + 1)
+    number = first
+    for index, box in enumerate(ndimage.find_objects(regions, len(decisions)), start=1):
+        if box is None:
+            continue
+        rows, cols = box
+        window = replace(
+            place,
+            row=place.row + rows.start,
+            col=place.col + cols.start,
+            height=rows.stop - rows.start,
+            width=cols.stop - cols.start,
+        )
+        size = int(sizes[index])
+        yield replace(decisions[index - 1], region=number, pixels=size, window=window)
+        number += 1

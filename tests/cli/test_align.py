@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from alignments import TARGET, reference, three_regions
+
+from napari_firstpass.cli import main
+from napari_firstpass.cli.codes import DONE, UNFIT, USAGE
+from napari_firstpass.io.label_file import read_segmentation, write_segmentation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def clusters(tmp_path: Path) -> Path:
+    return write_segmentation(tmp_path / "town_labels.tif", three_regions())
+
+
+@pytest.fixture
+def classes(tmp_path: Path) -> Path:
+    path = tmp_path / "classes.json"
+    path.write_text(json.dumps(TARGET.to_dict()))
+    return path
+
+
+def test_a_table_in_a_file_names_labels_and_the_record_says_why(
+    clusters: Path, classes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = clusters.with_name("table.csv")
+    table.write_text("source,target\ncluster 1,tree\n2,building\ncluster 77,water\n")
+    out = clusters.with_name("named.tif")
+    command = ["align", str(clusters), "--taxonomy", str(classes), "--with", "table"]
+    command += ["--table", str(table), "--out", str(out), "--confidence"]
+    assert main(command) == DONE
+    said = capsys.readouterr().out
+    assert "cluster 1 → tree (table, 100%)" in said
+    assert "unlabelled  cluster 9 (id 9): 11 pixels" in said
+    found = read_segmentation(out)
+    assert found.taxonomy == TARGET
+    np.testing.assert_array_equal(found.labels[:, 0], [7, 7, 4, 4, 0, 0])
+    record = json.loads(out.with_name("named_alignment.json").read_text())
+    assert record["report"] == {"not_in_labels": ["cluster 77"]}
+    assert record["lost"]["unlabelled"] == [{"id": 9, "name": "cluster 9", "pixels": 11}]
+    assert [entry["reason"] for entry in record["classes"]] == ["table", "table", "unknown"]
+    assert record["regions"] == []
+    assert out.with_name("named_confidence.tif").is_file()
+    assert main(command) == UNFIT
+    assert "does not exist yet" in capsys.readouterr().err
+
+
+def test_a_reference_brings_its_own_classes(
+    clusters: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = reference((0, 0, 7), (2, 0, 4), (4, 0, 300))
+    hints = write_segmentation(clusters.with_name("town_hints.tif"), said)
+    out = clusters.with_name("named.tif")
+    command = ["align", str(clusters), "--reference", str(hints), "--with", "reference"]
+    assert main([*command, "--out", str(out), "--json"]) == DONE
+    result = json.loads(capsys.readouterr().out)
+    assert [entry["target"] for entry in result["became"]] == ["tree", "building", "water"]
+    found = read_segmentation(out).labels
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found[:, 0], [7, 7, 4, 4, 300, 300])
+
+
+def test_several_files_go_to_a_folder_and_one_reference_names_all(
+    clusters: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = write_segmentation(clusters.with_name("wood_labels.tif"), three_regions())
+    said = reference((0, 0, 7), (2, 0, 4), (4, 0, 300))
+    hints = write_segmentation(clusters.with_name("town_labels_hints.tif"), said)
+    out = clusters.with_name("named")
+    command = ["align", str(clusters), str(other), "--reference", str(hints)]
+    assert main([*command, "--with", "reference", "--out", str(out)]) == DONE
+    told = capsys.readouterr().out
+    assert "wood_labels.tif: 6 x 6 pixels, by reference" in told
+    for name in ("town_labels", "wood_labels"):
+        found = read_segmentation(out / f"{name}.tif").labels
+        np.testing.assert_array_equal(found[:, 0], [7, 7, 4, 4, 300, 300])
+        assert (out / f"{name}_alignment.json").is_file()
+
+
+def test_the_labels_themselves_are_never_replaced(
+    clusters: Path, classes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = clusters.read_bytes()
+    command = ["align", str(clusters), "--taxonomy", str(classes), "--with", "table"]
+    assert main([*command, "--out", str(clusters), "--overwrite"]) == UNFIT
+    assert "which is an input" in capsys.readouterr().err
+    assert clusters.read_bytes() == before
+
+
+def test_a_list_of_classes_is_asked_for(
+    clusters: Path, classes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = clusters.with_name("named.tif")
+    assert main(["align", str(clusters), "--with", "table", "--out", str(out)]) == USAGE
+    assert "give one (--taxonomy)" in capsys.readouterr().err
+    command = ["align", str(clusters), "--taxonomy", str(classes), "--out", str(out)]
+    assert main([*command, "--with", "magic"]) == USAGE
+    assert "way to align" in capsys.readouterr().err
+    assert not out.exists()
