@@ -11,18 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from napari_firstpass.config import check_number
 from napari_firstpass.errors import OptionError
+from napari_firstpass.found_masks import FoundMask, FoundMasks
+from napari_firstpass.grid import Window
 from napari_firstpass.progress import Progress
 from napari_firstpass.sam_models.marks import Marks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from napari_firstpass.progress import Steps
@@ -77,80 +77,6 @@ def _check_share(name: str, value: float) -> None:
 
 
 _DEFAULT = AutomaticConfig()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FoundMask:
-    """A mask, kept as one bit for each pixel of its box.
-
-    Attributes
-    ----------
-    top, left, bottom, right : int
-        Its box, in pixels; bottom and right lie outside.
-    bits : array of uint8
-        The pixels of the box, row by row.
-    score : float
-        How much of it the model expects to be right, in [0, 1].
-    stability : float
-        See `AutomaticConfig`.
-    row, col : float
-        The point that it was found at.
-    """
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-    bits: NDArray[np.uint8]
-    score: float
-    stability: float
-    row: float
-    col: float
-
-    def inside(self) -> NDArray[np.bool_]:
-        """Return the pixels of its box (bottom − top, right − left)."""
-        shape = (self.bottom - self.top, self.right - self.left)
-        flat = np.unpackbits(self.bits, count=shape[0] * shape[1])
-        return flat.reshape(shape).astype(bool)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FoundMasks:
-    """Masks of one image, the best score first; they may overlap, and need not cover it.
-
-    Attributes
-    ----------
-    height, width : int
-        Of the image.
-    masks : tuple of FoundMask
-        Perhaps none.
-    """
-
-    height: int
-    width: int
-    masks: tuple[FoundMask, ...]
-
-    def __len__(self) -> int:
-        return len(self.masks)
-
-    def __getitem__(self, index: int) -> Tensor:
-        """Return a mask (H, W), bool."""
-        found = self.masks[index]
-        whole = torch.zeros(self.height, self.width, dtype=torch.bool)
-        inside = torch.from_numpy(found.inside())
-        whole[found.top : found.bottom, found.left : found.right] = inside
-        return whole
-
-    @property
-    def scores(self) -> Tensor:
-        """Scores (N,), in [0, 1]."""
-        return torch.tensor([mask.score for mask in self.masks])
-
-    @property
-    def boxes(self) -> Tensor:
-        """Boxes (N, 4): top, left, bottom, right."""
-        sides = [(mask.top, mask.left, mask.bottom, mask.right) for mask in self.masks]
-        return torch.tensor(sides, dtype=torch.int64).reshape(-1, 4)
 
 
 def automatic_masks(image: SamImage, config: AutomaticConfig = _DEFAULT) -> Steps[FoundMasks]:
@@ -236,8 +162,9 @@ def _worth_keeping(
     """Return those of logits (N, H, W) that are stable and large enough, as masks."""
     stability = _stability(said).tolist()
     masks = (said > 0) & image.valid
+    whole = Window(0, 0, image.frame.height, image.frame.width)
     return [
-        _packed(mask.numpy(), score, stable, place)
+        FoundMask.of(mask.numpy(), whole, score=score, stability=stable, row=place[0], col=place[1])
         for mask, score, stable, place in zip(
             masks, scores, stability, points.tolist(), strict=True
         )
@@ -250,12 +177,3 @@ def _stability(said: Tensor) -> Tensor:
     small = (said > _OFFSET).flatten(1).sum(1)
     large = (said > -_OFFSET).flatten(1).sum(1)
     return small / large.clamp(min=1)
-
-
-def _packed(
-    mask: NDArray[np.bool_], score: float, stability: float, place: Sequence[float]
-) -> FoundMask:
-    rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    top, bottom, left, right = (int(one) for one in (rows[0], rows[-1] + 1, cols[0], cols[-1] + 1))
-    bits = np.packbits(mask[top:bottom, left:right])
-    return FoundMask(top, left, bottom, right, bits, score, stability, place[0], place[1])
