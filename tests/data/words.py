@@ -6,7 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 import transformers
-from models import CLIP, HALF, lively, save
+from models import CLIP, HALF, build, lively, save
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 from diffusion import WORDS, save_vocabulary
 
@@ -74,3 +77,22 @@ def _with_words(folder: Path, scaling: tuple[tuple[float, ...], tuple[float, ...
     written = {"image_mean": scaling[0], "image_std": scaling[1]}
     (folder / "preprocessor_config.json").write_text(json.dumps(written))
     return folder
+
+
+READERS = ("SigLIP", "SigLIP 2", "TIPSv2")
+"""Families of `models.FAMILIES` that compare words with pictures, beside CLIP."""
+
+
+def save_reader(name: str, folder: Path) -> Path:
+    """Write a model of a family with a vocabulary of whole words."""
+    save(build(name), folder)
+    words = {word: number for number, word in enumerate(["<pad>", "<unk>", "</s>", *_PLAIN])}
+    ends = {"unk_token": "<unk>", "pad_token": "<pad>", "eos_token": "</s>"}
+    tokenizer = Tokenizer(WordLevel(words, unk_token=ends["unk_token"]))
+    tokenizer.pre_tokenizer = Whitespace()
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **ends)
+    fast.save_pretrained(folder)
+    return folder
+
+
+_PLAIN = ("a", "aerial", "grass", "of", "photo", "road", "roof", "tree", "view", "water")

@@ -7,34 +7,25 @@ Radford et al., "Learning Transferable Visual Models From Natural Language Super
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
 
-from napari_firstpass.errors import OptionError, PromptError, WeightsError
+from napari_firstpass.errors import OptionError, WeightsError
 from napari_firstpass.networks.folder import CONFIG
-from napari_firstpass.networks.loading import (
-    clip_vocabulary,
-    config_of,
-    load_weights,
-    require_vocabulary,
-    require_whole,
-)
-from napari_firstpass.networks.viewing import scaled
+from napari_firstpass.networks.hub_text_model import HubTextModel, load_hub_text_model
 from napari_firstpass.progress import Progress, Steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
-    from transformers import CLIPTokenizer
 
-    from napari_firstpass.networks.folder import PixelScaling, VisionFolder
+    from napari_firstpass.networks.folder import VisionFolder
 
 _AT_ONCE = 8
 _KIND = "clip"
-_UNUSED = {"position_ids"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,57 +65,16 @@ DEFAULT_TAGS = TagConfig()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ClipModel:
-    """A loaded model.
+class ClipModel(HubTextModel):
+    """A loaded model, as a judge."""
 
-    Attributes
-    ----------
-    module : CLIPModel
-        The network, in evaluation mode.
-    tokenizer : CLIPTokenizer
-        Turns words into numbers.
-    scaling : PixelScaling
-        What it expects of its input.
-    device : torch.device
-        Where to compute.
-    """
-
-    module: Any  # its type is in a library that may be missing
-    tokenizer: CLIPTokenizer
-    scaling: PixelScaling
-    device: torch.device
-
-    @torch.no_grad()
     def of_words(self, sentences: Sequence[str]) -> Tensor:
-        """Return (K, D): a vector of length 1 for each sentence.
+        """Return (K, D): a vector of length 1 for each sentence; see `TextModel.read`."""
+        return functional.normalize(self.read(sentences), dim=1)
 
-        Raises
-        ------
-        PromptError
-            If one is too long.
-        """
-        longest = int(self.module.config.text_config.max_position_embeddings)
-        spelt = self.tokenizer(list(sentences), padding="max_length", max_length=longest)
-        wordy = [s for s, n in zip(sentences, spelt["input_ids"], strict=True) if len(n) > longest]
-        if wordy:
-            raise PromptError(
-                expected=f"names that {longest} tokens can tell", found=repr(wordy[0]),
-                remedy="shorten it",
-            )  # fmt: skip
-        inputs = {key: torch.tensor(spelt[key], device=self.device) for key in _READ}
-        return functional.normalize(self.module.get_text_features(**inputs).pooler_output, dim=1)
-
-    @torch.no_grad()
     def of_pictures(self, pictures: Tensor) -> Tensor:
         """Return (N, D): a vector of length 1 for each of the pictures (N, 3, s, s) in [0, 1]."""
-        pixels = torch.stack([scaled(picture, self.scaling) for picture in pictures])
-        seen = self.module.get_image_features(pixel_values=pixels.to(self.device))
-        return functional.normalize(seen.pooler_output, dim=1)
-
-    @property
-    def side(self) -> int:
-        """Side of the pictures that it was trained on, in pixels."""
-        return int(self.module.config.vision_config.image_size)
+        return functional.normalize(self.see(pictures), dim=1)
 
     def scores(
         self, picture: Tensor, names: Sequence[str], config: TagConfig = DEFAULT_TAGS
@@ -147,7 +97,6 @@ class ClipModel:
         """
         known = {name.casefold() for name in names}
         others = [other for other in config.others if other.casefold() not in known]
-        self.module.to(self.device)
         yield Progress(0, 1, "reading the names")
         words = self.of_words([config.sentence.format(n) for n in (*names, *others)])
         squares = _squares(picture, self.side, config.grids)
@@ -155,12 +104,9 @@ class ClipModel:
         for done in range(0, len(squares), _AT_ONCE):
             yield Progress(done, len(squares), "looking for what is named")
             alike = self.of_pictures(squares[done : done + _AT_ONCE]) @ words.T
-            shares = (alike * self.module.logit_scale.exp()).softmax(1)[:, : len(names)]
+            shares = (alike * self.scale).softmax(1)[:, : len(names)]
             sure = torch.maximum(sure, shares.amax(0).cpu())
         return sure
-
-
-_READ = ("input_ids", "attention_mask")
 
 
 def shown_steps(
@@ -203,15 +149,11 @@ def load_clip(folder: VisionFolder, device: torch.device) -> ClipModel:
         If transformers or a file is missing or damaged, or this is another kind of model.
     """
     written = folder.config()
-    config = config_of(folder, written) if written["model_type"] == _KIND else None
-    if config is None:
+    if written["model_type"] != _KIND:
         raise WeightsError(
             expected="a CLIP model, which knows words and pictures",
             found=f"model_type {written['model_type']!r} in {folder.path / CONFIG}",
             remedy='choose another folder, or clip-b16 (see "firstpass models list")',
         )
-    module, info = load_weights(folder, config, "CLIPModel")
-    require_whole(f"all weights of a CLIP model in {folder.path}", info, _UNUSED)
-    tokenizer = clip_vocabulary(folder)
-    require_vocabulary(folder, tokenizer, int(config.text_config.vocab_size))
-    return ClipModel(module, tokenizer, folder.scaling(_KIND), device)
+    found = load_hub_text_model(folder, device)
+    return ClipModel(found.module, found.tokenizer, found.scaling, device, found.family)

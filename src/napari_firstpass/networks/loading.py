@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from torch.nn import Module
-    from transformers import CLIPTokenizer, PreTrainedConfig
+    from transformers import CLIPTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
     from napari_firstpass.networks.folder import VisionFolder
 
@@ -144,7 +144,9 @@ def clip_vocabulary(folder: VisionFolder) -> CLIPTokenizer:
         return found
 
 
-def require_vocabulary(folder: VisionFolder, tokenizer: CLIPTokenizer, known: int) -> None:
+def require_vocabulary(
+    folder: VisionFolder, tokenizer: PreTrainedTokenizerBase, known: int
+) -> None:
     """Check that every word of a tokenizer is among those that an encoder has a vector for.
 
     Raises

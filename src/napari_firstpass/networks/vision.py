@@ -195,14 +195,14 @@ def _call(
     if "interpolate_pos_encoding" in takes:
         options["interpolate_pos_encoding"] = True
     if "spatial_shapes" in takes:
-        pixels, more = _as_patches(pixels, patch)
+        pixels, more = as_patches(pixels, patch)
         options.update(more)
     with torch.inference_mode():
         output = module(pixel_values=pixels, **options)
     return output.last_hidden_state, getattr(output, "hidden_states", None) or ()
 
 
-def _as_patches(pixels: Tensor, patch: int) -> tuple[Tensor, dict[str, Tensor]]:
+def as_patches(pixels: Tensor, patch: int) -> tuple[Tensor, dict[str, Tensor]]:
     """Cut images (N, 3, H, W) into patches (N, n, patch² · 3), as SigLIP 2 takes them."""
     count, channels, height, width = pixels.shape
     rows, cols = height // patch, width // patch
