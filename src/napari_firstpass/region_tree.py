@@ -121,6 +121,21 @@ class RegionTree:
             found[below] = np.where(allowed[above], found[above], found[below])
         return found[: self.leaves]
 
+    def cut(self, regions: int) -> NDArray[np.int64]:
+        """Return for each leaf which of some regions it is part of, from 0 without gaps.
+
+        Parameters
+        ----------
+        regions : int
+            How many are aimed at; there are more where fewer touch, and no more than leaves.
+        """
+        joined = max(min(len(self.pairs), self.leaves - regions), 0)
+        tops = np.arange(self.leaves + joined)
+        for at in range(joined - 1, -1, -1):
+            tops[self.pairs[at]] = tops[self.leaves + at]
+        found: NDArray[np.int64] = np.unique(tops[: self.leaves], return_inverse=True)[1]
+        return found
+
     def _downwards(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Yield joined regions and what they are made of, both (2k,), from the largest down."""
         for level in self.levels:

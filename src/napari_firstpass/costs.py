@@ -1,0 +1,40 @@
+"""What work costs, stage by stage: seconds, and how often something was done."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Costs:
+    """Adds up seconds of stages and counts of things; filled while the work is done."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time that something takes to a stage. Nothing may be yielded inside."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + perf_counter() - start
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Add to how often something was done."""
+        self._counts[what] = self._counts.get(what, 0) + number
+
+    def __getitem__(self, what: str) -> int:
+        """Return how often something was done."""
+        return self._counts.get(what, 0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain containers, fit for JSON; seconds to the millisecond."""
+        seconds = {stage: round(spent, 3) for stage, spent in self._seconds.items()}
+        return {"seconds": seconds, "counts": dict(self._counts)}
