@@ -14,7 +14,7 @@ TABLE: dict[str, Any] = {
     "about": "three classes",
     "always": ["bench"],
     "sources": {
-        "road": {"default": "street", "candidates": ["street", "water"], "padding": 120},
+        "road": {"default": "street", "candidates": ["street", "water"], "padding": "120"},
         "car": {"default": "car", "aliases": ["vehicle"]},
     },
     "targets": {
@@ -80,7 +80,7 @@ def test_without_a_table_every_class_may_be_any_and_stands_for_its_name() -> Non
         (with_source(default="water", candidates=["street"]), "default of 'road' among its cand"),
         (with_source(default="street", candidates="street"), "candidates of 'road' as a list"),
         (with_source(default="street", padding=-1), "padding of 0 pixels or more for 'road'"),
-        (with_source(default="street", padding=True), "padding of 'road' in whole pixels"),
+        (with_source(default="street", padding=True), "whole number as the padding of 'road'"),
         (without("targets", "water"), "phrases for every candidate.* none for 'water'"),
         ({**TABLE, "always": ["sky"]}, "none for 'sky'"),
         (
@@ -89,7 +89,10 @@ def test_without_a_table_every_class_may_be_any_and_stands_for_its_name() -> Non
         ),
         ({**TABLE, "targets": {**TABLE["targets"], "water": [" "]}}, "found an empty one"),
         ({**TABLE, "targets": {**TABLE["targets"], "water": [3]}}, "phrases of 'water' as a list"),
-        ({**TABLE, "targets": {"water": {"phrases": ["x"], "id": "3"}}}, "number as id of 'water'"),
+        (
+            {**TABLE, "targets": {"water": {"phrases": ["x"], "id": "3.0"}}},
+            "number as the id of 'water'",
+        ),
     ],
 )
 def test_a_table_that_leaves_something_open_is_refused(content: object, said: str) -> None:

@@ -289,13 +289,7 @@ def _source(name: str, said: object) -> SourceEntry:
             remedy="name the class that it stands for",
         )
     candidates = _texts(parts.get("candidates", [default]), f"the candidates of {name!r}")
-    padding = parts.get("padding", PADDING)
-    if not isinstance(padding, int) or isinstance(padding, bool):
-        raise TaxonomyError(
-            expected=f"a padding of {name!r} in whole pixels",
-            found=repr(padding),
-            remedy="write a number, such as 40",
-        )
+    padding = _whole(parts.get("padding", PADDING), f"the padding of {name!r}, in pixels")
     aliases = _texts(parts.get("aliases", []), f"the aliases of {name!r}")
     return SourceEntry(name, default, candidates, padding, aliases)
 
@@ -304,16 +298,12 @@ def _target(name: str, said: object) -> TargetEntry:
     parts = {"phrases": said}
     if not isinstance(said, list):
         parts = _mapping(said, f"an entry of {name!r}", _TARGET)
-    number = parts.get("id")
-    if number is not None and (not isinstance(number, int) or isinstance(number, bool)):
-        raise TaxonomyError(
-            expected=f"a whole number as id of {name!r}", found=repr(number), remedy="correct it"
-        )
+    said_id = parts.get("id")
     return TargetEntry(
         name,
         _texts(parts.get("phrases", []), f"the phrases of {name!r}"),
         _texts(parts.get("aliases", []), f"the aliases of {name!r}"),
-        number,
+        None if said_id is None else _whole(said_id, f"the id of {name!r}"),
     )
 
 
@@ -338,6 +328,17 @@ def _mapping(
             remedy="correct the table",
         )
     return content
+
+
+def _whole(value: object, what: str) -> int:
+    # In YAML as we read it, every value is a text.
+    text = "" if isinstance(value, bool) else str(value)
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
+        raise TaxonomyError(
+            expected=f"a whole number as {what}", found=repr(value), remedy="correct it"
+        )
+    return int(text)
 
 
 def _texts(content: object, what: str) -> tuple[str, ...]:

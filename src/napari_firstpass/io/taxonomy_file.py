@@ -93,26 +93,37 @@ def write_taxonomy(
     return place
 
 
-def class_text(path: Path, encoding: str = "utf-8") -> str:
-    """Return what a text file about classes holds, without byte order mark, with plain line ends.
+def class_text(path: Path, encoding: str = ENCODINGS[0], *, what: str = "a list of classes") -> str:
+    """Return what a file holds, without a byte order mark, with plain line ends.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    encoding : str
+        One of `ENCODINGS`.
+    what : str
+        What it should hold, for messages.
 
     Raises
     ------
-    ImageReadError, TaxonomyError
-        See `read_taxonomy`.
+    ImageReadError
+        If the file cannot be read.
+    TaxonomyError
+        If it is large, or in another encoding.
     """
     try:
         size = path.stat().st_size
         if size > _LARGEST:
             raise TaxonomyError(
-                expected=f"a list of classes of at most {_LARGEST // 2**20} MB",
+                expected=f"{what} of at most {_LARGEST // 2**20} MB",
                 found=f"{size / 2**20:.1f} MB at {path}",
                 remedy="check the path",
             )
         text = path.read_bytes().decode(encoding)
     except OSError as error:
         raise ImageReadError(
-            expected=f"a list of classes at {path}",
+            expected=f"{what} at {path}",
             found=error.strerror or str(error),
             remedy="check the path",
         ) from error

@@ -71,8 +71,27 @@ def _read_yaml(text: str, where: str) -> Taxonomy:
 
 
 def _read_json(text: str, where: str) -> Taxonomy:
+    content = parse_json(text, where)
+    return _from_plain(content, where, lambda _, number: f"class number {number}")
+
+
+def parse_json(text: str, where: str) -> object:
+    """Read JSON; tables are `Table`, and numbers with a point are texts.
+
+    Parameters
+    ----------
+    text : str
+        The content of the file.
+    where : str
+        The name of the file, for messages.
+
+    Raises
+    ------
+    TaxonomyError
+        If it is no JSON, or has a key twice.
+    """
     try:
-        content = json.loads(text, object_pairs_hook=_unique, parse_float=str)
+        found: object = json.loads(text, object_pairs_hook=_unique, parse_float=str)
     except (ValueError, RecursionError) as error:
         if isinstance(error, TaxonomyError):
             raise
@@ -81,7 +100,7 @@ def _read_json(text: str, where: str) -> Taxonomy:
             found=str(error) or "too many brackets",
             remedy="correct it",
         ) from error
-    return _from_plain(content, where, lambda _, number: f"class number {number}")
+    return found
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Table:
