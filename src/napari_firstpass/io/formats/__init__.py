@@ -17,5 +17,21 @@ EXPORTERS: Registry[ExporterFactory] = Registry(
             "napari_firstpass.io.formats.geotiff:GeotiffExporter",
             "the mask as a GeoTIFF with names and colours",
         ),
+        "coco": Entry(
+            "napari_firstpass.io.formats.coco:CocoExporter",
+            "each region as an instance, for pycocotools and what uses it",
+        ),
+        "coco-panoptic": Entry(
+            "napari_firstpass.io.formats.coco_panoptic:CocoPanopticExporter",
+            "segments as COCO's panoptic PNG",
+        ),
+        "geopackage": Entry(
+            "napari_firstpass.io.formats.geopackage:GeopackageExporter",
+            "each region as a polygon with its class, in the CRS of the image, styled for QGIS",
+        ),
+        "geojson": Entry(
+            "napari_firstpass.io.formats.geojson:GeojsonExporter",
+            "the same in longitude and latitude",
+        ),
     },
 )
