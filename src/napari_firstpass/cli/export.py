@@ -48,6 +48,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
         metavar="CODE",
         help="the code of ignored pixels [255, or the preset's]",
     )
+    add("--renumber", action="store_true", help="codes 0, 1, 2 and so on, in order")
     told = "write unlabelled pixels as 0 instead of ignoring them"
     add("--keep-unlabelled", action="store_true", help=told)
     told = "ignore labels less sure than this, 0 to 255"
@@ -103,6 +104,7 @@ def _rules(options: Namespace) -> ExportRules:
         codes=tuple(options.code),
         level=options.level,
         ignore=options.ignore,
+        renumber=options.renumber,
         keep_unlabelled=options.keep_unlabelled,
         min_confidence=options.min_confidence,
         reviewed_only=options.reviewed is not None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_firstpass.errors import TaxonomyError
@@ -42,6 +43,9 @@ def coding_of(taxonomy: Taxonomy, rules: ExportRules) -> Coding:
         else:
             sources.setdefault(written.id, []).append(entry)
     classes = _merged(taxonomy, sources, given)
+    if rules.renumber:
+        first = 1 if rules.keep_unlabelled else 0
+        classes = tuple(replace(c, code=code) for code, c in enumerate(classes, start=first))
     ignore = _ignored((entry.code for entry in classes), rules.ignore)
     return Coding(classes, ignore, tuple(dropped), rules.keep_unlabelled)
 

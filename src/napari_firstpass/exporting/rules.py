@@ -38,6 +38,9 @@ class ExportRules:
     ignore : int or None
         The code of pixels that say nothing. None takes that of the preset, else 255, or 65535
         where codes are as large as that.
+    renumber : bool
+        Whether classes get the codes 0, 1, 2 … in the order of those that they would have had (1,
+        2, 3 … with ``keep_unlabelled``).
     keep_unlabelled : bool
         Whether unlabelled pixels are written as 0 rather than ignored.
     min_confidence : int
@@ -52,6 +55,7 @@ class ExportRules:
     codes: tuple[tuple[str, int], ...] = ()
     level: int | None = None
     ignore: int | None = None
+    renumber: bool = False
     keep_unlabelled: bool = False
     min_confidence: int = 0
     reviewed_only: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -26,6 +27,7 @@ from napari_firstpass.io.sidecar import read_class_names
 from napari_firstpass.pairing import EXTRAS
 from napari_firstpass.progress import Progress, Steps
 from napari_firstpass.provenance import Provenance
+from napari_firstpass.segmentation import id_counts
 from napari_firstpass.taxonomy import UNLABELLED, Taxonomy
 
 if TYPE_CHECKING:
@@ -118,13 +120,12 @@ class LabelSource:
         TaxonomyError
             If an id lies outside [0, 65535].
         """
-        found: dict[int, int] = {}
+        found: Counter[int] = Counter()
         for top in range(0, self.grid.height, _ROWS_AT_ONCE):
             yield Progress(top, self.grid.height, "reading the labels")
             height = min(_ROWS_AT_ONCE, self.grid.height - top)
             values = self._values(Window(top, 0, height, self.grid.width))
-            for key, count in zip(*np.unique(values, return_counts=True), strict=True):
-                found[int(key)] = found.get(int(key), 0) + int(count)
+            found.update(_counted(values))
         names = read_class_names(self.path)
         with reading(os.fspath(self.path)):
             colors, tags, nodata = hex_colors(self._dataset), self._dataset.tags(), self._nodata()
@@ -178,6 +179,13 @@ class LabelSource:
         """Return the value that stands for no data; 0 if there is none but that."""
         value = self._dataset.nodata
         return UNLABELLED if value is None or not float(value).is_integer() else int(value)
+
+
+def _counted(values: NDArray[Any]) -> dict[int, int]:
+    if values.dtype in (np.uint8, np.uint16):  # without sorting, in a tenth of the time
+        return {key: int(count) for key, count in enumerate(id_counts(values)) if count}
+    keys, counts = np.unique(values, return_counts=True)
+    return dict(zip(keys.tolist(), counts.tolist(), strict=True))
 
 
 def _belongs(beside: DatasetReader, labels: DatasetReader) -> bool:

@@ -17,6 +17,10 @@ EXPORTERS: Registry[ExporterFactory] = Registry(
             "napari_firstpass.io.formats.geotiff:GeotiffExporter",
             "the mask as a GeoTIFF with names and colours",
         ),
+        "chips": Entry(
+            "napari_firstpass.io.formats.chips:ChipsExporter",
+            "pairs of image and mask for training, split into train, val and test",
+        ),
         "coco": Entry(
             "napari_firstpass.io.formats.coco:CocoExporter",
             "each region as an instance, for pycocotools and what uses it",

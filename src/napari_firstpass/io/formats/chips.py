@@ -1,0 +1,181 @@
+"""Pairs of image and mask for training networks."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from napari_firstpass.config import check_choice, check_number
+from napari_firstpass.errors import OptionError
+from napari_firstpass.exporting.balance import balanced, spread
+from napari_firstpass.exporting.blocks import (
+    SPLITS,
+    block_side,
+    blocks_of,
+    chips_of,
+    parse_shares,
+)
+from napari_firstpass.exporting.preview import Note
+from napari_firstpass.io.formats.chip_files import PNG, TIF, ChipWriter, Piece, check_form
+from napari_firstpass.io.formats.chip_layouts import LAYOUTS
+from napari_firstpass.io.formats.chip_manifest import Manifest
+from napari_firstpass.progress import Progress, Span, relay
+from napari_firstpass.segmentation import id_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_firstpass.exporting.blocks import Chip
+    from napari_firstpass.exporting.job import ExportJob
+    from napari_firstpass.exporting.preview import ExportPreview
+    from napari_firstpass.io.formats.chip_layouts import Layout
+    from napari_firstpass.progress import Steps
+
+_AUTO = "auto"
+_TOGETHER = 8
+"""Chips between two reports of progress."""
+
+
+def _told(text: str) -> dict[str, str]:
+    return {"help": text}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChipsExporter:
+    """Squares of the image and of the mask, in a layout that readers know; see ``docs/export.md``.
+
+    An export that was ended early goes on where it stopped.
+    """
+
+    keeps_unfinished: ClassVar[bool] = True
+
+    size: int = field(default=512, metadata=_told("side of a chip in pixels"))
+    stride: int = field(default=0, metadata=_told("step from chip to chip; 0: side by side"))
+    layout: str = field(default="plain", metadata=_told(f"one of {', '.join(LAYOUTS)}"))
+    form: str = field(default=_AUTO, metadata=_told("tif or png; auto: what the layout is read as"))
+    split: str = field(
+        default="0.8,0.1,0.1", metadata=_told("shares of train, val and test; 1: all is train")
+    )
+    block: int = field(
+        default=0, metadata=_told("side of the blocks that are dealt out; 0: some chips wide")
+    )
+    edges: str = field(
+        default="pad", metadata=_told("rests narrower than a chip: pad, shift or drop")
+    )
+    min_labelled: float = field(
+        default=0.01, metadata=_told("chips of which less has a class are left out; 0: none is")
+    )
+    limit: int = field(default=0, metadata=_told("most chips for training; 0: all"))
+    balance: bool = field(
+        default=False, metadata=_told("choose them such that rare classes have more pixels")
+    )
+    seed: int = field(default=0, metadata=_told("of the draws"))
+
+    def __post_init__(self) -> None:
+        check_number("size", self.size, 16, 8192)
+        check_number("stride", self.stride, 0, 8192)
+        check_choice("layout", self.layout, tuple(LAYOUTS))
+        check_choice("form", self.form, (_AUTO, TIF, PNG))
+        check_choice("edges", self.edges, ("pad", "shift", "drop"))
+        check_number("block", self.block, 0, 2**20)
+        check_number("limit", self.limit, 0, 2**31)
+        check_number("seed", self.seed, 0, 2**32 - 1)
+        parse_shares(self.split)
+        if not 0 <= self.min_labelled <= 1:
+            raise OptionError(
+                expected="min_labelled in [0, 1]",
+                found=f"{self.min_labelled:g}",
+                remedy="change min_labelled",
+            )
+        if 0 < self.block < self.size:
+            raise OptionError(
+                expected=f"blocks of {self.size} pixels or more, the size of a chip",
+                found=str(self.block),
+                remedy="change block",
+            )
+        if self.balance and not self.limit:
+            raise OptionError(
+                expected="a limit, to choose chips that balance each other",
+                found="none",
+                remedy="add one, such as limit=500",
+            )
+
+    def check(self, job: ExportJob) -> tuple[Note, ...]:
+        """Refuse what the layout, or PNG, cannot hold; tell how many chips there will be."""
+        layout = self._layout()
+        layout.check(job)
+        check_form(job, self._form(layout))
+        chips = self._cut(job)
+        count = {name: sum(chip.split == name for chip in chips) for name in SPLITS}
+        told = ", ".join(f"{n} {name}" for name, n in count.items() if n)
+        return (Note(f"at most {told or 'no'} chips of {self.size} x {self.size} pixels"),)
+
+    def write(self, job: ExportJob, _: ExportPreview, folder: Path) -> Steps[None]:
+        """Write the chips that are not there yet, then the manifest and what loads them."""
+        layout = self._layout()
+        chips = self._cut(job)
+        if self.limit:
+            chips = yield from relay(self._chosen_steps(job, chips), Span(0, 30, 100))
+        manifest = Manifest(job)
+        with closing(ChipWriter(folder, job, layout, self._form(layout), self.size)) as writer:
+            for start in range(0, len(chips), _TOGETHER):
+                yield Progress(30 * len(chips) + 70 * start, 100 * len(chips), "writing chips")
+                pieces = [
+                    Piece(chip, raster, job.codes(chip.window, raster))
+                    for chip in chips[start : start + _TOGETHER]
+                    for raster in (job.image.read(chip.window),)
+                ]
+                counts = [self._counts(job, piece.codes) for piece in pieces]
+                kept = [i for i, count in enumerate(counts) if self._is_labelled(count)]
+                written = writer.written([pieces[i] for i in kept])
+                for i, files in zip(kept, written, strict=True):
+                    manifest.add(pieces[i].chip, counts[i], files)
+        layout.finish(folder, job, manifest)
+
+    def _layout(self) -> Layout:
+        return LAYOUTS[self.layout]
+
+    def _form(self, layout: Layout) -> str:
+        return layout.form if self.form == _AUTO else self.form
+
+    def _cut(self, job: ExportJob) -> tuple[Chip, ...]:
+        shares = parse_shares(self.split)
+        side = self.block or block_side(job.grid, self.size, shares)
+        blocks = blocks_of(job.grid, side, shares, self.seed)
+        return chips_of(blocks, self.size, self.stride or self.size, edges=self.edges)
+
+    def _is_labelled(self, counts: NDArray[np.int64]) -> bool:
+        return bool(counts.sum() >= self.min_labelled * self.size**2)
+
+    def _counts(
+        self, job: ExportJob, codes: NDArray[np.uint8] | NDArray[np.uint16]
+    ) -> NDArray[np.int64]:
+        """Return the pixels of each class, in their order."""
+        held = [entry.code for entry in job.coding.classes]
+        counts = np.zeros(max([*held, job.coding.ignore]) + 1, np.int64)
+        found = id_counts(codes)
+        counts[: len(found)] = found
+        return counts[held]
+
+    def _chosen_steps(self, job: ExportJob, chips: Sequence[Chip]) -> Steps[tuple[Chip, ...]]:
+        """Return all chips for validation and test, and those for training that are chosen."""
+        pixels, kept = [], []
+        for number, chip in enumerate(chips):
+            yield Progress(number, len(chips), "choosing chips")
+            counts = self._counts(job, job.codes(chip.window))
+            if self._is_labelled(counts):
+                pixels.append(counts)
+                kept.append(chip)
+        training = [place for place, chip in enumerate(kept) if chip.split == SPLITS[0]]
+        if self.balance:
+            chosen = balanced(np.array([pixels[p] for p in training]), self.limit)
+        else:
+            chosen = spread(len(training), self.limit, self.seed)
+        wanted = {training[place] for place in chosen}
+        return tuple(chip for p, chip in enumerate(kept) if chip.split != SPLITS[0] or p in wanted)
