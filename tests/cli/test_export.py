@@ -69,6 +69,15 @@ def test_a_loss_must_be_allowed(command: list[str], capsys: pytest.CaptureFixtur
     assert main([*command, "--code", "road=4", "--allow-loss"]) == DONE
 
 
+def test_names_and_codes_come_from_another_list_if_one_is_given(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("id,name,color,export_code\n1,street,#101010,7\n2,lake,#202020,\n")
+    assert main([*command, "--dry-run", "--taxonomy", str(path)]) == DONE
+    assert "7   75.0%  street" in capsys.readouterr().out
+
+
 def test_wrong_options_are_told(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "-o", "size=9"]) == USAGE
     assert "size" in capsys.readouterr().err

@@ -37,6 +37,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add(
         "-o", "--option", action="append", default=[], type=_option, metavar="NAME=VALUE", help=told
     )
+    told = "names, colours, tree and codes: a file, or a built-in name (firstpass taxonomy)"
+    add("--taxonomy", metavar="NAME", help=told)
     presets = "; ".join(f"{name}: {preset.summary}" for name, preset in PRESETS.items())
     add("--preset", metavar="NAME", help=f"a fixed list of classes; {presets}")
     told = "the code of a class, instead of its id; may be repeated"
@@ -71,12 +73,15 @@ def _export(options: Namespace) -> int:
     )
     from napari_firstpass.progress import guarded
 
+    from napari_firstpass.io.taxonomy_file import read_taxonomy
+
     start = perf_counter()
     files = ExportFiles(
         image=options.image,
         labels=options.labels,
         bands=options.bands,
         reviewed=options.reviewed,
+        taxonomy=None if options.taxonomy is None else read_taxonomy(options.taxonomy),
     )
     rules, given = _rules(options), dict(options.option)
     steps = (
