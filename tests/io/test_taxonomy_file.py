@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +17,7 @@ from napari_firstpass.io.taxonomy_file import read_taxonomy, write_taxonomy
 from napari_firstpass.taxonomies import BUILT_IN, built_in_file
 from napari_firstpass.taxonomy import LabelClass, Taxonomy, color_of
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).parents[2]
 COMPLETE = (".yaml", ".yml", ".json", ".csv")
 
 FULL = Taxonomy(
@@ -230,3 +228,20 @@ def test_a_name_that_yaml_breaks_over_lines_comes_back(tmp_path: Path) -> None:
     long = LabelClass(1, "roof " * 60 + "end", "#112233", phrases=("tile " * 50 + "end",) * 3)
     file = write_taxonomy(tmp_path / "a.yaml", Taxonomy((long,)))
     assert read_taxonomy(file)[1] == long
+
+
+def test_the_documents_list_what_is_built_in() -> None:
+    text = (ROOT / "docs" / "taxonomies.md").read_text(encoding="utf-8")
+    rows = [
+        f"| `{name}` | {len(read_taxonomy(name))} | {told} |" for name, told in BUILT_IN.items()
+    ]
+    assert "\n".join(["|---|---|---|", *rows, ""]) in text
+
+
+def test_the_example_of_the_documents_is_read(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "taxonomies.md").read_text(encoding="utf-8")
+    example = text.split("```yaml\n")[1].split("```")[0]
+    found = read_taxonomy(written(tmp_path, "a.yaml", example))
+    assert found[2] == LabelClass(
+        2, "tree", "#007700", 1, ("trees", "wood"), 10, ("tree", "crown of a tree")
+    )

@@ -14,12 +14,14 @@ from napari_firstpass.cli import (
     evaluate,
     export,
     fit,
+    import_labels,
     info,
     models,
     prompt,
     refine,
     sample,
     segment,
+    taxonomy,
 )
 from napari_firstpass.cli.codes import INTERRUPTED, exit_code
 from napari_firstpass.errors import FirstPassError
@@ -28,6 +30,12 @@ from napari_firstpass.threads import wait_without_spinning
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
+
+
+_COMMANDS = (
+    segment, refine, align, prompt, fit, evaluate, export, import_labels, taxonomy, info, sample,
+    models, cache,
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,18 +67,6 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"firstpass {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (
-        segment,
-        refine,
-        align,
-        prompt,
-        fit,
-        evaluate,
-        export,
-        info,
-        sample,
-        models,
-        cache,
-    ):
+    for command in _COMMANDS:
         command.add_to(commands)
     return parser

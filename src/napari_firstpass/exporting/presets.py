@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from napari_firstpass.errors import UnknownNameError
-from napari_firstpass.taxonomy import LabelClass, Taxonomy
+from napari_firstpass.taxonomies import built_in
+
+if TYPE_CHECKING:
+    from napari_firstpass.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +20,10 @@ class Preset:
     ----------
     summary : str
         One line for users, without a full stop.
-    classes : Taxonomy
-        Each with its code as ``export_code``.
+    taxonomy : str
+        Name of the built-in taxonomy with its classes.
+    codes : tuple of int
+        The code of each class, in order.
     ignore : int
         The code of pixels that say nothing.
     reduce_zero_label : bool
@@ -27,63 +33,47 @@ class Preset:
     """
 
     summary: str
-    classes: Taxonomy
+    taxonomy: str
+    codes: tuple[int, ...]
     ignore: int
     reduce_zero_label: bool = False
     as_colors: bool = False
 
-
-_POTSDAM = (
-    ("impervious surfaces", "#FFFFFF", ("impervious surface", "impervious", "road", "pavement")),
-    ("building", "#0000FF", ("buildings", "roof", "house")),
-    ("low vegetation", "#00FFFF", ("low_vegetation", "grass", "meadow")),
-    ("tree", "#00FF00", ("trees", "high vegetation")),
-    ("car", "#FFFF00", ("cars", "vehicle")),
-    ("clutter", "#FF0000", ("clutter/background", "background")),
-)
-_LOVEDA = (
-    ("background", "#FFFFFF", ("clutter", "other")),
-    ("building", "#FF0000", ("buildings", "roof", "house")),
-    ("road", "#FFFF00", ("roads", "street")),
-    ("water", "#0000FF", ("river", "lake")),
-    ("barren", "#9F81B7", ("bare soil", "bare ground")),
-    ("forest", "#00FF00", ("tree", "trees", "woodland")),
-    ("agriculture", "#FFC380", ("agricultural", "field", "cropland")),
-)
-
-
-def _coded(table: tuple[tuple[str, str, tuple[str, ...]], ...], codes: tuple[int, ...]) -> Taxonomy:
-    return Taxonomy(
-        tuple(
-            LabelClass(number, name, color, aliases=aliases, export_code=code)
-            for number, ((name, color, aliases), code) in enumerate(
-                zip(table, codes, strict=True), start=1
-            )
+    @property
+    def classes(self) -> Taxonomy:
+        """The classes, each with its code as ``export_code``."""
+        found = built_in(self.taxonomy)
+        pairs = zip(found.classes, self.codes, strict=True)
+        return replace(
+            found, classes=tuple(replace(entry, export_code=code) for entry, code in pairs)
         )
-    )
 
 
 PRESETS: dict[str, Preset] = {
     "potsdam-mmseg": Preset(
         "ISPRS Potsdam as mmsegmentation counts: impervious 1 to clutter 6, 0 ignored",
-        _coded(_POTSDAM, (1, 2, 3, 4, 5, 6)),
+        "potsdam",
+        (1, 2, 3, 4, 5, 6),
         ignore=0,
         reduce_zero_label=True,
     ),
     "potsdam-torchgeo": Preset(
         "ISPRS Potsdam as TorchGeo counts: clutter 0, impervious 1 to car 5",
-        _coded(_POTSDAM, (1, 2, 3, 4, 5, 0)),
+        "potsdam",
+        (1, 2, 3, 4, 5, 0),
         ignore=255,
     ),
     "isprs-rgb": Preset(
         "ISPRS Potsdam and Vaihingen as colours, ignored pixels black",
-        _coded(_POTSDAM, (1, 2, 3, 4, 5, 6)),
+        "potsdam",
+        (1, 2, 3, 4, 5, 6),
         ignore=0,
         as_colors=True,
     ),
     "loveda": Preset(
         "LoveDA: background 1 to agriculture 7, 0 ignored",
-        _coded(_LOVEDA, (1, 2, 3, 4, 5, 6, 7)),
+        "loveda",
+        (1, 2, 3, 4, 5, 6, 7),
         ignore=0,
         reduce_zero_label=True,
     ),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from napari_firstpass.candidate_tables import BUILT_IN_TABLES, candidate_table_file
 from napari_firstpass.candidates import CandidateTable
 from napari_firstpass.errors import TaxonomyError, UnknownNameError
-from napari_firstpass.io.plain_yaml import parse_yaml
 from napari_firstpass.io.taxonomy_file import class_text
-from napari_firstpass.io.taxonomy_forms import parse_json
+from napari_firstpass.taxonomies.forms import parse_json
+from napari_firstpass.taxonomies.plain_yaml import parse_yaml
 
 if TYPE_CHECKING:
     import os

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_firstpass.errors import TaxonomyError
-from napari_firstpass.io.plain_yaml import parse_yaml
 from napari_firstpass.io.taxonomy_file import class_text
 from napari_firstpass.name_table import NameTable
+from napari_firstpass.taxonomies.plain_yaml import parse_yaml
 
 if TYPE_CHECKING:
     import os

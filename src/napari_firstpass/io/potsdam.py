@@ -8,6 +8,7 @@ halves their resolution: 200 x 200 pixels each. Labels are 0 road, 1 building, 2
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ from napari_firstpass.io.gdal import check_readable, crs_text, reading
 from napari_firstpass.io.ground import metres_per_pixel
 from napari_firstpass.io.mat_file import read_arrays
 from napari_firstpass.progress import Progress, Steps
+from napari_firstpass.taxonomies import built_in
+from napari_firstpass.taxonomies.color_codes import ColorCodes
+from napari_firstpass.taxonomies.unknown import Unknown
+from napari_firstpass.taxonomy import UNLABELLED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,17 +42,6 @@ UNKNOWN = 255
 """Id of pixels that the benchmark leaves out."""
 UNEXPECTED = 254
 """Id that we give to pixels whose value or colour means nothing; they are left out too."""
-
-COLOURS = {
-    (255, 255, 255): 0,
-    (0, 0, 255): 1,
-    (0, 255, 255): 2,
-    (0, 255, 0): 3,
-    (255, 255, 0): 4,
-    (255, 0, 0): 5,
-    (0, 0, 0): UNKNOWN,
-}
-"""Labels of ISPRS tiles by red, green and blue; black is a border that is not judged."""
 
 _TRAIN, _TEST = "labelled_train", "labelled_test"
 _ENDINGS = (".mat", ".tif", ".tiff")
@@ -390,11 +384,18 @@ def _halved(bands: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return halved
 
 
+@cache
+def _colours() -> ColorCodes:
+    return ColorCodes(built_in("potsdam"))
+
+
 def _of_colours(bands: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return the ids (H, W) of ISPRS colours (3, H, W)."""
-    ids = np.full(bands.shape[1:], UNEXPECTED, np.uint8)
-    for colour, label in COLOURS.items():
-        ids[(bands[:3] == np.array(colour)[:, None, None]).all(0)] = label
+    """Return the ids (H, W) of ISPRS colours (3, H, W); black is a border that is not judged."""
+    levels, codes = bands[:3], _colours()
+    labels = codes.labels_of(levels.astype(np.uint8), Unknown())
+    ids = np.where(labels == UNLABELLED, UNEXPECTED, labels - 1).astype(np.uint8)
+    ids[(levels == 0).all(0)] = UNKNOWN
+    ids[((levels < 0) | (levels > np.iinfo(np.uint8).max)).any(0)] = UNEXPECTED
     return ids
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from napari_firstpass.errors import ImageReadError, OutputError, TaxonomyError, UnknownNameError
 from napari_firstpass.io.files import whole_file, writing
 from napari_firstpass.io.label_reader import read_classes
-from napari_firstpass.io.taxonomy_forms import FORMS, endings
-from napari_firstpass.taxonomies import BUILT_IN, built_in_file
+from napari_firstpass.taxonomies import BUILT_IN, built_in
+from napari_firstpass.taxonomies.forms import FORMS, endings
 
 if TYPE_CHECKING:
     import os
@@ -46,7 +46,7 @@ def read_taxonomy(name_or_path: str | os.PathLike[str], *, encoding: str = "utf-
         If it is in another encoding or form, or its classes contradict each other.
     """
     if name_or_path in BUILT_IN:
-        return read_taxonomy(built_in_file(str(name_or_path)))
+        return built_in(str(name_or_path))
     path = Path(name_or_path)
     ending = path.suffix.lower()
     if ending in _LABELS:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_firstpass.errors import UnknownNameError
+from napari_firstpass.taxonomies.forms import FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from napari_firstpass.taxonomy import Taxonomy
 
 BUILT_IN: Mapping[str, str] = {
     "potsdam": "ISPRS Potsdam and Vaihingen: six classes of aerial images, with their RGB colours",
@@ -23,14 +27,21 @@ BUILT_IN: Mapping[str, str] = {
 """In the order users see them."""
 
 
-def built_in_file(name: str) -> Path:
-    """Return the file of a built-in taxonomy.
+@cache
+def built_in(name: str) -> Taxonomy:
+    """Return a built-in taxonomy.
 
     Raises
     ------
     UnknownNameError
         If there is none of this name; lists those that there are.
     """
+    file = built_in_file(name)
+    return FORMS[file.suffix].read(file.read_text(encoding="utf-8"), file.name)
+
+
+def built_in_file(name: str) -> Path:
+    """Return the file of a built-in taxonomy; raises as `built_in`."""
     if name not in BUILT_IN:
         raise UnknownNameError.of("taxonomy", name, BUILT_IN)
     return Path(__file__).with_name(f"{name}.yaml")

@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from napari_firstpass.errors import TaxonomyError
-from napari_firstpass.io.plain_yaml import Table, parse_yaml
-from napari_firstpass.io.sidecar import plain_text
-from napari_firstpass.io.taxonomy_entries import FIELDS, UNLABELLED_NAME, Entry, taxonomy_from
+from napari_firstpass.taxonomies.entries import FIELDS, UNLABELLED_NAME, Entry, taxonomy_from
+from napari_firstpass.taxonomies.plain_yaml import Table, parse_yaml
 from napari_firstpass.taxonomy import BLACK, rgb_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from napari_firstpass.io.taxonomy_entries import Value
+    from napari_firstpass.taxonomies.entries import Value
     from napari_firstpass.taxonomy import LabelClass, Taxonomy
 
 _HEADER = ("classes", "unlabelled_color")
@@ -298,7 +297,7 @@ def _write_color_map(taxonomy: Taxonomy) -> str:
     if taxonomy.unlabelled_color != BLACK:
         lines = [(0, rgb_of(taxonomy.unlabelled_color), UNLABELLED_NAME), *lines]
     return "".join(
-        f"{number} {red} {green} {blue} 255 {' '.join(plain_text(name).split())}\n"
+        f"{number} {red} {green} {blue} 255 {' '.join(name.split())}\n"
         for number, (red, green, blue), name in lines
     )
 
