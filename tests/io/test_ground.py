@@ -4,7 +4,7 @@ import pytest
 from affine import Affine
 
 from napari_firstpass.grid import Grid
-from napari_firstpass.io.ground import metres_per_pixel, pixel_sides
+from napari_firstpass.io.ground import metres_per_pixel, pixel_area, pixel_sides
 
 TENTH = Affine(0.1, 0.0, 500_000.0, 0.0, -0.1, 5_000_000.0)
 
@@ -34,3 +34,12 @@ def test_degrees_along_a_parallel_are_shorter_the_further_north() -> None:
         (0.3, 0.2)
     )
     assert pixel_sides(Grid(4, 4, TENTH)) is None
+
+
+def test_areas_are_known_only_of_projected_pixels() -> None:
+    turned = TENTH @ Affine.rotation(30.0) @ Affine.scale(2, 3)
+    assert pixel_area(Grid(4, 4, turned, "EPSG:32631")) == pytest.approx(0.06)
+    feet = Affine(1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
+    assert pixel_area(Grid(4, 4, feet, "EPSG:2263")) == pytest.approx(0.3048**2, rel=1e-4)
+    for crs in (None, "EPSG:4326", "no such system"):
+        assert pixel_area(Grid(4, 4, TENTH, crs)) is None

@@ -26,6 +26,18 @@ def metres_per_pixel(grid: Grid) -> float | None:
     return None if sides is None else sides[0]
 
 
+def pixel_area(grid: Grid) -> float | None:
+    """Return the square metres of a pixel; None unless the system is projected."""
+    if grid.crs is None:
+        return None
+    try:
+        crs = CRS.from_user_input(grid.crs)
+        unit = crs.linear_units_factor[1] if crs.is_projected else None
+    except CRSError:
+        return None
+    return None if unit is None else float(abs(grid.transform.determinant) * unit**2)
+
+
 def pixel_sides(grid: Grid) -> tuple[float, float] | None:
     """Return the sides of a pixel along a column and along a row, as `metres_per_pixel`.
 

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_firstpass.config import MAX_REGION, SegmentConfig
+from napari_firstpass.widgets.class_box import ClassBox
 from napari_firstpass.widgets.classes_box import ClassesBox
 from napari_firstpass.widgets.features_box import FeaturesBox
 from napari_firstpass.widgets.image_box import ImageBox
@@ -68,6 +69,8 @@ TIPS = {
     "several": "For a series of images that shall share their classes.",
     "refining": "For labels that are there already: moves their borders to where the image has "
     "them.",
+    "classing": "The classes of the selected labels: name, merge and hide them, and choose one to "
+    "paint with.",
     "fixing": "For what is wrong or missing: point at a thing, and its outline becomes a class.",
     "decided": "The model has decided this. Choose “this image” above to decide it yourself.",
     "network": "The model was fitted on features of the network “{name}”: choose its folder.",
@@ -119,6 +122,10 @@ class SegmentForm(QWidget):
         Unfolds `refine`.
     refine : RefineBox
         Refines labels.
+    classing : QToolButton
+        Unfolds `class_list`.
+    class_list : ClassBox
+        The classes of the labels.
     fixing : QToolButton
         Unfolds `prompts`.
     prompts : PromptBox
@@ -151,6 +158,7 @@ class SegmentForm(QWidget):
         self.suggest, self._curve = _button("Suggest"), ""
         self.more, self.several, self.fit = QToolButton(), QToolButton(), SeveralBox()
         self.refining, self.refine = QToolButton(), RefineBox()
+        self.classing, self.class_list = QToolButton(), ClassBox()
         self.fixing, self.prompts = QToolButton(), PromptBox(preferences().keys)
         self.features, self.features_about = FeaturesBox(defaults.backbone), note(lines=2)
         self.min_region = _spin(0, MAX_REGION, defaults.min_region, suffix=" px")
@@ -167,6 +175,7 @@ class SegmentForm(QWidget):
         _folds(self.more, "More", self._fold)
         _folds(self.several, "Several images", self.fit)
         _folds(self.refining, "Refine", self.refine)
+        _folds(self.classing, "Classes", self.class_list)
         _folds(self.fixing, "Fix", self.prompts)
         self._arrange()
 
@@ -183,6 +192,7 @@ class SegmentForm(QWidget):
             "more",
             "several",
             "refining",
+            "classing",
             "fixing",
         )
         others = ("features", "min_region", "seed", "bar")
@@ -287,11 +297,11 @@ class SegmentForm(QWidget):
         )
         folds = QHBoxLayout()
         folds.setSpacing(0)
-        for fold in (self.more, self.several, self.refining, self.fixing):
+        for fold in (self.more, self.several, self.refining, self.classing, self.fixing):
             folds.addWidget(fold)
         folds.addStretch(1)
         column.addLayout(folds)
-        for part in (self._fold, self.fit, self.refine, self.prompts):
+        for part in (self._fold, self.fit, self.refine, self.class_list, self.prompts):
             column.addWidget(part)
         buttons = QHBoxLayout()
         buttons.addWidget(self.run, 2)

@@ -13,10 +13,11 @@ from napari_firstpass.grid import Grid
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.segmentation import SURE, Segmentation, present_ids
 from napari_firstpass.taxonomy import MAX_CLASS_ID, UNLABELLED, LabelClass, Taxonomy, color_of
+from napari_firstpass.taxonomy_edits import joined
 from napari_firstpass.widgets.scene import KEY, Made, MaskInfo, mask_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from napari.utils.colormaps import LabelColormap
@@ -51,12 +52,11 @@ def labels_tuple(
     history = segmentation.provenance
     made = Made(segmentation.labels, segmentation.confidence, history)
     info = MaskInfo(scene, segmentation.grid, taxonomy, history, sources, (made,))
-    names = ["unlabelled", *(entry.name for entry in taxonomy.classes)]
     keywords = {
         "name": name,
         "opacity": _OPACITY,
-        "colormap": _colormap(taxonomy),
-        "features": {"index": [UNLABELLED, *taxonomy.ids], "name": names},
+        "colormap": colormap_of(taxonomy.classes),
+        "features": names_table(taxonomy.classes),
         "metadata": {KEY: info},
     }
     return segmentation.labels.copy(), keywords, "labels"
@@ -101,44 +101,95 @@ def mask_from(
     """
     ids = _checked_labels(labels)
     info = mask_of(metadata)
-    known = {} if info is None else {entry.id: entry for entry in info.taxonomy.classes}
-    names = _names_in(features)
-    missing = [i for i in present_ids(ids) if i not in known]
-    added = tuple(f"class {i}" for i in missing if i not in names)
-    fresh = {i: LabelClass(i, names.get(i, f"class {i}"), color_of(i)) for i in missing}
-    entries = [
-        replace(entry, name=names.get(entry.id, entry.name), color=_hex_of(colormap, entry.id))
-        for entry in (known | fresh).values()
-    ]
-    place = info.grid if info is not None else grid or Grid(*ids.shape)
+    taxonomy, added = taxonomy_in(
+        present_ids(ids), metadata=metadata, features=features, colormap=colormap
+    )
+    place = grid or Grid(*ids.shape)
+    if info is not None and (info.grid.is_georeferenced or grid is None):
+        place = info.grid
     made = info.nearest(ids) if info is not None else None
     history = info.provenance if info is not None else Provenance()
     if made is not None:
         history = made.provenance
-    taxonomy = Taxonomy(tuple(entries))
     narrow = ids.astype(np.uint8) if taxonomy.max_id <= 255 else ids.astype(np.uint16)
     return Segmentation(narrow, taxonomy, place, _confidence_of(ids, made), history), added
+
+
+def taxonomy_in(
+    present: Collection[int],
+    *,
+    metadata: Mapping[str, Any],
+    features: DataFrame,
+    colormap: LabelColormap,
+) -> tuple[Taxonomy, tuple[str, ...]]:
+    """Return the classes of a layer as they are now; for the other arguments see `mask_from`.
+
+    Parameters
+    ----------
+    present : collection of int
+        Ids other than 0 that pixels hold. A class that was merged or deleted counts if it is
+        among them: then that was undone.
+
+    Returns
+    -------
+    taxonomy : Taxonomy
+        Names and colours are those that the layer shows.
+    added : tuple of str
+        Names given to ids that had none.
+
+    Raises
+    ------
+    TaxonomyError
+        If two classes have the same name.
+    """
+    info, names = mask_of(metadata), _names_in(features)
+    known, retired = ((), ()) if info is None else (info.taxonomy.classes, info.retired)
+    taxonomy = Taxonomy(
+        tuple(replace(entry, name=names.get(entry.id, entry.name)) for entry in known)
+    )
+    taxonomy = joined(taxonomy, [entry for entry in retired if entry.id in present])
+    missing = [i for i in sorted(present) if i not in taxonomy]
+    fresh = [LabelClass(i, names.get(i, f"class {i}"), color_of(i)) for i in missing]
+    taxonomy = joined(taxonomy, fresh)
+    colors = _hex_of(colormap, taxonomy.ids)
+    shown = (replace(entry, color=colors[entry.id]) for entry in taxonomy.classes)
+    return Taxonomy(tuple(shown)), tuple(taxonomy[i].name for i in missing if i not in names)
 
 
 def _confidence_of(ids: NDArray[np.uint16], made: Made | None) -> NDArray[np.uint8] | None:
     """Return how sure labels are: as the method was, and where they were painted, wholly."""
     if made is None or made.confidence is None:
         return None
-    painted = (ids != made.labels) & (ids != UNLABELLED)
+    painted = (ids != made.labels_now) & (ids != UNLABELLED)
     return np.where(painted, SURE, made.confidence)
 
 
-def _colormap(taxonomy: Taxonomy) -> DirectLabelColormap:
-    """Return the taxonomy's colours, and one for every id that a user may paint besides."""
-    free = {i: color_of(i) for i in range(1, _COLOURED_IDS + 1)}
-    named = {entry.id: entry.color for entry in taxonomy.classes}
+def names_table(entries: Iterable[LabelClass]) -> dict[str, list[Any]]:
+    """Return the table from which napari takes the names that its status bar shows."""
+    pairs = [(UNLABELLED, "unlabelled"), *((entry.id, entry.name) for entry in entries)]
+    return {"index": [i for i, _ in pairs], "name": [name for _, name in pairs]}
+
+
+def colormap_of(entries: Iterable[LabelClass], hidden: Collection[int] = ()) -> DirectLabelColormap:
+    """Return the colours of classes, and one for every id that a user may paint besides.
+
+    Hidden ones keep theirs, but nothing is seen of them.
+    """
+    free: dict[int, str] = {i: color_of(i) for i in range(1, _COLOURED_IDS + 1)}
+    named = {entry.id: entry.color + ("00" if entry.id in hidden else "FF") for entry in entries}
     fixed: dict[int | None, str] = {None: _NO_CLASS, UNLABELLED: "transparent"}
     return DirectLabelColormap(color_dict=fixed | free | named)
 
 
-def _hex_of(colormap: LabelColormap, class_id: int) -> str:
-    red, green, blue, _ = (round(255 * float(c)) for c in colormap.map(np.array([class_id]))[0])
-    return f"#{red:02X}{green:02X}{blue:02X}"
+def _hex_of(colormap: LabelColormap, ids: Sequence[int]) -> dict[int, str]:
+    """Return colours as text; all at once, because each look takes milliseconds."""
+    if not ids:
+        return {}
+    rgb = np.rint(255 * colormap.map(np.array(ids))[:, :3]).astype(int)
+    return {
+        class_id: f"#{red:02X}{green:02X}{blue:02X}"
+        for class_id, (red, green, blue) in zip(ids, rgb, strict=True)
+    }
 
 
 def _names_in(features: DataFrame) -> dict[int, str]:

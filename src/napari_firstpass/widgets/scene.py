@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_firstpass.label_changes import relabelled
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from napari_firstpass.grid import Grid
     from napari_firstpass.provenance import Provenance
     from napari_firstpass.raster import Raster
-    from napari_firstpass.taxonomy import Taxonomy
+    from napari_firstpass.taxonomy import LabelClass, Taxonomy
 
 LayerTuple = tuple[Any, dict[str, Any], str]
 """Data, keyword arguments and type of a layer, as napari's readers return them."""
@@ -25,8 +27,11 @@ LayerTuple = tuple[Any, dict[str, Any], str]
 KEY = "firstpass"
 """Our one entry in ``layer.metadata``."""
 
-_STATES = 3
-"""How far back it is remembered how labels were made: two bytes a pixel each."""
+_ARRAYS = 3
+"""How many arrays of labels as they were made are remembered: two bytes a pixel each."""
+
+_STATES = 24
+"""How far back it is remembered how labels were made; states may share an array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +117,24 @@ class Made:
         See `Segmentation`.
     provenance : Provenance
         How they came about.
+    became : tuple of (int, int)
+        Classes that a person made others as a whole since then: ids before and now.
     """
 
     labels: NDArray[Any]
     confidence: NDArray[np.uint8] | None
     provenance: Provenance
+    became: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def labels_now(self) -> NDArray[Any]:
+        """Labels (H, W) with those classes in place of the ones that were made."""
+        return relabelled(self.labels, dict(self.became)) if self.became else self.labels
+
+    def reassigned(self, mapping: Mapping[int, int]) -> Made:
+        """Return the same after whole classes became others."""
+        became = {before: mapping.get(now, now) for before, now in self.became}
+        return replace(self, became=tuple(sorted((dict(mapping) | became).items())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +148,7 @@ class MaskInfo:
     grid : Grid
         Size and place.
     taxonomy : Taxonomy
-        The classes as they were made; what the user adds is found in the layer.
+        The classes; names and colours that the user changed otherwise are found in the layer.
     provenance : Provenance
         How the labels came about.
     sources : tuple of Path
@@ -138,6 +156,8 @@ class MaskInfo:
     made : tuple of Made
         The labels as they were made, and as methods changed them, the newest last; the user may
         have undone some of it, and painted.
+    retired : tuple of LabelClass
+        Classes that were merged into others, or deleted; undone, they are there again.
     """
 
     scene: str
@@ -146,15 +166,31 @@ class MaskInfo:
     provenance: Provenance
     sources: tuple[Path, ...] = ()
     made: tuple[Made, ...] = ()
+    retired: tuple[LabelClass, ...] = ()
 
     def then(self, made: Made) -> MaskInfo:
         """Return the same after a method has changed the labels; only a few states are kept."""
-        return replace(self, made=(*self.made, made)[-_STATES:])
+        states = (*self.made, made)[-_STATES:]
+        arrays = dict.fromkeys(id(state.labels) for state in reversed(states))
+        kept = set(list(arrays)[:_ARRAYS])
+        return replace(self, made=tuple(state for state in states if id(state.labels) in kept))
+
+    def reassigned(self, mapping: Mapping[int, int]) -> MaskInfo:
+        """Return the same after a person made whole classes others."""
+        return self.then(self.made[-1].reassigned(mapping)) if self.made else self
 
     def nearest(self, labels: NDArray[Any]) -> Made | None:
         """Return the state that labels differ from in the fewest pixels, the newest of several."""
-        fitting = [made for made in reversed(self.made) if made.labels.shape == labels.shape]
-        return min(fitting, key=lambda made: np.count_nonzero(made.labels != labels), default=None)
+        nearest, fewest = None, labels.size + 1
+        for made in reversed(self.made):
+            if made.labels.shape != labels.shape:
+                continue
+            differing = int(np.count_nonzero(made.labels_now != labels))
+            if differing < fewest:
+                nearest, fewest = made, differing
+            if not differing:
+                break
+        return nearest
 
 
 def scene_of(metadata: Mapping[str, Any]) -> SceneInfo | None:

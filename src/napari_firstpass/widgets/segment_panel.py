@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_firstpass.config import RefineConfig, SegmentConfig
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.segmenters import SEGMENTERS
+from napari_firstpass.widgets.class_editing import ClassDesk, ClassEditing
 from napari_firstpass.widgets.form import SegmentForm
 from napari_firstpass.widgets.image_layers import (
     facts_of,
@@ -118,6 +119,8 @@ class SegmentPanel(QWidget):
         self._result: Labels | None = None
         self.form = SegmentForm(napari_viewer, SEGMENTERS.names)
         self._pointing = Pointing(napari_viewer, self.form.prompts, self._desk(), parent=self)
+        desk = ClassDesk(lambda: self._refining.target(self._result), self._place_for)
+        self._classes = ClassEditing(napari_viewer, self.form.class_list, desk, parent=self)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.form)
@@ -147,6 +150,8 @@ class SegmentPanel(QWidget):
         self.form.refine.wanted.connect(self._on_refine)
         self.form.refine.rectangle_wanted.connect(self._on_rectangle)
         self._pointing.said.connect(self._say)
+        self._classes.said.connect(self._say)
+        self.form.classing.toggled.connect(self._classes.unfold)
         self._reader.replied.connect(self._on_model_read)
         self.form.features.chosen.connect(self._on_features)
         self.form.features.refused.connect(self._on_refused)
@@ -174,6 +179,7 @@ class SegmentPanel(QWidget):
         self._reader.stop()
         self._saver.let_go()
         self._pointing.let_go()
+        self._classes.let_go()
         self.form.image.let_go()
         self._viewer.layers.events.removed.disconnect(self)
         self._viewer.layers.selection.events.active.disconnect(self)
@@ -450,6 +456,7 @@ class SegmentPanel(QWidget):
         busy = _BUSY if running else unfit
         self.form.refine.show_labels(None if labels is None else labels.name, busy)
         self._pointing.show_offer(unfit)
+        self._classes.follow()
 
     def _show_standing(self) -> None:
         session = self._session

@@ -1,0 +1,62 @@
+"""How much of an image each class covers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_firstpass.errors import TaxonomyError
+from napari_firstpass.progress import Progress
+from napari_firstpass.taxonomy import MAX_CLASS_ID, UNLABELLED
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_firstpass.progress import Steps
+
+_ROWS_AT_ONCE = 256
+_SQUARE_METRES = 10_000
+
+
+def count_steps(labels: NDArray[Any]) -> Steps[dict[int, int]]:
+    """Count the pixels of each id that occurs; the array may change meanwhile.
+
+    Parameters
+    ----------
+    labels : (H, W) integer array
+        Class ids in [0, 65535].
+
+    Raises
+    ------
+    TaxonomyError
+        If there are others.
+    """
+    counts = np.zeros(MAX_CLASS_ID + 1, np.int64)
+    for top in range(0, len(labels), _ROWS_AT_ONCE):
+        yield Progress(top, len(labels), "counting pixels")
+        strip = labels[top : top + _ROWS_AT_ONCE].ravel()
+        low, high = int(strip.min()), int(strip.max())
+        if low < UNLABELLED or high > MAX_CLASS_ID:
+            raise TaxonomyError(
+                expected=f"class ids in [0, {MAX_CLASS_ID}]",
+                found=f"{low} to {high}",
+                remedy="select labels of classes; these number single things",
+            )
+        found = np.bincount(strip)
+        counts[: len(found)] += found
+    return {int(class_id): int(counts[class_id]) for class_id in np.flatnonzero(counts)}
+
+
+def area_text(pixels: int, pixel_area: float | None) -> str:
+    """Return ``4.1 ha`` where a pixel's area in square metres is known, else ``41 000 px``."""
+    if pixel_area is None:
+        return f"{pixels:,} px".replace(",", " ")
+    hectares = pixels * pixel_area / _SQUARE_METRES
+    return f"{hectares:.2g} ha" if hectares < 1 else f"{hectares:,.1f} ha".replace(",", " ")
+
+
+def share_text(pixels: int, whole: int) -> str:
+    """Return ``62 %``, of a whole that is not empty."""
+    share = 100 * pixels / whole
+    return "<1 %" if 0 < share < 1 else f"{share:.0f} %"

@@ -1,0 +1,419 @@
+"""Editing the classes of a labels layer: what the tree asks for, done to the layer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_firstpass.errors import FirstPassError
+from napari_firstpass.io.ground import pixel_area
+from napari_firstpass.taxonomy import UNLABELLED, Taxonomy
+from napari_firstpass.taxonomy_edits import added, is_cluster, moved, recoloured, removed, renamed
+from napari_firstpass.widgets.class_counts import ClassCounts
+from napari_firstpass.widgets.class_layers import (
+    classes_of,
+    hidden_in,
+    info_of,
+    put_classes,
+    reassign_in_one_step,
+    require_paintable,
+    require_room,
+    with_taxonomy,
+)
+from napari_firstpass.widgets.session import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from napari.layers import Labels
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
+
+    from napari_firstpass.grid import Grid
+    from napari_firstpass.taxonomy_edits import Place
+    from napari_firstpass.widgets.class_box import ClassBox
+
+NO_LABELS = "There are no labels yet: run, or select a labels layer."
+_KEYS = range(1, 10)
+_TYPING_MS = 300
+"""After so long it is looked again whether a name is still being typed."""
+
+_EVENTS = ("name", "features", "colormap")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassDesk:
+    """What the panel knows and the list of classes asks for.
+
+    Attributes
+    ----------
+    labels : callable
+        Returns the labels layer that is meant, or None.
+    place : callable
+        Returns the grid of the image below a layer that was drawn by hand, or None.
+    """
+
+    labels: Callable[[], Labels | None]
+    place: Callable[[Labels], Grid | None]
+
+
+class ClassEditing(QObject):
+    """Shows the classes of the selected labels, and changes names, colours, tree and pixels.
+
+    Whatever changes pixels is one step in the layer's own history. An id never changes its meaning
+    within a layer, so undoing needs no more than the pixels: a class that was merged or deleted is
+    listed again once it has some.
+
+    Signals
+    -------
+    said : Message
+        Something for the status line.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Holds the layers.
+    box : ClassBox
+        The controls.
+    desk : ClassDesk
+        The rest of the panel.
+    """
+
+    said = Signal(object)
+
+    def __init__(
+        self, viewer: Viewer, box: ClassBox, desk: ClassDesk, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._viewer, self._box, self._desk = viewer, box, desk
+        self._layer: Labels | None = None
+        self._counts: Mapping[int, int] | None = None
+        self._open = False
+        self._counting = ClassCounts(self)
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.timeout.connect(self._list)
+        self._connect()
+
+    @property
+    def layer(self) -> Labels | None:
+        """Whose classes are shown."""
+        return self._layer
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The classes of the layer; to be asked for only where there is one.
+
+        Raises
+        ------
+        LayerError
+            If the layer cannot be painted on.
+        TaxonomyError
+            If two classes have the same name.
+        """
+        present = [i for i in self._counts or () if i != UNLABELLED]
+        return classes_of(require_paintable(self._layer), present)
+
+    def unfold(self, unfolded: bool) -> None:
+        """Show the classes, or let go of their layer."""
+        self._open = unfolded
+        self.follow()
+
+    def follow(self) -> None:
+        """Follow the panel to another layer."""
+        layer = self._desk.labels() if self._open else None
+        if layer != self._layer:  # what napari hands to plugins is another wrapper each time
+            self._leave()
+            self._enter(layer)
+        self._offer()
+
+    def let_go(self) -> None:
+        """Hold nothing of the viewer any more."""
+        self._open = False
+        self._leave()
+
+    def merge(self, ids: Collection[int], target: int) -> None:
+        """Make classes another one, in the list and in the pixels."""
+        sources = [class_id for class_id in ids if class_id != target]
+        layer, taxonomy = require_paintable(self._layer), self.taxonomy
+        what = _listed(taxonomy, sources)
+        became = taxonomy[target].name
+        changed = self._reassign(layer, taxonomy, sources, target)
+        verb = "is" if len(sources) == 1 else "are"
+        self._say(f"{what} {verb} “{became}” now: {changed}. Ctrl+Z undoes it.")
+
+    def delete(self, ids: Collection[int]) -> None:
+        """Take classes out of the list; their pixels become unlabelled."""
+        layer, taxonomy = require_paintable(self._layer), self.taxonomy
+        changed = self._reassign(layer, taxonomy, ids, UNLABELLED)
+        self._say(f"Deleted {_listed(taxonomy, ids)}: {changed} unlabelled. Ctrl+Z undoes it.")
+
+    def _connect(self) -> None:
+        box, tree = self._box, self._box.tree
+        self._counting.counted.connect(self._on_counted)
+        self._counting.refused.connect(lambda error: self.said.emit(Message.of(error)))
+        tree.picked.connect(self._on_picked)
+        tree.number_pressed.connect(self._on_number)
+        tree.named.connect(self._on_named)
+        tree.shown.connect(self._on_shown)
+        tree.dropped.connect(self._on_dropped)
+        tree.undo_wanted.connect(self._on_undo)
+        tree.redo_wanted.connect(self._on_redo)
+        box.add.clicked.connect(self._on_add)
+        box.merge.clicked.connect(self._on_merge)
+        box.delete.clicked.connect(self._on_delete)
+        box.color.clicked.connect(self._on_color)
+        box.colored.connect(self._on_colored)
+        box.only.clicked.connect(self._on_only)
+        box.undo.clicked.connect(self._on_undo)
+
+    def _enter(self, layer: Labels | None) -> None:
+        self._layer, self._counts = layer, None
+        if layer is None:
+            self._box.tree.show_classes(Taxonomy(()), ())
+            return
+        for name in _EVENTS:
+            getattr(layer.events, name).connect(self._on_event)
+        layer.events.selected_label.connect(self._on_selected)
+        for number in _KEYS:
+            layer.bind_key(str(number), self._chooses(number), overwrite=True)
+        if not layer.multiscale and layer.ndim == 2:
+            self._counting.follow(layer)
+        self._list()
+
+    def _leave(self) -> None:
+        layer, self._layer = self._layer, None
+        self._late.stop()
+        self._counting.follow(None)
+        if layer is None:
+            return
+        for name in _EVENTS:
+            getattr(layer.events, name).disconnect(self._on_event)
+        layer.events.selected_label.disconnect(self._on_selected)
+        for number in _KEYS:
+            layer.bind_key(str(number), None)
+
+    def _chooses(self, number: int) -> Callable[[Labels], None]:
+        """Return what the key of a class does."""
+        return lambda _: self._on_number(number)
+
+    def _offer(self) -> None:
+        """Say whose classes are shown, or what is missing."""
+        name, obstacle = None, NO_LABELS
+        if self._layer is not None:
+            name, obstacle = self._layer.name, ""
+            try:
+                require_paintable(self._layer)
+            except FirstPassError as error:
+                obstacle = Message.of(error).text
+        self._box.show_layer(name, obstacle)
+
+    def _list(self) -> None:
+        """Show the classes as they are now."""
+        layer = self._layer
+        if layer is None:
+            return
+        if self._box.tree.is_edited:
+            self._late.start(_TYPING_MS)
+            return
+        try:
+            taxonomy = self.taxonomy
+        except FirstPassError as error:
+            self.said.emit(Message.of(error))
+            return
+        tree = self._box.tree
+        tree.show_classes(taxonomy, hidden_in(layer, taxonomy.ids))
+        if self._counts is not None:
+            area = pixel_area(info_of(layer, self._desk.place(layer)).grid)
+            tree.show_areas(self._counts, layer.data.size, area)
+        tree.choose(int(layer.selected_label))
+        self._offer()
+
+    def _put(self, edited: Taxonomy, mapping: Mapping[int, int] | None = None) -> None:
+        """Give the layer other classes, some of whose pixels may have become others."""
+        layer, shown = require_paintable(self._layer), self.taxonomy
+        require_room(layer, edited.ids)
+        info = with_taxonomy(info_of(layer, self._desk.place(layer)), shown, edited)
+        if mapping:
+            info = info.reassigned(mapping)
+        put_classes(layer, info, hidden_in(layer, shown.ids))
+        self._list()
+
+    def _reassign(
+        self, layer: Labels, taxonomy: Taxonomy, ids: Collection[int], target: int
+    ) -> str:
+        """Give the pixels of classes to another, which is their heir; return how many."""
+        mapping = dict.fromkeys(ids, target)
+        if target != UNLABELLED:
+            require_room(layer, [target])
+        pixels = reassign_in_one_step(layer, mapping)
+        self._counts = _after(self._counts, mapping)
+        if layer.selected_label in mapping:
+            layer.selected_label = target or min(set(taxonomy.ids) - set(ids), default=1)
+        heir = None if target == UNLABELLED else target
+        self._put(removed(taxonomy, ids, heir), mapping if pixels else None)
+        self._viewer.layers.selection.active = layer  # so that Ctrl+Z is meant for it
+        return f"{pixels:,} pixels".replace(",", " ")
+
+    def _on_counted(self, counts: Mapping[int, int]) -> None:
+        self._counts = counts
+        self._list()
+
+    def _on_event(self, _: Event) -> None:
+        self._late.start(0)
+
+    def _on_selected(self, _: Event) -> None:
+        if self._layer is not None:
+            self._box.tree.choose(int(self._layer.selected_label))
+
+    def _on_picked(self, class_id: int) -> None:
+        if self._layer is not None:
+            self._layer.selected_label = class_id
+
+    def _on_number(self, number: int) -> None:
+        layer = self._layer
+        if layer is None:
+            return
+        layer.selected_label = number
+        known = number in self._box.tree.listed
+        name = f"“{self.taxonomy[number].name}”" if known else f"class {number}, a new one"
+        self._say(f"The brush paints {name}.")
+
+    def _on_named(self, class_id: int, name: str) -> None:
+        self._try(lambda: self._name(class_id, name))
+
+    def _name(self, class_id: int, name: str) -> None:
+        """Name a class; the name of another one makes the two one."""
+        taxonomy = self.taxonomy
+        same = taxonomy.named(name)
+        if same is not None and same.id != class_id:
+            self.merge([class_id], same.id)
+        elif name.strip() != taxonomy[class_id].name:
+            self._put(renamed(taxonomy, class_id, name))
+            self._say(f"Class {class_id} is called “{name.strip()}” now.")
+
+    def _on_colored(self, class_id: int, color: str) -> None:
+        self._try(lambda: self._put(recoloured(self.taxonomy, class_id, color)))
+
+    def _on_color(self) -> None:
+        current = self._box.tree.chosen[:1]
+        for class_id in current:
+            self._box.ask_color(class_id, self.taxonomy[class_id].color)
+
+    def _on_shown(self, class_id: int, seen: bool) -> None:
+        def change() -> None:
+            layer = require_paintable(self._layer)
+            hidden = hidden_in(layer, self.taxonomy.ids)
+            self._hide(hidden - {class_id} if seen else hidden | {class_id})
+
+        self._try(change)
+
+    def _on_only(self) -> None:
+        def change() -> None:
+            layer, ids = require_paintable(self._layer), set(self.taxonomy.ids)
+            others = ids - set(self._box.tree.chosen)
+            self._hide(set() if hidden_in(layer, ids) == others else others)
+
+        self._try(change)
+
+    def _hide(self, hidden: Collection[int]) -> None:
+        layer = require_paintable(self._layer)
+        info = info_of(layer, self._desk.place(layer))
+        put_classes(layer, with_taxonomy(info, self.taxonomy, self.taxonomy), hidden)
+        self._list()
+
+    def _on_dropped(self, ids: list[int], target: int | None, place: Place) -> None:
+        self._try(lambda: self._drop(ids, target, place))
+
+    def _drop(self, ids: list[int], target: int | None, place: Place) -> None:
+        """Make clusters the class they were dragged onto; move classes in the tree."""
+        taxonomy = self.taxonomy
+        known = [class_id for class_id in ids if class_id in taxonomy and class_id != target]
+        if not known:
+            return
+        clusters = all(is_cluster(taxonomy[class_id]) for class_id in known)
+        if target is not None and place == "into" and clusters:
+            self.merge(known, target)
+        else:
+            self._put(moved(taxonomy, known, target, place))
+
+    def _on_add(self) -> None:
+        def change() -> None:
+            layer = require_paintable(self._layer)
+            info = info_of(layer, None)
+            taken = [entry.id for entry in info.retired]
+            edited = added(self.taxonomy, taken=taken)
+            self._put(edited)
+            fresh = edited.classes[-1]
+            layer.selected_label = fresh.id
+            self._box.tree.edit_name(fresh.id)
+            self._say(f"Added class {fresh.id}; type its name.")
+
+        self._try(change)
+
+    def _on_merge(self) -> None:
+        tree = self._box.tree
+        if len(tree.chosen) > 1 and self._layer is not None:
+            selected = int(self._layer.selected_label)
+            target = selected if selected in tree.chosen else tree.chosen[0]
+            self._try(lambda: self.merge(tree.chosen, target))
+
+    def _on_delete(self) -> None:
+        ids = self._box.tree.chosen
+        layer = self._layer
+        if not ids or layer is None:
+            return
+
+        def delete() -> None:
+            if self._layer == layer:
+                self._try(lambda: self.delete([i for i in ids if i in self.taxonomy]))
+
+        pixels = sum((self._counts or {}).get(class_id, 0) for class_id in ids)
+        if self._counts is not None and not pixels:
+            delete()
+            return
+        what = _listed(self.taxonomy, ids)
+        count = f"{pixels:,} pixels".replace(",", " ")
+        self._box.ask_to_delete(f"Delete {what}? {count} become unlabelled.", delete)
+
+    def _on_undo(self) -> None:
+        if self._layer is not None:
+            self._layer.undo()
+
+    def _on_redo(self) -> None:
+        if self._layer is not None:
+            self._layer.redo()
+
+    def _try(self, change: Callable[[], None]) -> None:
+        """Change something, or say why that is not possible and show what is there."""
+        if self._layer is None:
+            return
+        try:
+            change()
+        except FirstPassError as error:
+            self.said.emit(Message.of(error))
+            self._list()
+
+    def _say(self, text: str) -> None:
+        self.said.emit(Message(text))
+
+
+def _after(counts: Mapping[int, int] | None, mapping: Mapping[int, int]) -> dict[int, int] | None:
+    """Return how many pixels classes have after some became others; they are counted again soon."""
+    if counts is None:
+        return None
+    became: Counter[int] = Counter()
+    for class_id, pixels in counts.items():
+        became[mapping.get(class_id, class_id)] += pixels
+    return dict(became)
+
+
+def _listed(taxonomy: Taxonomy, ids: Collection[int]) -> str:
+    """Return ``“roof”, “road” and 3 others``."""
+    names = [f"“{taxonomy[class_id].name}”" for class_id in ids]
+    if len(names) > 3:
+        return f"{', '.join(names[:2])} and {len(names) - 2} others"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
