@@ -273,11 +273,14 @@ def test_what_the_method_was_sure_of_stays_so_when_clusters_get_classes(
     assert (found.confidence[0, 0], found.confidence[70, 20]) == (255, 90)
     assert np.count_nonzero(found.confidence == 255) == 1
     assert found.taxonomy.ids == (1, 2, 4)
+    (step,) = found.provenance.config["reassigned"]
+    assert step == {"classes": ["cluster 3"], "became": "cluster 2"}
     for _ in range(2):
         desk.key(*UNDO)
     found = saved(labels)
     assert found.confidence is not None
     assert (found.confidence == 90).all()
+    assert "reassigned" not in found.provenance.config
     assert set(found.taxonomy.classes) == set(numbered_taxonomy(4).classes)
 
 

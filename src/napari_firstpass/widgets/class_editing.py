@@ -232,13 +232,18 @@ class ClassEditing(QObject):
         tree.choose(int(layer.selected_label))
         self._offer()
 
-    def _put(self, edited: Taxonomy, mapping: Mapping[int, int] | None = None) -> None:
+    def _put(
+        self, shown: Taxonomy, edited: Taxonomy, mapping: Mapping[int, int] | None = None
+    ) -> None:
         """Give the layer other classes, some of whose pixels may have become others."""
-        layer, shown = require_paintable(self._layer), self.taxonomy
+        layer = require_paintable(self._layer)
         require_room(layer, edited.ids)
         info = with_taxonomy(info_of(layer, self._desk.place(layer)), shown, edited)
         if mapping:
-            info = info.reassigned(mapping)
+            names = [shown[class_id].name for class_id in mapping]
+            target = next(iter(mapping.values()))
+            became = shown[target].name if target in shown else "unlabelled"
+            info = info.reassigned(mapping, {"classes": names, "became": became})
         put_classes(layer, info, hidden_in(layer, shown.ids))
         self._list()
 
@@ -254,7 +259,7 @@ class ClassEditing(QObject):
         if layer.selected_label in mapping:
             layer.selected_label = target or min(set(taxonomy.ids) - set(ids), default=1)
         heir = None if target == UNLABELLED else target
-        self._put(removed(taxonomy, ids, heir), mapping if pixels else None)
+        self._put(taxonomy, removed(taxonomy, ids, heir), mapping if pixels else None)
         self._viewer.layers.selection.active = layer  # so that Ctrl+Z is meant for it
         return f"{pixels:,} pixels".replace(",", " ")
 
@@ -292,11 +297,15 @@ class ClassEditing(QObject):
         if same is not None and same.id != class_id:
             self.merge([class_id], same.id)
         elif name.strip() != taxonomy[class_id].name:
-            self._put(renamed(taxonomy, class_id, name))
+            self._put(taxonomy, renamed(taxonomy, class_id, name))
             self._say(f"Class {class_id} is called “{name.strip()}” now.")
 
     def _on_colored(self, class_id: int, color: str) -> None:
-        self._try(lambda: self._put(recoloured(self.taxonomy, class_id, color)))
+        def change() -> None:
+            taxonomy = self.taxonomy
+            self._put(taxonomy, recoloured(taxonomy, class_id, color))
+
+        self._try(change)
 
     def _on_color(self) -> None:
         current = self._box.tree.chosen[:1]
@@ -338,15 +347,16 @@ class ClassEditing(QObject):
         if target is not None and place == "into" and clusters:
             self.merge(known, target)
         else:
-            self._put(moved(taxonomy, known, target, place))
+            self._put(taxonomy, moved(taxonomy, known, target, place))
 
     def _on_add(self) -> None:
         def change() -> None:
             layer = require_paintable(self._layer)
             info = info_of(layer, None)
             taken = [entry.id for entry in info.retired]
-            edited = added(self.taxonomy, taken=taken)
-            self._put(edited)
+            taxonomy = self.taxonomy
+            edited = added(taxonomy, taken=taken)
+            self._put(taxonomy, edited)
             fresh = edited.classes[-1]
             layer.selected_label = fresh.id
             self._box.tree.edit_name(fresh.id)

@@ -11,6 +11,7 @@ from napari.layers import Labels, Shapes
 
 from napari_firstpass.errors import LayerError
 from napari_firstpass.grid import Window
+from napari_firstpass.widgets.class_layers import require_paintable
 from napari_firstpass.widgets.label_layers import labels_tuple
 from napari_firstpass.widgets.prompt_layers import is_helper
 from napari_firstpass.widgets.scene import KEY, Made, mask_of
@@ -76,12 +77,7 @@ class Refining:
         LayerError
             If the labels cannot be changed in place, or no rectangle lies on them.
         """
-        if labels is None or labels.multiscale or not isinstance(labels.data, np.ndarray):
-            raise LayerError(
-                expected="a labels layer that can be painted on",
-                found="none" if labels is None else f"a pyramid or a lazy array in {labels.name!r}",
-                remedy="run first, or select another one",
-            )
+        labels = require_paintable(labels)
         area = self._rectangle(labels) if only_rectangle else None
         self.task = Task(labels, area)
         return self.task

@@ -131,10 +131,14 @@ class Made:
         """Labels (H, W) with those classes in place of the ones that were made."""
         return relabelled(self.labels, dict(self.became)) if self.became else self.labels
 
-    def reassigned(self, mapping: Mapping[int, int]) -> Made:
-        """Return the same after whole classes became others."""
+    def reassigned(self, mapping: Mapping[int, int], step: Mapping[str, Any]) -> Made:
+        """Return the same after whole classes became others; ``step`` tells so to people."""
         became = {before: mapping.get(now, now) for before, now in self.became}
-        return replace(self, became=tuple(sorted((dict(mapping) | became).items())))
+        return replace(
+            self,
+            became=tuple(sorted((dict(mapping) | became).items())),
+            provenance=self.provenance.with_step("reassigned", step),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +179,9 @@ class MaskInfo:
         kept = set(list(arrays)[:_ARRAYS])
         return replace(self, made=tuple(state for state in states if id(state.labels) in kept))
 
-    def reassigned(self, mapping: Mapping[int, int]) -> MaskInfo:
-        """Return the same after a person made whole classes others."""
-        return self.then(self.made[-1].reassigned(mapping)) if self.made else self
+    def reassigned(self, mapping: Mapping[int, int], step: Mapping[str, Any]) -> MaskInfo:
+        """Return the same after a person made whole classes others; see `Made.reassigned`."""
+        return self.then(self.made[-1].reassigned(mapping, step)) if self.made else self
 
     def nearest(self, labels: NDArray[Any]) -> Made | None:
         """Return the state that labels differ from in the fewest pixels, the newest of several."""
