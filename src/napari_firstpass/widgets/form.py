@@ -295,12 +295,13 @@ class SegmentForm(QWidget):
                 ("Classes", _beside(self.classes, self.suggest)),
             )
         )
-        folds = QHBoxLayout()
-        folds.setSpacing(0)
-        for fold in (self.more, self.several, self.refining, self.classing, self.fixing):
-            folds.addWidget(fold)
-        folds.addStretch(1)
-        column.addLayout(folds)
+        for row in ((self.more, self.several), (self.refining, self.classing, self.fixing)):
+            folds = QHBoxLayout()
+            folds.setSpacing(0)
+            for fold in row:
+                folds.addWidget(fold)
+            folds.addStretch(1)
+            column.addLayout(folds)
         for part in (self._fold, self.fit, self.refine, self.class_list, self.prompts):
             column.addWidget(part)
         buttons = QHBoxLayout()
