@@ -71,9 +71,8 @@ def _export(options: Namespace) -> int:
         export_file_steps,
         preview_file_steps,
     )
-    from napari_firstpass.progress import guarded
-
     from napari_firstpass.io.taxonomy_file import read_taxonomy
+    from napari_firstpass.progress import guarded
 
     start = perf_counter()
     files = ExportFiles(
