@@ -56,9 +56,10 @@ test: check .cache/screen  ## set up, check, and run every test but the slow one
 	@$(BASH_CI)/with_screen.sh $(VENV_PYTHON) -m pytest $(IN_PARALLEL) -m "not slow"
 	@$(BASH_CI)/sam_tests.sh
 
-test-all: check .cache/screen  ## the same with the slow tests
+test-all: check .cache/screen  ## the same with the slow tests, and exports read by TorchGeo and datasets
 	@$(BASH_CI)/with_screen.sh $(VENV_PYTHON) -m pytest $(IN_PARALLEL)
 	@$(BASH_CI)/sam_tests.sh
+	@$(BASH_CI)/reader_tests.sh
 
 check: .venv/.dev | .cache/tmp  ## style, types, import rules, size budgets, documentation
 	@.venv/bin/ruff check --quiet .
