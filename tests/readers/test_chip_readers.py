@@ -76,9 +76,8 @@ def test_torchgeo_reads_pairs_of_image_and_mask_at_their_place(
             height, width = sample["mask"].shape[-2:]
             assert (height, width) == (30, 30)
             place = np.s_[row : row + height, col : col + width]
-            np.testing.assert_array_equal(
-                sample["mask"].numpy().reshape(height, width), codes[place]
-            )
+            found = sample["mask"].numpy().reshape(height, width)
+            np.testing.assert_array_equal(found, codes[place])
             np.testing.assert_array_equal(
                 sample["image"].numpy(), BANDS[(slice(None), *place)].astype(np.float32)
             )
