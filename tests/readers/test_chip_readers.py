@@ -69,7 +69,7 @@ def test_torchgeo_reads_pairs_of_image_and_mask_at_their_place(
         for path in files:
             with rasterio.open(path) as mask:
                 left, bottom, right, top = mask.bounds
-            # TorchGeo takes neighbours that touch along with what is asked for: stay a pixel inside.
+            # TorchGeo takes neighbours that touch along with what is asked: stay a pixel inside.
             x, y = slice(left + 0.1, right - 0.1, 0.1), slice(bottom + 0.1, top - 0.1, 0.1)
             sample = pairs[x, y]
             row, col = round((5_000_000 - top) / 0.1) + 1, round((left - 500_000) / 0.1) + 1
