@@ -5,7 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from napari_firstpass.io.band_tiff import check_steps, compress_steps, overview_steps
+from napari_firstpass.io.band_tiff import (
+    check_steps,
+    compress_steps,
+    overview_steps,
+    reorder_steps,
+)
 from napari_firstpass.io.files import whole_file, writing
 from napari_firstpass.io.gdal import crs_of
 from napari_firstpass.io.scratch import Scratch
@@ -96,6 +101,7 @@ class BandFile:
         """
         yield from compress_steps(self._partial, self.path, self.scratch, self.style)
         yield from overview_steps(self._partial, self.path, self.scratch, self.style)
+        yield from reorder_steps(self._partial, self.path, self.scratch, self.style)
         if beside is not None:
             with writing(self.path):
                 beside(self._partial)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import rasterio
 from rasterio.enums import Resampling
+from rasterio.shutil import copy
 from rasterio.windows import Window as GdalWindow
 
 from napari_firstpass.errors import OutputError
@@ -54,6 +55,10 @@ class BandStyle:
         The colour table; empty for none. uint8 and uint16 only: GDAL drops others in silence.
     tags, band_tags : mapping of str to str
         Free text for the file and for the band.
+    compress : str
+        How blocks are packed: ``"deflate"``, ``"zstd"`` or ``"lzw"``.
+    is_cloud_optimised : bool
+        Whether parts of the file can be read over a network with few requests: overviews first.
     """
 
     dtype: np.dtype[Any]
@@ -63,6 +68,8 @@ class BandStyle:
     colors: Mapping[int, tuple[int, int, int, int]] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     band_tags: Mapping[str, str] = field(default_factory=dict)
+    compress: str = "deflate"
+    is_cloud_optimised: bool = False
 
 
 def compress_steps(partial: Path, path: Path, scratch: Scratch, style: BandStyle) -> Steps[None]:
@@ -131,7 +138,7 @@ def _overview_bytes(grid: Grid, style: BandStyle) -> int:
 
 
 def _profile(grid: Grid, style: BandStyle) -> dict[str, Any]:
-    side = 512 if max(grid.shape) > _SMALL else 256
+    side = _block_side(grid)
     return {
         "driver": "GTiff",
         "height": grid.height,
@@ -144,9 +151,14 @@ def _profile(grid: Grid, style: BandStyle) -> dict[str, Any]:
         "tiled": True,
         "blockxsize": side,
         "blockysize": side,
-        "compress": "deflate",
+        # What is put into another order afterwards is packed then.
+        "compress": None if style.is_cloud_optimised else style.compress,
         "BIGTIFF": "IF_SAFER",
     }
+
+
+def _block_side(grid: Grid) -> int:
+    return 512 if max(grid.shape) > _SMALL else 256
 
 
 def _write_header(dataset: DatasetWriter, style: BandStyle) -> None:
@@ -164,6 +176,34 @@ def _overview_factors(grid: Grid) -> list[int]:
         factors.append(factor)
         factor *= 2
     return factors
+
+
+def reorder_steps(partial: Path, path: Path, scratch: Scratch, style: BandStyle) -> Steps[None]:
+    """Make a finished file a cloud-optimised one if it is to be; GDAL does it in one step.
+
+    Parameters and errors as for `compress_steps`.
+    """
+    if not style.is_cloud_optimised:
+        return
+    yield Progress(0, 1, "ordering")
+    ordered = partial.with_name(f"{partial.name}.cog")
+    try:
+        with gdal_writing(path):
+            copy(
+                partial,
+                ordered,
+                driver="COG",
+                COMPRESS=style.compress.upper(),
+                BLOCKSIZE=_block_side(scratch.grid),
+                OVERVIEWS="FORCE_USE_EXISTING",
+                BIGTIFF="IF_SAFER",
+                NUM_THREADS="ALL_CPUS",
+            )
+        with writing(path):
+            ordered.replace(partial)
+    finally:
+        ordered.unlink(missing_ok=True)
+    yield Progress(1, 1, "ordering")
 
 
 def check_steps(partial: Path, path: Path, scratch: Scratch, style: BandStyle) -> Steps[None]:
@@ -219,7 +259,7 @@ def _check_header(dataset: DatasetReader, path: Path, grid: Grid, style: BandSty
     }
     for what, value in expected.items():
         if found[what] != value:
-            raise _unlike(path, f"{what} {value}"[:120], f"{found[what]}"[:120])
+            raise unlike(path, f"{what} {value}"[:120], f"{found[what]}"[:120])
 
 
 def _check_rows(dataset: DatasetReader, path: Path, top: int, scratch: Scratch | None) -> None:
@@ -227,10 +267,11 @@ def _check_rows(dataset: DatasetReader, path: Path, top: int, scratch: Scratch |
     bottom = min(top + STRIP, dataset.height)
     rows = dataset.read(1, window=GdalWindow(0, top, dataset.width, bottom - top))
     if scratch is not None and not np.array_equal(rows, scratch.rows(top, bottom)):
-        raise _unlike(path, f"rows {top} to {bottom} as computed", "other values")
+        raise unlike(path, f"rows {top} to {bottom} as computed", "other values")
 
 
-def _unlike(path: Path, expected: str, found: str) -> OutputError:
+def unlike(path: Path, expected: str, found: str) -> OutputError:
+    """Return what to say of a file that is not what was written."""
     return OutputError(
         expected=f"{path} to read back with {expected}",
         found=found,

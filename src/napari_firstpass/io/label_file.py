@@ -149,7 +149,8 @@ class LabelFile:
         """
         both = self._confidence is not None
         self.counts = yield from relay(self._count(), Span(0, 10, 100))
-        labels = self._labels.finish(lambda p: write_class_names(p, self.taxonomy, self.counts))
+        named = {entry.id: (entry.name, entry.rgb) for entry in self.taxonomy.classes}
+        labels = self._labels.finish(lambda p: write_class_names(p, named, self.counts))
         yield from relay(labels, Span(10, 55 if both else 100, 100))
         if self._confidence is not None:
             yield from relay(self._confidence.finish(), Span(55, 100, 100))

@@ -12,12 +12,14 @@ from rasterio.enums import Resampling
 
 from napari_firstpass.errors import ImageReadError, TaxonomyError
 from napari_firstpass.grid import Grid
+from napari_firstpass.io.export_tags import EXPORT_TAG, codes_in
 from napari_firstpass.io.gdal import check_readable, color_table, crs_text, reading
 from napari_firstpass.io.geotiff import reduced_grid
 from napari_firstpass.io.label_tags import TAXONOMY_TAG, provenance_in, taxonomy_in
 from napari_firstpass.io.sidecar import read_class_names
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.segmentation import Segmentation, present_ids
+from napari_firstpass.taxonomies.unknown import Unknown
 from napari_firstpass.taxonomy import MAX_CLASS_ID, UNLABELLED, LabelClass, Taxonomy, color_of
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from rasterio.io import DatasetReader
+
+    from napari_firstpass.taxonomies.number_codes import NumberCodes
 
 
 def is_label_file(path: str | os.PathLike[str]) -> bool:
@@ -40,14 +44,16 @@ def is_label_file(path: str | os.PathLike[str]) -> bool:
     with reading(name), rasterio.open(name) as dataset:
         if dataset.count != 1 or np.dtype(dataset.dtypes[0]).kind not in "iu":
             return False
-        return TAXONOMY_TAG in dataset.tags() or bool(read_class_names(Path(name)))
+        tags = dataset.tags()
+    return bool({TAXONOMY_TAG, EXPORT_TAG} & set(tags)) or bool(read_class_names(Path(name)))
 
 
 def read_segmentation(path: str | os.PathLike[str], *, max_side: int | None = None) -> Segmentation:
     """Read a label file as a whole.
 
-    Classes come from our own tags; in other files names come from the ``.aux.xml`` sidecar and
-    colours from the colour table, and classes without a name are numbered.
+    Classes come from our own tags, and codes of an export become ids again. In other files names
+    come from the ``.aux.xml`` sidecar and colours from the colour table, and classes without a name
+    are numbered.
 
     In other files a nodata value other than 0 becomes 0, unlabelled. Where 0 is used as well, the
     two are not thrown together: the nodata value stays a class called ``no data``, and 0 is
@@ -75,6 +81,8 @@ def read_segmentation(path: str | os.PathLike[str], *, max_side: int | None = No
         grid = full if max_side is None else reduced_grid(full, max_side)
         values = dataset.read(1, out_shape=grid.shape, resampling=Resampling.nearest)
         colors, nodata, tags = hex_colors(dataset), dataset.nodata, dataset.tags()
+    if (codes := codes_in(tags)) is not None:
+        return _decoded(values, codes, grid, provenance_in(tags), name)
     names = read_class_names(Path(name))
     if nodata is not None and nodata != UNLABELLED:
         values, names = _without_nodata(values, nodata, names)
@@ -83,6 +91,19 @@ def read_segmentation(path: str | os.PathLike[str], *, max_side: int | None = No
     provenance = provenance_in(tags) or Provenance(source=Path(name).name)
     taxonomy = completed(classes, present_ids(labels), colors)
     return Segmentation(labels, taxonomy, grid, None, provenance)
+
+
+def _decoded(
+    values: NDArray[Any], codes: NumberCodes, grid: Grid, history: Provenance | None, name: str
+) -> Segmentation:
+    """Return the labels that an export was made of."""
+    unknown = Unknown()
+    labels = codes.labels_of(values[None], unknown)
+    if unknown.pixels:
+        raise codes.refusal(unknown, name)
+    return Segmentation(
+        labels, codes.taxonomy, grid, None, history or Provenance(source=Path(name).name)
+    )
 
 
 def read_classes(path: str | os.PathLike[str]) -> Taxonomy:
@@ -99,8 +120,10 @@ def read_classes(path: str | os.PathLike[str]) -> Taxonomy:
     check_readable(name)
     with reading(name), rasterio.open(name) as dataset:
         require_labels(dataset)
-        found = taxonomy_in(dataset.tags())
+        codes, found = codes_in(dataset.tags()), taxonomy_in(dataset.tags())
         colors = hex_colors(dataset)
+    if codes is not None:
+        return codes.taxonomy
     if found is None:
         found = taxonomy_of(read_class_names(Path(name)), colors)
     if not found.classes:

@@ -13,6 +13,7 @@ import rasterio
 from rasterio.windows import Window as GdalWindow
 
 from napari_firstpass.grid import Grid, Window
+from napari_firstpass.io.export_tags import codes_in
 from napari_firstpass.io.gdal import check_readable, crs_text, reading
 from napari_firstpass.io.label_images import on_same_grid
 from napari_firstpass.io.label_reader import (
@@ -28,6 +29,7 @@ from napari_firstpass.pairing import EXTRAS
 from napari_firstpass.progress import Progress, Steps
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.segmentation import id_counts
+from napari_firstpass.taxonomies.unknown import Unknown
 from napari_firstpass.taxonomy import UNLABELLED, Taxonomy
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
     from napari_firstpass.segmentation import Labels
+    from napari_firstpass.taxonomies.number_codes import NumberCodes
 
 _ROWS_AT_ONCE = 512
 
@@ -80,6 +83,7 @@ class LabelSource:
         self.confidence_path: Path | None = None
         self._confidence: DatasetReader | None = None
         self._empty: int | None = None
+        self._codes: NumberCodes | None = None
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -88,6 +92,7 @@ class LabelSource:
             self._dataset = dataset = stack.enter_context(rasterio.open(self.path))
             require_labels(dataset)
             self.grid = _grid_of(dataset)
+            self._codes = codes_in(dataset.tags())
             place = self.path.with_name(f"{self.path.stem}{EXTRAS[0]}.tif")
             if place.is_file():
                 beside = stack.enter_context(rasterio.open(place))
@@ -121,11 +126,15 @@ class LabelSource:
             If an id lies outside [0, 65535].
         """
         found: Counter[int] = Counter()
+        unknown = Unknown()
         for top in range(0, self.grid.height, _ROWS_AT_ONCE):
             yield Progress(top, self.grid.height, "reading the labels")
             height = min(_ROWS_AT_ONCE, self.grid.height - top)
-            values = self._values(Window(top, 0, height, self.grid.width))
+            values = self._values(Window(top, 0, height, self.grid.width), unknown)
             found.update(_counted(values))
+        if self._codes is not None:
+            self._tell_export(self._codes, unknown, found)
+            return
         names = read_class_names(self.path)
         with reading(os.fspath(self.path)):
             colors, tags, nodata = hex_colors(self._dataset), self._dataset.tags(), self._nodata()
@@ -149,6 +158,14 @@ class LabelSource:
         other.counts, other._empty = self.counts, self._empty
         return other
 
+    def _tell_export(self, codes: NumberCodes, unknown: Unknown, found: dict[int, int]) -> None:
+        if unknown.pixels:
+            raise codes.refusal(unknown, os.fspath(self.path))
+        with reading(os.fspath(self.path)):
+            history = provenance_in(self._dataset.tags())
+        self.counts, self.taxonomy = dict(sorted(found.items())), codes.taxonomy
+        self.provenance = history or Provenance(source=self.path.name)
+
     def read(self, window: Window) -> Labels:
         """Return the labels (h, w) under a window.
 
@@ -157,7 +174,7 @@ class LabelSource:
         ImageReadError
             If the file is damaged there.
         """
-        values = self._values(window)
+        values = self._values(window, Unknown())
         if self._empty is not None:
             values = np.where(values == self._empty, values.dtype.type(UNLABELLED), values)
         return narrowed(values, os.fspath(self.path))
@@ -170,10 +187,11 @@ class LabelSource:
             found: NDArray[np.uint8] = self._confidence.read(1, window=_area(window))
         return found
 
-    def _values(self, window: Window) -> NDArray[Any]:
+    def _values(self, window: Window, unknown: Unknown) -> NDArray[Any]:
+        """Return what is stored, or the ids where it is codes of an export."""
         with reading(os.fspath(self.path)):
             values: NDArray[Any] = self._dataset.read(1, window=_area(window))
-        return values
+        return values if self._codes is None else self._codes.labels_of(values[None], unknown)
 
     def _nodata(self) -> int:
         """Return the value that stands for no data; 0 if there is none but that."""

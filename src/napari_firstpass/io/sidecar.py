@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
+    from typing import TypeAlias
 
-    from napari_firstpass.taxonomy import LabelClass, Taxonomy
+    Named: TypeAlias = tuple[str, tuple[int, int, int]]
 
 # (name, type, usage) as GDAL numbers them: type 0 integer, 2 text; usage 5 "this value",
 # 2 "its name", 1 "its pixels", 6 to 8 "its colour".
@@ -31,7 +32,7 @@ def sidecar_of(path: Path) -> Path:
     return path.with_name(path.name + ".aux.xml")
 
 
-def write_class_names(path: Path, taxonomy: Taxonomy, counts: Mapping[int, int]) -> None:
+def write_class_names(path: Path, classes: Mapping[int, Named], counts: Mapping[int, int]) -> None:
     """Write class names, colours and pixel counts beside ``path``.
 
     What GDAL itself put there (a coordinate system too odd for GeoTIFF) is kept.
@@ -40,8 +41,8 @@ def write_class_names(path: Path, taxonomy: Taxonomy, counts: Mapping[int, int])
     ----------
     path : Path
         The label file, closed.
-    taxonomy : Taxonomy
-        Its classes.
+    classes : mapping of int to (name, (red, green, blue))
+        What each value means, in order.
     counts : mapping of int to int
         Pixels of each id; ids that are missing have none.
     """
@@ -50,11 +51,11 @@ def write_class_names(path: Path, taxonomy: Taxonomy, counts: Mapping[int, int])
     band = root.find("PAMRasterBand[@band='1']")
     if band is None:
         band = ET.SubElement(root, "PAMRasterBand", band="1")
-    names = {entry.id: entry.name for entry in taxonomy.classes} | {0: "unlabelled"}
+    names = {0: "unlabelled"} | {value: name for value, (name, _) in classes.items()}
     categories = ET.SubElement(band, "CategoryNames")
-    for index in range(taxonomy.max_id + 1):
+    for index in range(max(classes, default=0) + 1):
         ET.SubElement(categories, "Category").text = plain_text(names.get(index, ""))
-    band.append(_attribute_table(taxonomy.classes, counts))
+    band.append(_attribute_table(classes, counts))
     ET.indent(root)
     place.write_bytes(ET.tostring(root, encoding="utf-8") + b"\n")
 
@@ -86,16 +87,16 @@ def _parsed(place: Path) -> ET.Element:
     return ET.parse(place).getroot()  # noqa: S314
 
 
-def _attribute_table(classes: Iterable[LabelClass], counts: Mapping[int, int]) -> ET.Element:
+def _attribute_table(classes: Mapping[int, Named], counts: Mapping[int, int]) -> ET.Element:
     table = ET.Element("GDALRasterAttributeTable", tableType="thematic")
     for index, (name, kind, usage) in enumerate(_COLUMNS):
         field = ET.SubElement(table, "FieldDefn", index=str(index))
         for tag, value in (("Name", name), ("Type", kind), ("Usage", usage)):
             ET.SubElement(field, tag).text = str(value)
-    for index, entry in enumerate(classes):
+    for index, (value, (name, rgb)) in enumerate(classes.items()):
         row = ET.SubElement(table, "Row", index=str(index))
-        for value in (entry.id, plain_text(entry.name), *entry.rgb, counts.get(entry.id, 0)):
-            ET.SubElement(row, "F").text = str(value)
+        for cell in (value, plain_text(name), *rgb, counts.get(value, 0)):
+            ET.SubElement(row, "F").text = str(cell)
     return table
 
 

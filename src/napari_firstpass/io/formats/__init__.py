@@ -15,7 +15,11 @@ EXPORTERS: Registry[ExporterFactory] = Registry(
     {
         "geotiff": Entry(
             "napari_firstpass.io.formats.geotiff:GeotiffExporter",
-            "the mask as a GeoTIFF with names and colours",
+            "the mask as a GeoTIFF with names and colours, and a style for QGIS",
+        ),
+        "cog": Entry(
+            "napari_firstpass.io.formats.geotiff:CogExporter",
+            "the same as a Cloud Optimised GeoTIFF",
         ),
         "chips": Entry(
             "napari_firstpass.io.formats.chips:ChipsExporter",
