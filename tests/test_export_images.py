@@ -156,8 +156,8 @@ def test_choices_about_what_nobody_knows_are_refused(files: ExportFiles, tmp_pat
         export_file(files, out, "shapefile")
     with pytest.raises(UnknownNameError, match="option of this format"):
         export_file(files, out, "geotiff", options={"colour": "red"})
-    with pytest.raises(OptionError, match="codes for geotiff"):
-        export_file(files, out, "geotiff", ExportRules(preset="isprs-rgb", allow_loss=True))
+    with pytest.raises(OptionError, match="codes for cog"):
+        export_file(files, out, "cog", ExportRules(preset="isprs-rgb", allow_loss=True))
 
 
 def test_labels_of_another_grid_are_refused(files: ExportFiles, tmp_path: Path) -> None:
