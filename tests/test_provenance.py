@@ -19,3 +19,9 @@ def test_the_same_record_is_the_same_text() -> None:
 def test_a_damaged_record_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(ProvenanceError, match="expected a provenance record in JSON"):
         Provenance.from_json(text)
+
+
+def test_what_a_person_changed_is_told_only_where_somebody_did() -> None:
+    assert "edited" not in Provenance().to_json()
+    told = Provenance(edited=0.25)
+    assert Provenance.from_json(told.to_json()) == told

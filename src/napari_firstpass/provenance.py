@@ -36,6 +36,9 @@ class Provenance:
         Hash of the backbone's weights, None for a backbone without weights.
     version : str
         Version of this package.
+    edited : float
+        Share of the pixels, 0 to 1, that a person has changed since a method labelled them: at
+        most, where it was done in several sittings. 0 also where nobody noted it.
     """
 
     config: dict[str, Any] = field(default_factory=dict)
@@ -43,10 +46,15 @@ class Provenance:
     source_sha256: str | None = None
     weights_sha256: str | None = None
     version: str = field(default_factory=lambda: version("napari-firstpass"))
+    edited: float = 0.0
 
     def to_json(self) -> str:
         """Return one line of JSON with sorted keys."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        plain = asdict(self)
+        if not self.edited:
+            # Files were written before it was noted; those of methods alone stay the same.
+            del plain["edited"]
+        return json.dumps(plain, sort_keys=True, ensure_ascii=False)
 
     def with_step(self, key: str, step: Mapping[str, Any]) -> Provenance:
         """Add what was done afterwards, which may be done several times: the latest comes last.

@@ -86,6 +86,17 @@ def test_edits_come_back() -> None:
     assert mask_of(layer)[0].labels.tolist() == [[1, 1, 3], [3, 3, 1]]
 
 
+def test_the_share_of_pixels_that_a_person_changed_is_told_and_adds_up() -> None:
+    layer = layer_of(segmentation())
+    layer.data_setitem((np.array([0, 1]), np.array([2, 0])), 1)
+    back, _ = mask_of(layer)
+    assert back.provenance.edited == pytest.approx(2 / 6)
+    again = layer_of(back)
+    assert mask_of(again)[0].provenance.edited == back.provenance.edited
+    again.data_setitem((np.array([0]), np.array([0])), 3)
+    assert mask_of(again)[0].provenance.edited == pytest.approx(3 / 6)
+
+
 def test_an_id_painted_without_a_class_gets_a_name_and_keeps_its_colour() -> None:
     layer = layer_of(segmentation())
     layer.data_setitem((np.array([0]), np.array([0])), 9)

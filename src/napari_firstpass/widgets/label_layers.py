@@ -110,7 +110,7 @@ def mask_from(
     made = info.nearest(ids) if info is not None else None
     history = info.provenance if info is not None else Provenance()
     if made is not None:
-        history = made.provenance
+        history = _edited(made, ids)
     narrow = ids.astype(np.uint8) if taxonomy.max_id <= 255 else ids.astype(np.uint16)
     return Segmentation(narrow, taxonomy, place, _confidence_of(ids, made), history), added
 
@@ -154,6 +154,12 @@ def taxonomy_in(
     colors = _hex_of(colormap, taxonomy.ids)
     shown = (replace(entry, color=colors[entry.id]) for entry in taxonomy.classes)
     return Taxonomy(tuple(shown)), tuple(taxonomy[i].name for i in missing if i not in names)
+
+
+def _edited(made: Made, ids: NDArray[np.uint16]) -> Provenance:
+    """Return how labels came about, with the share of pixels that a person has changed."""
+    share = np.count_nonzero(made.labels != ids) / ids.size
+    return replace(made.provenance, edited=min(made.provenance.edited + share, 1.0))
 
 
 def _confidence_of(ids: NDArray[np.uint16], made: Made | None) -> NDArray[np.uint8] | None:

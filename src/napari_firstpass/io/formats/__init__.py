@@ -37,6 +37,10 @@ EXPORTERS: Registry[ExporterFactory] = Registry(
             "napari_firstpass.io.formats.geopackage:GeopackageExporter",
             "each region as a polygon with its class, in the CRS of the image, styled for QGIS",
         ),
+        "stac": Entry(
+            "napari_firstpass.io.formats.stac:StacExporter",
+            "the mask as a GeoTIFF with a STAC item that describes it",
+        ),
         "geojson": Entry(
             "napari_firstpass.io.formats.geojson:GeojsonExporter",
             "the same in longitude and latitude",
