@@ -90,7 +90,7 @@ def test_cells_are_averaged_by_the_pixels_they_share(model: HubTextModel) -> Non
     torch.testing.assert_close(found[0], cells[:, 0, 0])
     both = (cells[:, 0, 0] + cells[:, 0, 1]) / 2
     torch.testing.assert_close(found[1], functional.normalize(both, dim=0))
-    assert costs["views"] == 1
+    assert costs["pictures looked at"] == 1
 
 
 def test_phrases_are_read_once_and_averaged(model: HubTextModel) -> None:

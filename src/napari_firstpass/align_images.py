@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from napari_firstpass.aligning import (
     ArrayLabels,
 )
 from napari_firstpass.alignment import Alignment, Decision, Flows
-from napari_firstpass.errors import GridMismatchError, OptionError, TaxonomyError
+from napari_firstpass.errors import GridMismatchError, TaxonomyError
 from napari_firstpass.hint_pairing import paired_hints_steps
 from napari_firstpass.hints import ArrayHints, NamedHints, hint_set_steps
 from napari_firstpass.image_work import file_sha256
@@ -41,7 +41,6 @@ from napari_firstpass.tiling import affordable, tiles
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
     import numpy as np
     from numpy.typing import NDArray
@@ -105,6 +104,8 @@ class AlignReport:
         What was decided on whole classes, over all images.
     regions : int
         How many regions were decided on; 0 where whole classes were.
+    told : mapping of str to plain value
+        What else the way has to tell, such as what it cost.
     """
 
     paths: AlignPaths
@@ -115,6 +116,7 @@ class AlignReport:
     flows: Flows
     proposals: tuple[Decision, ...]
     regions: int
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 def align_file(
@@ -404,12 +406,13 @@ def align_windows_steps(
     image, flows, number = job.images[index], Flows(), 1
     with ExitStack() as stack:
         labels = stack.enter_context(image.open_labels())
-        pixels = stack.enter_context(_pixels(image)) if prepared.looks else None
+        pixels = stack.enter_context(image.pixels()) if prepared.looks else None
         cuts = _cut(labels.grid, pixels, config, len(job.target))
         for done, tile in enumerate(cuts):
             raster = None if pixels is None else filled(usable(pixels.read(tile.padded)))
             before, sure = labels.read(tile.padded), labels.read_confidence(tile.padded)
-            view = AlignView(index, tile.padded, before, sure, raster)
+            size = labels.grid.shape
+            view = AlignView(index, tile.padded, before, sure, raster, tile.core, size)
             aligning = relay(prepared.align(view), Span(done, done + 1, len(cuts)), "aligning")
             whole = yield from aligning
             inner = tile.core.relative_to(tile.padded)
@@ -419,16 +422,6 @@ def align_windows_steps(
             number += len(found.decisions)
             flows = flows.plus(Flows.between(before[inner.slices], found.labels))
     return flows
-
-
-def _pixels(image: AlignImage) -> AbstractContextManager[RasterSource]:
-    if image.open_image is None:
-        raise OptionError(
-            expected=f"the image of {image.name}",
-            found="none",
-            remedy="give it (--image), or choose a way that needs none",
-        )
-    return image.open_image()
 
 
 def _cut(
@@ -509,6 +502,7 @@ class _Writer:
                 flows,
                 self.prepared.proposals,
                 sum(regions),
+                self.prepared.report(),
             )
             if record is not None:
                 record.finish(self._record_of(report, told))
@@ -520,7 +514,7 @@ class _Writer:
             "how": told,
             "classes": [entry.to_dict() for entry in report.proposals],
             "lost": report.flows.losses(report.source, report.target),
-            "report": dict(self.prepared.report()),
+            "report": dict(report.told),
             "source": report.source.to_dict()["classes"],
             "target": report.target.to_dict()["classes"],
         }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import numpy as np
 from scipy import ndimage
 
-from napari_firstpass.config import WINDOW_STEP
+from napari_firstpass.config import DEFAULT_PRESET, WINDOW_STEP
 from napari_firstpass.errors import GridMismatchError, OptionError
 from napari_firstpass.taxonomy import UNLABELLED
 
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.alignment import Decision
+    from napari_firstpass.candidates import CandidateTable
     from napari_firstpass.config import Device
     from napari_firstpass.grid import Grid, Window
     from napari_firstpass.hints import HintSet
     from napari_firstpass.name_table import NameTable
-    from napari_firstpass.raster import Raster
+    from napari_firstpass.raster import Raster, RasterSource
     from napari_firstpass.sampling import OpenSource
     from napari_firstpass.segmentation import Labels, Segmentation
     from napari_firstpass.taxonomy import Taxonomy
@@ -64,6 +65,15 @@ class AlignConfig:
         Drives random choices.
     device : Device
         Where to compute.
+    preset : str
+        Settings of the way, for those that have some.
+    model : str or None
+        Name or folder of weights that compare words with pictures, for ways that do.
+    masks : str or None
+        Name, folder or file of a Segment Anything model that finds regions, for ways that look for
+        some; None for regions of one colour each.
+    candidates : CandidateTable or None
+        What each class may become, and what to call it; None for all classes of the target.
     """
 
     way: str = "table"
@@ -75,6 +85,10 @@ class AlignConfig:
     overlap: int = 64
     seed: int = 0
     device: Device = "auto"
+    preset: str = DEFAULT_PRESET
+    model: str | None = None
+    masks: str | None = None
+    candidates: CandidateTable | None = None
 
     def __post_init__(self) -> None:
         choices = {"match": (self.match, _MATCHES), "level": (self.level, _LEVELS)}
@@ -161,6 +175,22 @@ class AlignImage:
     open_labels: Callable[[], AbstractContextManager[LabelWindows]]
     open_image: OpenSource | None = None
 
+    def pixels(self) -> AbstractContextManager[RasterSource]:
+        """Open the image.
+
+        Raises
+        ------
+        OptionError
+            If none was given.
+        """
+        if self.open_image is None:
+            raise OptionError(
+                expected=f"the image of {self.name}",
+                found="none",
+                remedy="give it (--image), or choose a way that needs none",
+            )
+        return self.open_image()
+
 
 @dataclass(frozen=True, slots=True)
 class AlignJob:
@@ -209,6 +239,10 @@ class AlignView:
         How sure they are; None where nobody knows.
     raster : Raster or None
         The image there, without gaps (`normalize.filled`); None for ways that do not look at it.
+    core : Window or None
+        The part of ``window`` that is kept; None for all of it.
+    size : (int, int) or None
+        Rows and columns of the whole image; None where the window is all of it.
     """
 
     image: int
@@ -216,6 +250,35 @@ class AlignView:
     labels: Labels
     confidence: NDArray[np.uint8] | None = None
     raster: Raster | None = None
+    core: Window | None = None
+    size: tuple[int, int] | None = None
+
+    @property
+    def pixels(self) -> Raster:
+        """The image there.
+
+        Raises
+        ------
+        OptionError
+            If there is none.
+        """
+        if self.raster is None:
+            raise OptionError(
+                expected="a window with pixels of the image",
+                found="labels alone",
+                remedy="pass the image too",
+            )
+        return self.raster
+
+    @property
+    def kept(self) -> Window:
+        """The part that is kept, in pixels of the whole image."""
+        return self.core or self.window
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the whole image."""
+        return self.size or (self.window.bottom, self.window.right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,12 +333,11 @@ class AlignedWindow:
             and so is the map of regions.
         """
         rows, cols = inner.slices
-        cut = replace(self, labels=self.labels[rows, cols], confidence=self.confidence[rows, cols])
+        labels, sure = self.labels[rows, cols], self.confidence[rows, cols]
         if self.regions is None:
-            return cut
-        regions = self.regions[rows, cols]
-        told = tuple(_placed(regions, self.decisions, place, first))
-        return replace(cut, regions=None, decisions=told)
+            return replace(self, labels=labels, confidence=sure)
+        told = tuple(_placed(self.regions[rows, cols], self.decisions, place, first))
+        return AlignedWindow(labels, sure, None, told)
 
 
 def _placed(

@@ -51,6 +51,8 @@ class Decision:
         [0, 1], the best first; empty where nothing was weighed.
     window : Window or None
         Where it lies; None for a class of the source, which may lie anywhere.
+    told : mapping of str to plain value
+        What else the record tells of it.
     """
 
     region: int
@@ -61,6 +63,7 @@ class Decision:
     reason: Reason
     scores: tuple[tuple[int, float], ...] = ()
     window: Window | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 <= self.confidence <= 1:
@@ -90,6 +93,7 @@ class Decision:
             "reason": self.reason,
             "scores": [list(pair) for pair in self.scores],
             "window": place and [place.row, place.col, place.height, place.width],
+            **self.told,
         }
 
 

@@ -23,11 +23,11 @@ from napari_firstpass.diffusion.provider import load_diffusion
 from napari_firstpass.errors import ImageContentError, OptionError, WeightsError
 from napari_firstpass.networks.viewing import picture_of
 from napari_firstpass.normalize import filled, usable
-from napari_firstpass.pipeline import band_stats_steps
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.refiners import NO_REFINER
 from napari_firstpass.refiners.small_regions import merge_small_regions
+from napari_firstpass.sampling import band_stats_steps
 from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.taxonomy import Taxonomy, numbered_taxonomy
 from napari_firstpass.tiling import tiles

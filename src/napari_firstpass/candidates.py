@@ -7,6 +7,7 @@ street scenes to the finer ones of another data set.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.errors import TaxonomyError
@@ -66,10 +67,9 @@ class Choices:
         """Return the ids that a region of a source class is compared with, each once."""
         return tuple(dict.fromkeys((*self.by_source[source].candidates, *self.always)))
 
-    def undecided(self, source: int) -> bool:
-        """Tell whether there is a choice beside what is a candidate everywhere."""
-        own = set(self.by_source[source].candidates) - set(self.always)
-        return len(own) > 1
+    def default_of(self, source: int) -> int:
+        """Return the id that a source class stands for, 0 for none."""
+        return self.by_source[source].default
 
     @property
     def compared(self) -> tuple[int, ...]:
@@ -206,6 +206,11 @@ class CandidateTable:
             _texts(parts.get("always", []), "always"),
             tuple(_target(name, said) for name, said in targets.items()),
         )
+
+    @property
+    def sha256(self) -> str:
+        """A hash of all that the table says."""
+        return sha256(repr(self).encode()).hexdigest()
 
     def bound(self, source: Taxonomy, target: Taxonomy) -> Choices:
         """Return the choices between two lists of classes.

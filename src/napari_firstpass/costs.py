@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from napari_firstpass.progress import Steps
+
+T = TypeVar("T")
 
 
 class Costs:
@@ -25,6 +29,17 @@ class Costs:
             yield
         finally:
             self._seconds[stage] = self._seconds.get(stage, 0.0) + perf_counter() - start
+
+    def timing(self, stage: str, steps: Steps[T]) -> Steps[T]:
+        """Drive steps, adding their time to a stage, and not that of whoever drives them."""
+        while True:
+            with self.timed(stage):
+                try:
+                    progress = next(steps)
+                except StopIteration as stop:
+                    result: T = stop.value
+                    return result
+            yield progress
 
     def count(self, what: str, number: int = 1) -> None:
         """Add to how often something was done."""

@@ -344,18 +344,6 @@ def _examples(it: Described, hinted: HintedSample) -> Steps[Examples]:
     return Examples(torch.cat(vectors), torch.cat(classes), hinted.names)
 
 
-def band_stats_steps(source: RasterSource, seed: int) -> Steps[BandStats]:
-    """Measure the bands on the sample that `fit_steps` takes.
-
-    Raises
-    ------
-    ImageContentError
-        If the image holds no data, or one value everywhere.
-    """
-    sample = yield from sample_steps(source, seed)
-    return BandStats.of([raster.crop(inner) for raster, inner in sample])
-
-
 def label_steps(
     source: RasterSource, model: Labeller, config: SegmentConfig, sink: LabelSink
 ) -> Steps[None]:

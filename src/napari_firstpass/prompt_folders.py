@@ -21,12 +21,12 @@ from napari_firstpass.networks.clip import load_clip, shown_steps
 from napari_firstpass.networks.folder import VisionFolder
 from napari_firstpass.networks.viewing import picture_of
 from napari_firstpass.normalize import filled, usable
-from napari_firstpass.pipeline import band_stats_steps
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
 from napari_firstpass.prompting import PROMPTERS
 from napari_firstpass.prompts import Named, require_names
 from napari_firstpass.protocols import RecordedPrompter, WordImage
 from napari_firstpass.provenance import Provenance
+from napari_firstpass.sampling import band_stats_steps
 from napari_firstpass.segmentation import label_dtype
 from napari_firstpass.taxonomy import LabelClass, Taxonomy, color_of
 from napari_firstpass.tiling import tiles

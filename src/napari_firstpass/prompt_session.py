@@ -17,13 +17,13 @@ from napari_firstpass.device import torch_device
 from napari_firstpass.errors import PromptError
 from napari_firstpass.grid import Window
 from napari_firstpass.normalize import filled, usable
-from napari_firstpass.pipeline import band_stats_steps
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.prompt_windows import extent_of, view_of
 from napari_firstpass.prompting import PROMPTERS
 from napari_firstpass.protocols import KeepingPrompter, RecordedPrompter
 from napari_firstpass.raster import Raster
 from napari_firstpass.resampling import ResampledSource
+from napari_firstpass.sampling import band_stats_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

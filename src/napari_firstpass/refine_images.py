@@ -20,7 +20,6 @@ from napari_firstpass.io.label_images import require_labels_of
 from napari_firstpass.io.label_source import LabelSource
 from napari_firstpass.io.suggestion_file import SuggestionFile
 from napari_firstpass.normalize import filled, usable
-from napari_firstpass.pipeline import band_stats_steps
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
 from napari_firstpass.protocols import TrainedRefiner
 from napari_firstpass.provenance import Provenance
@@ -36,6 +35,7 @@ from napari_firstpass.refining import (
     remembers,
     view_of,
 )
+from napari_firstpass.sampling import band_stats_steps
 from napari_firstpass.segmentation import SURE, ArraySink, Segmentation, id_counts, label_dtype
 from napari_firstpass.side_by_side import in_order_steps
 from napari_firstpass.suggestions import key_dtype, keys_of

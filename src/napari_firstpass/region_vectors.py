@@ -207,18 +207,9 @@ def cell_vectors(
         whole = functional.interpolate(whole, size, mode="bilinear", antialias=True)
     pixels = scaled(whole[0].to(model.device), model.scaling)
     viewer = Viewer(model.network, model.cells, _STRIDE, model.patch, model.device, view)
-    looking, views = viewer.look(pixels), 0
-    cells = torch.empty(0)
-    while True:
-        with costs.timed("looking at cells"):
-            try:
-                step = next(looking)
-            except StopIteration as stop:
-                cells = functional.normalize(stop.value, dim=0).cpu()
-                break
-        views += 1
-        yield step
-    costs.count("views", views)
+    seen = yield from costs.timing("looking at cells", viewer.look(pixels))
+    cells = functional.normalize(seen, dim=0).cpu()
+    costs.count("pictures looked at")
     with costs.timed("pooling cells"):
         pooled = [_pooled(cells, mask) for mask in masks]
     return functional.normalize(torch.stack(pooled), dim=1) if pooled else torch.zeros(0, 0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from napari_firstpass.hints import SILENT, chosen_blocks
-from napari_firstpass.normalize import filled, usable
+from napari_firstpass.normalize import BandStats, filled, usable
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.tiling import spread_windows, tiles
 
@@ -86,6 +86,18 @@ def sample_steps(source: RasterSource, seed: int) -> Steps[Sample]:
     whole image is searched for some.
     """
     return (yield from _sample_of(source, seed, min(_WINDOWS, _affordable(source, _BYTES))))
+
+
+def band_stats_steps(source: RasterSource, seed: int) -> Steps[BandStats]:
+    """Measure the bands on the sample of an image that classes are fitted on.
+
+    Raises
+    ------
+    ImageContentError
+        If the image holds no data, or one value everywhere.
+    """
+    sample = yield from sample_steps(source, seed)
+    return BandStats.of([raster.crop(inner) for raster, inner in sample])
 
 
 def set_sample_steps(images: Sequence[OpenSource], seed: int) -> Steps[Sample]:

@@ -9,12 +9,13 @@ from napari_firstpass.config import SegmentConfig
 from napari_firstpass.device import torch_device
 from napari_firstpass.networks.figure import FigureModel
 from napari_firstpass.networks.semantic import SEMANTIC_VIEW, SemanticModel
-from napari_firstpass.pipeline import band_stats_steps, guide_bands
+from napari_firstpass.pipeline import guide_bands
 from napari_firstpass.pipeline import label_steps as label_windows_steps
 from napari_firstpass.progress import Span, Steps, relay
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.refining import run_record
+from napari_firstpass.sampling import band_stats_steps
 from napari_firstpass.segmentation import ArraySink, Segmentation
 
 if TYPE_CHECKING:

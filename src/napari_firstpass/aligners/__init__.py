@@ -21,5 +21,15 @@ ALIGNERS: Registry[AlignerFactory] = Registry(
             "napari_firstpass.aligners.reference:reference_aligner",
             "after places that somebody named",
         ),
+        "text": Entry(
+            "napari_firstpass.aligners.text:text_aligner",
+            "by words, with a model such as CLIP, class by class",
+            ("fast", "crops"),
+        ),
+        "dynalign": Entry(
+            "napari_firstpass.aligners.dynalign:dynalign_aligner",
+            "by words, mask by mask, out of what each class may be",
+            ("fast", "quick", "dense", "paper"),
+        ),
     },
 )

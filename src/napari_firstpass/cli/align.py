@@ -11,7 +11,7 @@ from napari_firstpass.aligning import AlignConfig
 from napari_firstpass.cli.codes import DONE
 from napari_firstpass.cli.options import table
 from napari_firstpass.cli.segment import output_folder
-from napari_firstpass.cli.summary import extras
+from napari_firstpass.cli.summary import extras, write_overlay_on
 from napari_firstpass.cli_progress import Reporter, peak_memory
 from napari_firstpass.errors import OptionError
 from napari_firstpass.pairing import DEFAULT_SUFFIX
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
 
     from napari_firstpass.align_images import AlignPaths, AlignReport
+    from napari_firstpass.candidates import CandidateTable
     from napari_firstpass.name_table import NameTable
     from napari_firstpass.progress import Steps
     from napari_firstpass.taxonomy import Taxonomy
@@ -53,11 +54,25 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--reference", nargs="+", type=Path, default=[], metavar="LABELS", help=named)
     how = "several classes may become one, or one to one [%(default)s]"
     add("--match", choices=("majority", "hungarian"), default=default.match, help=how)
+    words = "for text, dynalign: name or folder of a model of pictures and words, such as clip-b16"
+    add("--model", metavar="NAME", help=words)
+    settings = (
+        "settings of text (fast, crops) or dynalign (fast, quick, dense, paper) [%(default)s]"
+    )
+    add("--preset", default=default.preset, help=settings)
+    may = "for text, dynalign: what each class may be: YAML, JSON, or a published one; none: any"
+    add("--candidates", metavar="FILE", help=may)
+    things = "for dynalign: Segment Anything that finds masks; none: regions of one colour"
+    add("--masks", metavar="NAME", help=things)
+    on = "decide on whole classes or on regions, where a way can do both [%(default)s]"
+    add("--level", choices=("auto", "classes", "regions"), default=default.level, help=on)
     add("--bands", metavar="r,g,b,n", help="what the images' bands are; - leaves one out")
     add("--window", type=int, default=default.window, help="pixels computed at once [%(default)s]")
+    add("--overlap", type=int, default=default.overlap, help="context in pixels [%(default)s]")
     add("--seed", type=int, default=default.seed, help="of all random choices [%(default)s]")
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
     add("--confidence", action="store_true", help="also write NAME_confidence.tif")
+    add("--overlay", action="store_true", help="also write NAME_overlay.png")
     add("--overwrite", action="store_true", help="replace existing output")
     add("--json", action="store_true", help="print the result as JSON")
 
@@ -70,15 +85,23 @@ def _align(options: Namespace) -> int:
         way=options.way,
         table=_table(options),
         match=options.match,
+        level=options.level,
         window=options.window,
+        overlap=options.overlap,
         seed=options.seed,
         device=options.device,
+        preset=options.preset,
+        model=options.model,
+        masks=options.masks,
+        candidates=_candidates(options),
     )
     files = _files(options)
+    if options.overlay:
+        _check_overlays(files, options)
     shown = files[0].labels.name if len(files) == 1 else f"{len(files)} files"
     with output_folder(options.out, wanted=len(files) > 1), Reporter(shown) as reporter:
         reports = reporter.drive(guarded(_steps(files, config, options)))
-    results = [_result(report, config, perf_counter() - start) for report in reports]
+    results = [_result(report, config, options, perf_counter() - start) for report in reports]
     if options.json:
         alone = len(results) == 1
         print(json.dumps(results[0] if alone else results, indent=2, ensure_ascii=False))
@@ -127,6 +150,12 @@ def _table(options: Namespace) -> NameTable | None:
     return None if options.table is None else read_name_table(options.table)
 
 
+def _candidates(options: Namespace) -> CandidateTable | None:
+    from napari_firstpass.io.candidate_file import read_candidates
+
+    return None if options.candidates is None else read_candidates(options.candidates)
+
+
 def _files(options: Namespace) -> list[AlignPaths]:
     """Join label files with their images and what is written for them."""
     from napari_firstpass.align_images import AlignPaths
@@ -150,6 +179,25 @@ def _files(options: Namespace) -> list[AlignPaths]:
         )
         for labels, out, image in zip(options.labels, outs, images, strict=True)
     ]
+
+
+def _overlay(out: Path) -> Path:
+    return extras(out)[1]
+
+
+def _check_overlays(files: list[AlignPaths], options: Namespace) -> None:
+    """Refuse, before the work, pictures that cannot be made or may not be written."""
+    from napari_firstpass.io.files import check_output
+
+    for paths in files:
+        if paths.image is None:
+            raise OptionError(
+                expected=f"the image of {paths.labels.name}, for a picture of labels over it",
+                found="none",
+                remedy="give it (--image), or leave out --overlay",
+            )
+        forbid = [paths.image, paths.labels]
+        check_output(_overlay(paths.out), overwrite=options.overwrite, forbid=forbid)
 
 
 def _images(options: Namespace) -> list[Path | None]:
@@ -182,16 +230,22 @@ def _image_in(folder: Path, labels: Path) -> Path:
     return found[0]
 
 
-def _result(report: AlignReport, config: AlignConfig, seconds: float) -> dict[str, Any]:
-    """Return what ``--json`` prints."""
+def _result(
+    report: AlignReport, config: AlignConfig, options: Namespace, seconds: float
+) -> dict[str, Any]:
+    """Write the overlay, if there is to be one; return what ``--json`` prints."""
+    overlay = _overlay(report.paths.out) if options.overlay else None
     pixels = report.grid.height * report.grid.width
     paths = report.paths
+    if overlay is not None and paths.image is not None:
+        write_overlay_on(paths.image, paths.out, overlay, options)
     return {
         "labels": str(paths.out),
         "aligned": str(paths.labels),
         "image": None if paths.image is None else str(paths.image),
         "confidence": None if paths.confidence is None else str(paths.confidence),
         "record": None if paths.record is None else str(paths.record),
+        "overlay": None if overlay is None else str(overlay),
         "way": config.way,
         "height": report.grid.height,
         "width": report.grid.width,
@@ -208,6 +262,7 @@ def _result(report: AlignReport, config: AlignConfig, seconds: float) -> dict[st
         "became": [_became(report, entry.source) for entry in report.proposals],
         "lost": report.flows.losses(report.source, report.target),
         "regions": report.regions,
+        "cost": report.told.get("cost"),
         "seconds": round(seconds, 2),
         "peak_memory_mb": peak_memory(),
         "exit_code": DONE,
@@ -247,5 +302,14 @@ def _summary(result: dict[str, Any]) -> list[str]:
     ]
     if lost["unreached"]:
         lines.append(f"  unreached   {', '.join(lost['unreached'])}")
+    if result["cost"] is not None:
+        lines += _costs(result["cost"])
     memory = f", {result['peak_memory_mb']} MB at most" if result["peak_memory_mb"] else ""
     return [*lines, f"  took        {result['seconds']:.1f} s{memory}"]
+
+
+def _costs(cost: dict[str, Any]) -> list[str]:
+    """Return what stages have cost, over all files of the run."""
+    seconds = "  ".join(f"{stage} {spent:.1f} s" for stage, spent in cost["seconds"].items())
+    counts = "  ".join(f"{count} {what}" for what, count in cost["counts"].items())
+    return [f"  stages      {seconds}", f"  counted     {counts}"]

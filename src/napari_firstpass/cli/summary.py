@@ -32,6 +32,11 @@ def suggestions_of(labels: Path) -> Path:
 
 def write_overlay_of(report: SegmentReport, path: Path, options: Namespace) -> Path:
     """Write a picture of new labels over their image; ``--bands`` and ``--overwrite`` count."""
+    return write_overlay_on(report.image, report.labels, path, options)
+
+
+def write_overlay_on(image: Path, labels: Path, path: Path, options: Namespace) -> Path:
+    """Write a picture of a label file over its image; see `write_overlay_of`."""
     from napari_firstpass.io.geotiff import read_overview
     from napari_firstpass.io.label_file import read_segmentation
     from napari_firstpass.io.overlay import write_overlay
@@ -39,11 +44,11 @@ def write_overlay_of(report: SegmentReport, path: Path, options: Namespace) -> P
     side = 2048
     return write_overlay(
         path,
-        read_overview(report.image, side, bands=options.bands),
-        read_segmentation(report.labels, max_side=side),
+        read_overview(image, side, bands=options.bands),
+        read_segmentation(labels, max_side=side),
         max_side=side,
         overwrite=options.overwrite,
-        forbid=[report.image],
+        forbid=[image],
     )
 
 

@@ -1,0 +1,217 @@
+"""Masks of an image that get classes by what they show, out of those that their source may be.
+
+DynAlign (arXiv 2501.16410) relabels what a network said that was trained on another list of
+classes. Masks of everything, by Segment Anything, hold most of one class of the source; CLIP tells
+which of its candidates each mask shows, else it keeps what that class stands for. The preset
+``paper`` has the published settings; the others are ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from napari_firstpass.config import DEFAULT_PRESET
+from napari_firstpass.mask_decisions import MaskConfig
+from napari_firstpass.networks.text_source import text_folder
+from napari_firstpass.networks.viewing import picture_of
+from napari_firstpass.progress import Span, Steps, relay, run
+from napari_firstpass.refinement import preset_of
+from napari_firstpass.region_vectors import CropConfig
+from napari_firstpass.region_words import RuleConfig
+from napari_firstpass.sam_models.automatic import AutomaticConfig, automatic_masks
+from napari_firstpass.sam_models.prepared import prepare_steps
+from napari_firstpass.sam_models.source import sam_source
+from napari_firstpass.sampling import band_stats_steps
+from napari_firstpass.word_alignment import (
+    WordConfig,
+    WordJudge,
+    own_masks_steps,
+    painted_window,
+    verdicts_steps,
+    words_record,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from napari_firstpass.aligning import AlignConfig, AlignedWindow, AlignJob, AlignView
+    from napari_firstpass.alignment import Decision
+    from napari_firstpass.found_masks import FoundMasks
+    from napari_firstpass.networks.folder import VisionFolder
+    from napari_firstpass.normalize import BandStats
+    from napari_firstpass.sam_models.source import SamSource
+
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DynAlignConfig:
+    """Settings.
+
+    Attributes
+    ----------
+    words : WordConfig
+        How masks are compared with words.
+    automatic : AutomaticConfig
+        Which masks of Segment Anything are kept.
+    """
+
+    words: WordConfig = field(default_factory=WordConfig)
+    automatic: AutomaticConfig = field(default_factory=AutomaticConfig)
+
+
+_PRESETS = {
+    DEFAULT_PRESET: DynAlignConfig(),
+    "quick": DynAlignConfig(words=WordConfig(crops=CropConfig(context="one"))),
+    "dense": DynAlignConfig(words=WordConfig(dense=True)),
+    "paper": DynAlignConfig(
+        words=WordConfig(
+            crops=CropConfig(square=False),
+            scale=100.0,
+            rule=RuleConfig(rule="probability", threshold=0.6),
+            masks=MaskConfig(veto=0, skip_decided=False, least_share=0),
+        ),
+        automatic=AutomaticConfig(points_per_side=64, score=0.86, stability=0.92, least_area=100),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DynAligner:
+    """The way `dynalign`; a `RecordedAligner`.
+
+    Attributes
+    ----------
+    config : AlignConfig
+        What was asked for.
+    settings : DynAlignConfig
+        Those of its preset.
+    folder : VisionFolder
+        The model that knows pictures and words.
+    sam : SamSource or None
+        The model that finds masks; None for regions of one colour each.
+    """
+
+    config: AlignConfig
+    settings: DynAlignConfig
+    folder: VisionFolder
+    sam: SamSource | None
+
+    def prepared(self, job: AlignJob) -> Steps[PreparedDynAlign]:
+        """Load the model, read the phrases, and measure the bands of the images.
+
+        Raises
+        ------
+        OptionError
+            If an image is missing.
+        TaxonomyError
+            If the candidates do not fit the classes.
+        WeightsError
+            If the weights are damaged or of another kind.
+        """
+        reading = WordJudge.steps(job, self.config, self.settings.words, self.folder)
+        judge = yield from relay(reading, Span(0, 1, 2))
+        return (yield from relay(self.looked(judge, job), Span(1, 2, 2)))
+
+    def looked(self, judge: WordJudge, job: AlignJob) -> Steps[PreparedDynAlign]:
+        """Do what is left of `prepared` with a model that has read the phrases."""
+        stats: list[BandStats] = []
+        for done, image in enumerate(job.images):
+            span = Span(done, done + 1, len(job.images))
+            with image.pixels() as source:
+                stats.append((yield from relay(band_stats_steps(source, self.config.seed), span)))
+        return PreparedDynAlign(job, judge, self.settings, self.sam, tuple(stats))
+
+    def record(self) -> dict[str, Any]:
+        """Return what decides the result, as plain values."""
+        return {
+            **words_record(self.config, self.folder),
+            "masks": None if self.sam is None else self.sam.path.name,
+            "masks_sha256": None if self.sam is None else run(self.sam.sha256()),
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedDynAlign:
+    """All that windows have in common; a `PreparedAligner`.
+
+    Attributes
+    ----------
+    job : AlignJob
+        The images.
+    judge : WordJudge
+        Compares masks with words.
+    settings : DynAlignConfig
+        Which masks.
+    sam : SamSource or None
+        Finds them; None for regions of one colour each.
+    stats : tuple of BandStats
+        The stretch of the bands of each image.
+    """
+
+    job: AlignJob
+    judge: WordJudge
+    settings: DynAlignConfig
+    sam: SamSource | None
+    stats: tuple[BandStats, ...]
+
+    @property
+    def proposals(self) -> tuple[Decision, ...]:
+        """None: every mask is decided on by itself."""
+        return ()
+
+    @property
+    def looks(self) -> bool:
+        """True."""
+        return True
+
+    def align(self, view: AlignView) -> Steps[AlignedWindow]:
+        """Find the masks of a window, decide on each, and paint them, the largest first."""
+        raster = view.pixels
+        picture = picture_of(raster, self.stats[view.image], raster.roles, _CPU, 1)
+        finding = self.judge.costs.timing("finding masks", self._masks(picture, raster.valid))
+        masks = (yield from relay(finding, Span(0, 5, 10))).masks
+        defaults = self.judge.choices.default_of
+        judging = verdicts_steps(self.judge, view, picture, masks, defaults, len(self.job.source))
+        verdicts = yield from relay(judging, Span(5, 10, 10))
+        with self.judge.costs.timed("painting"):
+            highest = self.job.target.max_id
+            return painted_window(view, masks, verdicts, defaults, highest, "clip")
+
+    def report(self) -> Mapping[str, Any]:
+        """Return what it has cost, and what places and lengths of runs are counted in."""
+        return {
+            "frame": "pixels of the whole image; runs go down its columns",
+            "masks": "regions of one colour" if self.sam is None else self.sam.path.name,
+            "cost": self.judge.costs.to_dict(),
+        }
+
+    def _masks(self, picture: Tensor, valid: NDArray[np.bool_]) -> Steps[FoundMasks]:
+        if self.sam is None:
+            return (yield from own_masks_steps(picture, valid, self.settings.words.regions))
+        known, device = torch.from_numpy(valid), self.judge.model.device
+        looking = prepare_steps(self.sam, picture, known, device, None)
+        image = yield from relay(looking, Span(0, 3, 10))
+        return (yield from relay(automatic_masks(image, self.settings.automatic), Span(3, 10, 10)))
+
+
+def dynalign_aligner(config: AlignConfig) -> DynAligner:
+    """Return what aligns mask by mask; see `AlignConfig`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such preset or model.
+    WeightsError
+        If weights are not there; the message says how to get them, and what needs none.
+    """
+    settings = preset_of("dynalign", _PRESETS, config.preset)
+    sam = None if config.masks is None else sam_source(config.masks)
+    return DynAligner(config, settings, text_folder(config.model), sam)

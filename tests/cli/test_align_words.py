@@ -1,0 +1,136 @@
+"""``firstpass align --with dynalign`` and ``text``, with a tiny CLIP and a tiny SAM from folders."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from rasters import write_raster
+from sam import save_sam
+from words import save_clip
+
+from napari_firstpass.cli import main
+from napari_firstpass.grid import Grid
+from napari_firstpass.io.label_file import write_segmentation
+from napari_firstpass.io.taxonomy_file import write_taxonomy
+from napari_firstpass.run_length import RunLength
+from napari_firstpass.segmentation import Segmentation
+from napari_firstpass.taxonomy import LabelClass, Taxonomy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIDE = 96
+TABLE = """
+always: [sea]
+sources:
+  roof: {default: roof, candidates: [roof, tree], padding: 40}
+  road: {default: lake, candidates: [lake, tree]}
+targets: {roof: [roof], tree: [tree], lake: [road], sea: [sea]}
+"""
+"""Lakes are called roads, since the tiny vocabulary has no lake."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("align")
+    save_clip(home / "clip")
+    save_sam("SAM", home / "sam")
+    (home / "table.yaml").write_text(TABLE)
+    names = ("roof", "tree", "lake", "sea")
+    target = Taxonomy(tuple(LabelClass(5 + i, n, "#123456") for i, n in enumerate(names)))
+    write_taxonomy(home / "classes.yaml", target)
+    source = Taxonomy((LabelClass(1, "roof", "#FF0000"), LabelClass(2, "road", "#00FF00")))
+    labels = np.ones((SIDE, SIDE), np.uint8)
+    labels[:, SIDE // 2 :] = 2
+    grid = Grid(SIDE, SIDE, Affine(1, 0, 500_000, 0, -1, 5_000_000), "EPSG:32631")
+    write_segmentation(home / "labels.tif", Segmentation(labels, source, grid))
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (3, SIDE // 8, SIDE // 8), np.uint8).repeat(8, 1).repeat(8, 2)
+    write_raster(home / "scene.tif", image, transform=grid.transform, crs=grid.crs)
+    return home
+
+
+def aligned(folder: Path, out: Path, *options: str) -> tuple[int, dict[str, object]]:
+    code = main(
+        [
+            "align", str(folder / "labels.tif"), "--image", str(folder / "scene.tif"),
+            "--taxonomy", str(folder / "classes.yaml"), "--model", str(folder / "clip"),
+            "--out", str(out), *options,
+        ]
+    )  # fmt: skip
+    record = out.with_name(f"{out.stem}_alignment.json")
+    return code, json.loads(record.read_text()) if record.is_file() else {}
+
+
+def test_masks_are_decided_on_and_everything_is_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "named.tif"
+    options = ["--candidates", str(folder / "table.yaml"), "--overlay", "--overlap", "16"]
+    code, record = aligned(folder, out, "--with", "dynalign", *options, "--window", "64")
+    said = capsys.readouterr().out
+    assert code == 0
+    assert "looking at crops" in said
+    with rasterio.open(out) as file:
+        labels = file.read(1)
+    assert set(np.unique(labels)) <= {5, 6, 7, 8}
+    assert (tmp_path / "named_overlay.png").is_file()
+    cost = record["report"]["cost"]
+    assert cost["counts"]["texts"] == 4  # once, for four windows
+    assert cost["counts"]["batches"] < cost["counts"]["crops"]
+    assert {"loading", "reading words", "finding masks", "painting"} <= set(cost["seconds"])
+    painted = np.zeros((SIDE, SIDE), bool)
+    for region in record["regions"]:
+        assert region["reason"] in {"clip", "default"}
+        runs = RunLength.from_dict(region["segmentation"])
+        assert (runs.height, runs.width, runs.area) == (SIDE, SIDE, region["area"])
+        assert sum(share for _, share in region["scores"]) == pytest.approx(
+            1 if region["scores"] else 0
+        )
+        assert {"source", "target", "confidence", "source_share", "window"} <= set(region)
+        assert (labels[runs.mask] == region["target"]).all()  # own regions do not overlap
+        painted |= runs.mask
+    assert painted.all()
+
+
+def test_masks_of_segment_anything_take_part(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "named.tif"
+    options = ["--candidates", str(folder / "table.yaml"), "--masks", str(folder / "sam")]
+    code, record = aligned(folder, out, "--with", "dynalign", "--preset", "quick", *options)
+    assert code == 0
+    assert record["report"]["masks"] == "sam"
+    assert len(record["how"]["masks_sha256"]) == 64
+
+
+def test_words_name_whole_classes(folder: Path, tmp_path: Path) -> None:
+    code, record = aligned(folder, tmp_path / "named.tif", "--with", "text")
+    assert code == 0
+    assert [entry["source"] for entry in record["classes"]] == [1, 2]
+    for entry in record["classes"]:
+        assert {key for key, _ in entry["scores"]} == {5, 6, 7, 8}
+        assert sum(share for _, share in entry["scores"]) == pytest.approx(1)
+    assert record["report"]["cost"]["counts"]["texts"] == 4
+
+
+def test_what_cannot_be_done_is_refused_before_the_work(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "named.tif"
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(TABLE.replace("  road: {default: lake, candidates: [lake, tree]}\n", ""))
+    code, _ = aligned(folder, out, "--with", "dynalign", "--candidates", str(bad))
+    assert code != 0
+    assert (
+        "a default for every class of the labels, found none for 'road'" in capsys.readouterr().err
+    )
+    assert not out.exists()
+    labels = str(folder / "labels.tif")
+    without = ["align", labels, "--taxonomy", str(folder / "classes.yaml"), "--with", "dynalign"]
+    assert main([*without, "--out", str(out)]) != 0
+    assert "align with table or reference, which need none" in capsys.readouterr().err
+    assert not out.exists()
