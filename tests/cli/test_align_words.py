@@ -1,4 +1,4 @@
-"""``firstpass align --with dynalign`` and ``text``, with a tiny CLIP and a tiny SAM from folders."""
+"""``firstpass align`` by words, with a tiny CLIP and a tiny SAM from folders."""
 
 from __future__ import annotations
 
