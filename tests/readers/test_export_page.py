@@ -20,6 +20,7 @@ from napari_firstpass.export_images import export_array
 from napari_firstpass.exporting.blocks import SPLITS
 from napari_firstpass.grid import Grid
 from napari_firstpass.io.formats import EXPORTERS
+from napari_firstpass.io.formats.chip_layouts import LAYOUTS
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import LabelClass, Taxonomy
 
@@ -46,7 +47,7 @@ def test_the_table_has_every_format() -> None:
 
 def test_the_table_has_every_layout_of_chips() -> None:
     told = {row[1] for row in ROWS if row[0] == "chips"}
-    assert told == {None, "layout=mmseg", "layout=torchgeo", "layout=huggingface"}
+    assert told - {None} == {f"layout={name}" for name in LAYOUTS if name not in ("plain", "yolo")}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_the_line_loads_what_was_exported(
         if importlib.util.find_spec(reader) is None:
             pytest.skip(f"{reader} is installed by .ci/reader_tests.sh alone")
     given: dict[str, Any] = dict([options.split("=")]) if options else {}
-    if name == "chips":
+    if name in ("chips", "yolo-seg"):
         given |= {"size": 16, "block": 32, "split": "0.5,0.25,0.25", "min_labelled": 0}
     held = Segmentation(labels(), CLASSES, Grid(*SHAPE, NORTH_UP, UTM31))
     export_array(
@@ -125,8 +126,28 @@ def _polygons(found: dict[str, Any]) -> None:
     assert sorted(int(code) for code in codes) == [1, 2]
 
 
+def _annotated(found: dict[str, Any]) -> None:
+    coco = found["instances"]
+    assert len(coco.imgs) == 24
+    assert {entry["category_id"] for entry in coco.anns.values()} == {1, 2}
+
+
+def _named(found: dict[str, Any]) -> None:
+    data = found["data"]
+    assert list(data["names"].values()) == [entry.name for entry in CLASSES.classes]
+    assert all(list(Path(data[split]).glob("*.png")) for split in SPLITS)
+
+
+def _item(found: dict[str, Any]) -> None:
+    assert Path(found["item"].assets["labels"].get_absolute_href()).is_file()
+
+
 checks = {
     "geotiff": _mask,
+    "cog": _mask,
+    "chips layout=coco": _annotated,
+    "yolo-seg": _named,
+    "stac datetime=2024-05-31": _item,
     "chips": _pairs,
     "chips layout=mmseg": _config,
     "chips layout=torchgeo": _torchgeo,

@@ -33,6 +33,10 @@ EXPORTERS: Registry[ExporterFactory] = Registry(
             "napari_firstpass.io.formats.coco_panoptic:CocoPanopticExporter",
             "segments as COCO's panoptic PNG",
         ),
+        "yolo-seg": Entry(
+            "napari_firstpass.io.formats.yolo:YoloExporter",
+            "chips, and their regions as polygons for YOLO",
+        ),
         "geopackage": Entry(
             "napari_firstpass.io.formats.geopackage:GeopackageExporter",
             "each region as a polygon with its class, in the CRS of the image, styled for QGIS",

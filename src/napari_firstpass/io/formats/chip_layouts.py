@@ -10,6 +10,7 @@ from napari_firstpass.errors import GridMismatchError, OptionError, TaxonomyErro
 from napari_firstpass.exporting.blocks import SPLITS
 from napari_firstpass.io.files import writing
 from napari_firstpass.io.formats.chip_files import PNG, TIF
+from napari_firstpass.io.formats.chip_regions import CocoLayout, YoloLayout
 from napari_firstpass.io.formats.chip_scripts import mmseg_config, torchgeo_module
 
 if TYPE_CHECKING:
@@ -173,4 +174,6 @@ LAYOUTS: dict[str, Layout] = {
     "mmseg": MmsegLayout(),
     "torchgeo": TorchgeoLayout(),
     "huggingface": HuggingfaceLayout(),
+    "coco": CocoLayout(),
+    "yolo": YoloLayout(),
 }

@@ -68,33 +68,30 @@ class CocoExporter:
             file.write(f'{head[:-1]}, "annotations": [')
             separator = "\n"
             for batch in regions_of(job):
-                for annotation in self._annotations(job, batch, numbers):
+                for annotation in annotations(
+                    job, batch, numbers, job.grid.shape, masks=self.masks
+                ):
+                    if annotation["area"] < self.min_pixels:
+                        continue
                     file.write(separator + json.dumps(annotation))
                     separator = ",\n"
                 yield Progress(batch.rows, job.grid.height, "outlining regions")
             file.write("\n]}\n")
 
-    def _annotations(
-        self, job: ExportJob, batch: Regions, numbers: Iterator[int]
-    ) -> Iterator[dict[str, Any]]:
-        masks = _polygons(batch) if self.masks == "polygons" else _runs(job, batch)
-        told = zip(batch.value, batch.pixels, batch.box, masks, strict=True)
-        for value, pixels, (row, col, height, width), mask in told:
-            if pixels >= self.min_pixels:
-                yield {
-                    "id": next(numbers),
-                    "image_id": IMAGE,
-                    "category_id": job.coding.classes[value - 1].code,
-                    "segmentation": mask,
-                    "area": int(pixels),
-                    "bbox": [int(col), int(row), int(width), int(height)],
-                    "iscrowd": 0,
-                }
-
 
 def described(job: ExportJob) -> dict[str, Any]:
     """Return what COCO's files say of themselves and of the image; there is no date."""
-    height, width = job.grid.shape
+    return {**about(job), "images": [image_entry(IMAGE, job.image_name, job.grid.shape)]}
+
+
+def image_entry(number: int, name: str, shape: tuple[int, int]) -> dict[str, Any]:
+    """Return what COCO's files say of an image."""
+    height, width = shape
+    return {"id": number, "file_name": name, "height": height, "width": width}
+
+
+def about(job: ExportJob) -> dict[str, Any]:
+    """Return what COCO's files say of themselves."""
     return {
         "info": {
             "description": f"labels of {job.image_name}",
@@ -102,7 +99,6 @@ def described(job: ExportJob) -> dict[str, Any]:
             "contributor": "napari-firstpass",
         },
         "licenses": [],
-        "images": [{"id": IMAGE, "file_name": job.image_name, "height": height, "width": width}],
     }
 
 
@@ -140,6 +136,46 @@ def require_min_pixels(pixels: int) -> None:
         )
 
 
+def annotations(
+    job: ExportJob,
+    batch: Regions,
+    numbers: Iterator[int],
+    shape: tuple[int, int],
+    *,
+    image: int = IMAGE,
+    masks: str = "polygons",
+) -> Iterator[dict[str, Any]]:
+    """Yield an annotation for each region of an image.
+
+    Parameters
+    ----------
+    job : ExportJob
+        The classes.
+    batch : Regions
+        Regions of it; values are places in the list of classes, from 1.
+    numbers : iterator of int
+        Gives each annotation its id.
+    shape : (int, int)
+        Height and width of the image.
+    image : int
+        Its id.
+    masks : str
+        ``polygons`` or ``rle``.
+    """
+    drawn = _polygons(batch) if masks == "polygons" else _runs(batch, shape)
+    told = zip(batch.value, batch.pixels, batch.box, drawn, strict=True)
+    for value, pixels, (row, col, height, width), mask in told:
+        yield {
+            "id": next(numbers),
+            "image_id": image,
+            "category_id": job.coding.classes[value - 1].code,
+            "segmentation": mask,
+            "area": int(pixels),
+            "bbox": [int(col), int(row), int(width), int(height)],
+            "iscrowd": 0,
+        }
+
+
 def _polygons(batch: Regions) -> Iterator[list[list[int]]]:
     rings = bridged(batch.rings)
     corners = rings.points[:, ::-1].astype(np.int64)
@@ -147,5 +183,5 @@ def _polygons(batch: Regions) -> Iterator[list[list[int]]]:
         yield [corners[start:stop].ravel().tolist()]
 
 
-def _runs(job: ExportJob, batch: Regions) -> Iterator[dict[str, Any]]:
-    return (runs.to_dict() for runs in run_lengths(batch, *job.grid.shape))
+def _runs(batch: Regions, shape: tuple[int, int]) -> Iterator[dict[str, Any]]:
+    return (runs.to_dict() for runs in run_lengths(batch, *shape))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from napari_firstpass.outlines.regions import regions_by_strips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
     from napari_firstpass.exporting.job import ExportJob
     from napari_firstpass.exporting.rules import WrittenClass
@@ -31,11 +33,16 @@ def regions_of(job: ExportJob) -> Iterator[Regions]:
 def places_of(job: ExportJob, window: Window) -> Labels:
     """Return the place in the list of classes, from 1, of each pixel (h, w); 0 for none."""
     codes = job.codes(window)
-    table = np.zeros(int(np.iinfo(codes.dtype).max) + 1, np.uint16)
+    found: Labels = place_table(job, codes.dtype)[codes]
+    return found
+
+
+def place_table(job: ExportJob, dtype: np.dtype[Any]) -> NDArray[np.uint16]:
+    """Return the place in the list of classes, from 1, of each code of a type; 0 for none."""
+    table = np.zeros(int(np.iinfo(dtype).max) + 1, np.uint16)
     for place, entry in enumerate(job.coding.classes, start=1):
         table[entry.code] = place
-    found: Labels = table[codes]
-    return found
+    return table
 
 
 def parent_of(entry: WrittenClass) -> str | None:
