@@ -20,7 +20,7 @@ from napari_firstpass.exporting.rules import ExportRules
 from napari_firstpass.image_work import file_sha256
 from napari_firstpass.io.export_folder import export_folder, record_steps
 from napari_firstpass.io.formats import EXPORTERS
-from napari_firstpass.io.geotiff import open_raster
+from napari_firstpass.io.geotiff import RasterFile, open_raster
 from napari_firstpass.io.label_images import require_labels_of
 from napari_firstpass.io.label_source import LabelSource
 from napari_firstpass.progress import Span, guarded, ignore, relay, run
@@ -226,39 +226,61 @@ def export_array(
             remedy="pass the image that the labels belong to",
         )
     raster = Raster.from_array(stacked, segmentation.grid, roles=roles, valid=valid)
-    steps = export_source_steps(
-        ArraySource(raster), segmentation, out, format_name, rules, options,
-        name=name, reviewed=reviewed, overwrite=overwrite,
-    )  # fmt: skip
+    held = InMemory(ArraySource(raster), segmentation, name, reviewed)
+    steps = export_source_steps(held, out, format_name, rules, options, overwrite=overwrite)
     return run(guarded(steps), on_progress or ignore)
 
 
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """Labels in memory over anything that hands out windows.
+
+    Attributes
+    ----------
+    source : RasterSource
+        The image.
+    segmentation : Segmentation
+        The labels.
+    name : str
+        What the files are called.
+    reviewed : (H, W) bool array or None
+        Where somebody has looked at them.
+    """
+
+    source: RasterSource
+    segmentation: Segmentation
+    name: str = "image"
+    reviewed: NDArray[np.bool_] | None = None
+
+
 def export_source_steps(
-    source: RasterSource,
-    segmentation: Segmentation,
+    held: InMemory,
     out: str | os.PathLike[str],
     format_name: str,
     rules: ExportRules = DEFAULT_RULES,
     options: Mapping[str, Any] | None = None,
     *,
-    name: str = "image",
-    digest: str | None = None,
-    reviewed: NDArray[np.bool_] | None = None,
     overwrite: bool = False,
 ) -> Steps[ExportReport]:
-    """Write labels in memory over anything that hands out windows; see `export_array`.
-
-    ``digest`` is the SHA-256 of the image file, if it is one.
-    """
+    """Do the work of `export_array` in steps."""
     exporter = configured(EXPORTERS.load(format_name), options or {})
-    opened = yield from relay(
-        _in_memory_steps(source, segmentation, rules, exporter, name, digest, reviewed),
-        Span(0, 25, 100),
-    )
+    opened = yield from relay(_in_memory_steps(held, rules, exporter), Span(0, 25, 100))
     opened.preview.require_no_loss()
     target = _Target(Path(out), format_name, exporter, overwrite)
     yield from relay(target.written_steps(opened), Span(25, 100, 100))
     return ExportReport(Path(out), format_name, opened.job, opened.preview)
+
+
+def preview_source_steps(
+    held: InMemory,
+    format_name: str,
+    rules: ExportRules = DEFAULT_RULES,
+    options: Mapping[str, Any] | None = None,
+) -> Steps[ExportReport]:
+    """Count what `export_source_steps` would write; the report's folder is empty."""
+    exporter = configured(EXPORTERS.load(format_name), options or {})
+    opened = yield from _in_memory_steps(held, rules, exporter)
+    return ExportReport(Path(), format_name, opened.job, opened.preview)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +316,8 @@ class _Target:
         folder = export_folder(
             self.out,
             key,
-            keep=self.exporter.keeps_unfinished,
+            # What nothing is known of may be another image the next time.
+            keep=self.exporter.keeps_unfinished and opened.hashes.get("image") is not None,
             overwrite=self.overwrite,
             forbid=opened.files,
         )
@@ -370,33 +393,35 @@ def _opened_steps(
     return _Opened(job, preview, hashes, read)
 
 
-def _in_memory_steps(
-    source: RasterSource,
-    segmentation: Segmentation,
-    rules: ExportRules,
-    exporter: Exporter,
-    name: str,
-    digest: str | None,
-    reviewed: NDArray[np.bool_] | None,
-) -> Steps[_Opened]:
-    require_labels_of(source.grid, segmentation.grid)
-    labels, sure = segmentation.labels, segmentation.confidence
+def _in_memory_steps(held: InMemory, rules: ExportRules, exporter: Exporter) -> Steps[_Opened]:
+    require_labels_of(held.source.grid, held.segmentation.grid)
+    labels, sure = held.segmentation.labels, held.segmentation.confidence
+    reviewed = held.reviewed
     job = ExportJob(
-        name=name,
-        image=source,
-        image_name=name,
-        image_sha256=digest,
+        name=held.name,
+        image=held.source,
+        image_name=held.name,
+        image_sha256=None,
         labels=lambda window: labels[window.slices],
         confidence=None if sure is None else lambda window: sure[window.slices],
         reviewed=None if reviewed is None else lambda window: reviewed[window.slices],
-        taxonomy=segmentation.taxonomy,
-        provenance=segmentation.provenance,
+        taxonomy=held.segmentation.taxonomy,
+        provenance=held.segmentation.provenance,
         rules=rules,
-        coding=coding_of(segmentation.taxonomy, rules),
+        coding=coding_of(held.segmentation.taxonomy, rules),
+        lacks_data=not isinstance(held.source, RasterFile) or held.source.may_lack_data,
     )
     counts = {i: int(n) for i, n in enumerate(id_counts(labels)) if n}
     preview = yield from _looked_through(job, exporter, counts)
-    return _Opened(job, preview, {"image": digest, "labels": _array_hash(labels)})
+    image = yield from _source_hash(held.source)
+    return _Opened(job, preview, {"image": image, "labels": _array_hash(labels)})
+
+
+def _source_hash(source: RasterSource) -> Steps[str | None]:
+    """Return the hash of a file, or of the pixels of an array, None for what is neither."""
+    if isinstance(source, RasterFile):
+        return (yield from file_sha256(source.path))
+    return _array_hash(source.raster.bands) if isinstance(source, ArraySource) else None
 
 
 def _looked_through(

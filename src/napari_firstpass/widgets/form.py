@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_firstpass.config import MAX_REGION, SegmentConfig
 from napari_firstpass.widgets.class_box import ClassBox
 from napari_firstpass.widgets.classes_box import ClassesBox
+from napari_firstpass.widgets.export_box import ExportBox
 from napari_firstpass.widgets.features_box import FeaturesBox
 from napari_firstpass.widgets.image_box import ImageBox
 from napari_firstpass.widgets.note import note
@@ -130,6 +131,10 @@ class SegmentForm(QWidget):
         Unfolds `prompts`.
     prompts : PromptBox
         Points at things.
+    exporting : QToolButton
+        Unfolds `export`.
+    export : ExportBox
+        Writes labels in a form that others read.
     features : FeaturesBox
         The backbones.
     features_about : QLabel
@@ -160,6 +165,7 @@ class SegmentForm(QWidget):
         self.refining, self.refine = QToolButton(), RefineBox()
         self.classing, self.class_list = QToolButton(), ClassBox()
         self.fixing, self.prompts = QToolButton(), PromptBox(preferences().keys)
+        self.exporting, self.export = QToolButton(), ExportBox()
         self.features, self.features_about = FeaturesBox(defaults.backbone), note(lines=2)
         self.min_region = _spin(0, MAX_REGION, defaults.min_region, suffix=" px")
         self.seed = _spin(0, MAX_SEED, defaults.seed)
@@ -177,6 +183,7 @@ class SegmentForm(QWidget):
         _folds(self.refining, "Refine", self.refine)
         _folds(self.classing, "Classes", self.class_list)
         _folds(self.fixing, "Fix", self.prompts)
+        _folds(self.exporting, "Export", self.export)
         self._arrange()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
@@ -295,14 +302,16 @@ class SegmentForm(QWidget):
                 ("Classes", _beside(self.classes, self.suggest)),
             )
         )
-        for row in ((self.more, self.several), (self.refining, self.classing, self.fixing)):
+        begin, correct = (self.more, self.several), (self.refining, self.classing, self.fixing)
+        for row in (begin, (*correct, self.exporting)):
             folds = QHBoxLayout()
             folds.setSpacing(0)
             for fold in row:
                 folds.addWidget(fold)
             folds.addStretch(1)
             column.addLayout(folds)
-        for part in (self._fold, self.fit, self.refine, self.class_list, self.prompts):
+        corrections = (self.refine, self.class_list, self.prompts)
+        for part in (self._fold, self.fit, *corrections, self.export):
             column.addWidget(part)
         buttons = QHBoxLayout()
         buttons.addWidget(self.run, 2)

@@ -14,6 +14,7 @@ from napari_firstpass.config import RefineConfig, SegmentConfig
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.segmenters import SEGMENTERS
 from napari_firstpass.widgets.class_editing import ClassDesk, ClassEditing
+from napari_firstpass.widgets.exporting import ExportDesk, Exporting
 from napari_firstpass.widgets.form import SegmentForm
 from napari_firstpass.widgets.image_layers import (
     facts_of,
@@ -121,6 +122,8 @@ class SegmentPanel(QWidget):
         self._pointing = Pointing(napari_viewer, self.form.prompts, self._desk(), parent=self)
         desk = ClassDesk(lambda: self._refining.target(self._result), self._place_for)
         self._classes = ClassEditing(napari_viewer, self.form.class_list, desk, parent=self)
+        where = ExportDesk(lambda: self.form.image.layer, desk.labels, self._place_for)
+        self._exporting = Exporting(self.form.export, where, self)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.form)
@@ -152,6 +155,8 @@ class SegmentPanel(QWidget):
         self._pointing.said.connect(self._say)
         self._classes.said.connect(self._say)
         self.form.classing.toggled.connect(self._classes.unfold)
+        self._exporting.said.connect(self._say)
+        self.form.exporting.toggled.connect(self._exporting.unfold)
         self._reader.replied.connect(self._on_model_read)
         self.form.features.chosen.connect(self._on_features)
         self.form.features.refused.connect(self._on_refused)
@@ -180,6 +185,7 @@ class SegmentPanel(QWidget):
         self._saver.let_go()
         self._pointing.let_go()
         self._classes.let_go()
+        self._exporting.let_go()
         self.form.image.let_go()
         self._viewer.layers.events.removed.disconnect(self)
         self._viewer.layers.selection.events.active.disconnect(self)
@@ -457,6 +463,7 @@ class SegmentPanel(QWidget):
         self.form.refine.show_labels(None if labels is None else labels.name, busy)
         self._pointing.show_offer(unfit)
         self._classes.follow()
+        self._exporting.follow()
 
     def _show_standing(self) -> None:
         session = self._session
