@@ -184,6 +184,23 @@ def test_what_a_layout_cannot_hold_is_refused_by_name(tmp_path: Path) -> None:
         export_array(pixels(4, *SHAPE), held(), out, "chips", options={**SMALL, "form": "png"})
 
 
+def test_of_four_bands_png_holds_those_that_are_seen_and_it_is_said(tmp_path: Path) -> None:
+    bands, out = pixels(4, *SHAPE), tmp_path / "out"
+    report = export_array(
+        bands,
+        held(),
+        out,
+        "chips",
+        options={**SMALL, "form": "png"},
+        roles=("nir", "red", "green", "blue"),
+    )
+    assert any("nir is left out" in note.text for note in report.preview.notes)
+    row = rows(out)[5]
+    with rasterio.open(out / row["image"]) as image:
+        top, left = int(row["row"]), int(row["col"])
+        np.testing.assert_array_equal(image.read()[:, 0, 0], bands[1:, top, left])
+
+
 def test_three_hundred_classes_and_colours_are_written(tmp_path: Path) -> None:
     many = held(taxonomy=numbered_taxonomy(300))
     out = chips(tmp_path / "many", many)

@@ -12,6 +12,7 @@ import numpy as np
 from rasterio.enums import ColorInterp
 from rasterio.io import MemoryFile
 
+from napari_firstpass.bands import visible_bands
 from napari_firstpass.errors import ImageContentError
 from napari_firstpass.grid import Grid
 from napari_firstpass.io.files import writing
@@ -74,23 +75,26 @@ class Written:
     mask_sha256: str
 
 
-def check_form(job: ExportJob, form: str) -> None:
-    """Refuse images that PNG cannot hold.
+def written_bands(job: ExportJob, form: str) -> list[int]:
+    """Return the places of the bands that are written: all, but for PNG the visible ones of many.
 
     Raises
     ------
     ImageContentError
-        If the image has other than 1 or 3 bands, or values of more than 16 bits.
+        If PNG cannot hold the image: two bands, or more without red, green and blue, or values of
+        more than 16 bits. Four bands would be taken for transparency.
     """
-    if form != PNG:
-        return
-    bands, dtype = len(job.image.names), job.image.dtype
-    if bands not in (1, 3) or dtype not in (np.uint8, np.uint16):
+    count, dtype = len(job.image.names), job.image.dtype
+    if form != PNG or (count in (1, 3) and dtype in (np.uint8, np.uint16)):
+        return list(range(count))
+    visible = visible_bands(job.image.roles)
+    if len(visible) != 3 or dtype not in (np.uint8, np.uint16):
         raise ImageContentError(
-            expected="1 or 3 bands of 8 or 16 bits for chips in PNG",
-            found=f"{bands} of type {dtype}",
-            remedy="write -o form=tif, or choose bands, such as --bands r,g,b,-",
+            expected="1 band, or red, green and blue, of 8 or 16 bits for chips in PNG",
+            found=f"{count} of type {dtype}",
+            remedy="set form=tif, or say which bands are which (--bands r,g,b,-)",
         )
+    return visible
 
 
 class ChipWriter:
@@ -116,6 +120,7 @@ class ChipWriter:
         self._layout = layout
         self._form = form
         self._size = size
+        self._bands = written_bands(job, form)
         self._crs = crs_of(job.grid.crs)
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="firstpass")
         for leftover in folder.rglob(f".*{_PARTIAL}"):  # of a process that was killed
@@ -167,12 +172,14 @@ class ChipWriter:
         return hashlib.sha256(content).hexdigest()
 
     def _image(self, raster: Raster, grid: Grid) -> bytes:
-        shape = (len(raster.bands), *grid.shape)
+        shape = (len(self._bands), *grid.shape)
+        roles = [raster.roles[i] for i in self._bands]
+        names = tuple(raster.names[i] for i in self._bands)
         colors = [
             ColorInterp[role] if role in ("red", "green", "blue") else ColorInterp.undefined
-            for role in raster.roles
+            for role in roles
         ]
-        return self._encoded(_padded(raster.bands, shape, 0), grid, raster.names, colors)
+        return self._encoded(_padded(raster.bands[self._bands], shape, 0), grid, names, colors)
 
     def _mask(self, codes: Labels, grid: Grid) -> bytes:
         coding = self._job.coding

@@ -19,7 +19,7 @@ from napari_firstpass.exporting.blocks import (
     parse_shares,
 )
 from napari_firstpass.exporting.preview import Note
-from napari_firstpass.io.formats.chip_files import PNG, TIF, ChipWriter, Piece, check_form
+from napari_firstpass.io.formats.chip_files import PNG, TIF, ChipWriter, Piece, written_bands
 from napari_firstpass.io.formats.chip_layouts import LAYOUTS
 from napari_firstpass.io.formats.chip_manifest import Manifest
 from napari_firstpass.progress import Progress, Span, relay
@@ -110,11 +110,15 @@ class ChipsExporter:
         """Refuse what the layout, or PNG, cannot hold; tell how many chips there will be."""
         layout = self._layout()
         layout.check(job)
-        check_form(job, self._form(layout))
+        bands = written_bands(job, self._form(layout))
         chips = self._cut(job)
         count = {name: sum(chip.split == name for chip in chips) for name in SPLITS}
         told = ", ".join(f"{n} {name}" for name, n in count.items() if n)
-        return (Note(f"at most {told or 'no'} chips of {self.size} x {self.size} pixels"),)
+        notes = [Note(f"at most {told or 'no'} chips of {self.size} x {self.size} pixels")]
+        if len(bands) < len(job.image.names):
+            names = " and ".join(n for i, n in enumerate(job.image.names) if i not in bands)
+            notes.append(Note(f"chips in PNG hold red, green and blue; {names} is left out"))
+        return tuple(notes)
 
     def write(self, job: ExportJob, _: ExportPreview, folder: Path) -> Steps[None]:
         """Write the chips that are not there yet, then the manifest and what loads them."""
