@@ -19,6 +19,7 @@ from napari_firstpass.cli import (
     models,
     prompt,
     refine,
+    replay,
     sample,
     segment,
     taxonomy,
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 
 _COMMANDS = (
-    segment, refine, align, prompt, fit, evaluate, export, import_labels, taxonomy, info, sample,
-    models, cache,
+    segment, refine, align, prompt, fit, evaluate, export, import_labels, taxonomy, replay, info,
+    sample, models, cache,
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Exit codes.
 
-0 done; 1 some of several inputs failed; 2 wrong options; 3 an input or an output is not fit for
-the job; 4 the computation failed; 130 interrupted.
+0 done; 1 some of several inputs failed, or a replay differs; 2 wrong options; 3 an input or an
+output is not fit for the job; 4 the computation failed; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 DONE, SOME_FAILED, USAGE, UNFIT, FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DIFFERS = SOME_FAILED
 
 
 def exit_code(error: FirstPassError) -> int:
