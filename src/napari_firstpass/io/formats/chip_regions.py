@@ -13,7 +13,7 @@ import rasterio
 from napari_firstpass.exporting.blocks import SPLITS
 from napari_firstpass.io.files import writing
 from napari_firstpass.io.formats.chip_files import PNG
-from napari_firstpass.io.formats.coco import about, annotations, categories, image_entry
+from napari_firstpass.io.formats.coco import about, annotations_of, categories, image_entry
 from napari_firstpass.io.formats.exported_regions import place_table, require_codes
 from napari_firstpass.io.gdal import gdal
 from napari_firstpass.io.json_file import json_bytes
@@ -87,12 +87,14 @@ def _chips(manifest: Manifest, split: str) -> Iterator[Written]:
 
 
 def _split(folder: Path, job: ExportJob, chips: list[Written]) -> dict[str, Any]:
-    images, found, numbers = [], [], count(1)
+    images: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
+    numbers = count(1)
     for number, files in enumerate(chips, start=1):
         places = _places(folder, job, files)
         images.append(image_entry(number, files.image.rpartition("/")[2], places.shape))
         for batch in _regions(places):
-            found.extend(annotations(job, batch, numbers, places.shape, image=number))
+            found.extend(annotations_of(job, batch, numbers, places.shape, image=number))
     return {"images": images, "annotations": found}
 
 
@@ -105,7 +107,8 @@ def _places(folder: Path, job: ExportJob, files: Written) -> Labels:
 
 
 def _regions(places: Labels) -> Iterator[Regions]:
-    return regions_by_strips(*places.shape, lambda window: places[window.slices])
+    height, width = places.shape
+    return regions_by_strips(height, width, lambda window: places[window.slices])
 
 
 def _lines(batch: Regions, shape: tuple[int, int]) -> Iterator[str]:

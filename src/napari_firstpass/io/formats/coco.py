@@ -68,7 +68,7 @@ class CocoExporter:
             file.write(f'{head[:-1]}, "annotations": [')
             separator = "\n"
             for batch in regions_of(job):
-                for annotation in annotations(
+                for annotation in annotations_of(
                     job, batch, numbers, job.grid.shape, masks=self.masks
                 ):
                     if annotation["area"] < self.min_pixels:
@@ -136,7 +136,7 @@ def require_min_pixels(pixels: int) -> None:
         )
 
 
-def annotations(
+def annotations_of(
     job: ExportJob,
     batch: Regions,
     numbers: Iterator[int],
