@@ -25,3 +25,16 @@ def test_box_averages_count_only_what_is_inside() -> None:
     maps = torch.arange(12.0).reshape(1, 3, 4)
     expected = functional.avg_pool2d(maps, 3, stride=1, padding=1, count_include_pad=False)
     torch.testing.assert_close(Boxes.over(maps, 1).means(maps), expected)
+
+
+def test_cells_far_from_a_map_need_not_be_looked_at() -> None:
+    guide = torch.from_numpy(np.random.default_rng(0).random((3, 40, 56)))
+    model = LocalLinear.of(guide, 2, radius=2, smoothness=1e-3)
+    cells = torch.zeros(1, 20, 28, dtype=torch.float64)
+    cells[:, :3, 10:14] = 1
+    rows, cols = slice(0, 8), slice(5, 19)
+    for whole, part in zip(
+        model.explain(cells), model.crop(rows, cols).explain(cells[:, rows, cols]), strict=True
+    ):
+        torch.testing.assert_close(part, whole[..., rows, cols])
+        assert not whole[..., rows.stop :, :].any()

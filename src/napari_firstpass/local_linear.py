@@ -97,6 +97,12 @@ class LocalLinear:
         inverse = torch.linalg.inv(covariance).permute(2, 3, 0, 1).contiguous()
         return cls(cells, mean, inverse, boxes)
 
+    def crop(self, rows: slice, cols: slice) -> LocalLinear:
+        """Return the statistics of some cells; boxes reach beyond them, where maps count as 0."""
+        boxes = Boxes(self.boxes.radius, self.boxes.share[rows, cols])
+        parts = (array[..., rows, cols] for array in (self.cells, self.mean, self.inverse))
+        return LocalLinear(*parts, boxes)
+
     def fit(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Explain maps (k, h, w) by the guide: slope (k, G, h, w) and offset (k, h, w)."""
         offset = self.boxes.means(maps)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _RADIUS, _SMOOTHNESS = 2, 1e-3
 """Reach of the averaging boxes in cells, and variance below which the image counts as flat."""
 
+_REACH = 2 * _RADIUS + 1
+"""Cells by which an outline can move: two boxes, and one to interpolate with."""
+
 _STRIDES = ((10, 4), (5, 2), (0, 1))
 """How coarse the filter is fitted, by how far outlines may be off: from so many pixels on."""
 
@@ -54,31 +57,32 @@ class MaskEdges:
     @torch.no_grad()
     def follow(self, masks: Tensor) -> Tensor:
         """Return masks (N, H, W), bool, with outlines at edges of the image nearby."""
-        height, width = masks.shape[1:]
-        grown = functional.pad(
-            masks.float(),
-            (0, self.picture.shape[2] - width, 0, self.picture.shape[1] - height),
-        )
-        cells = cell_means(grown, self.stride)
-        rows, cols = self._around(cells)
-        if rows.stop == rows.start:
-            return masks.clone()
-        slope, offset = self.model.explain(cells)
-        maps = torch.cat([slope, offset[:, None]], 1)[:, :, rows, cols]
-        fine = [slice(part.start * self.stride, part.stop * self.stride) for part in (rows, cols)]
-        image = self.picture[:, fine[0], fine[1]]
-        found = torch.zeros(grown.shape, dtype=torch.bool)
-        for one, whole in zip(maps, found, strict=True):
-            between = functional.interpolate(one[None], image.shape[1:], mode="bilinear")[0]
-            whole[fine[0], fine[1]] = (between[:3] * image).sum(0) + between[3] > 0.5
-        return found[:, :height, :width]
+        found = masks.clone()
+        for mask in found:
+            if mask.any():
+                rows, cols = (self._reached(mask, axis) for axis in (0, 1))
+                mask[self._pixels(rows), self._pixels(cols)] = self._followed(mask, rows, cols)
+        return found
 
-    def _around(self, cells: Tensor) -> tuple[slice, slice]:
-        """Return the rows and columns of cells (N, h, w) that an outline may get to."""
-        spans = []
-        for axis in (1, 2):
-            filled = cells.amax((0, 3 - axis)).nonzero()
-            low, high = (int(filled[0]), int(filled[-1]) + 1) if len(filled) else (0, 0)
-            reach = 2 * _RADIUS + 1 if len(filled) else 0
-            spans.append(slice(max(0, low - reach), min(cells.shape[axis], high + reach)))
-        return spans[0], spans[1]
+    def _followed(self, mask: Tensor, rows: slice, cols: slice) -> Tensor:
+        """Return what becomes of a mask (H, W) in cells outside of which it is empty."""
+        image = self.picture[:, self._pixels(rows), self._pixels(cols)]
+        part = mask[self._pixels(rows), self._pixels(cols)].float()
+        beyond = (0, image.shape[2] - part.shape[1], 0, image.shape[1] - part.shape[0])
+        cells = cell_means(functional.pad(part, beyond)[None], self.stride)
+        slope, offset = self.model.crop(rows, cols).explain(cells)
+        maps = torch.cat([slope, offset[:, None]], 1)
+        *slopes, fine = functional.interpolate(maps, image.shape[1:], mode="bilinear")[0]
+        for band, along in zip(image, slopes, strict=True):
+            fine.addcmul_(along, band)
+        return fine[: part.shape[0], : part.shape[1]] > 0.5
+
+    def _reached(self, mask: Tensor, axis: int) -> slice:
+        """Return the rows or columns of cells that the outline of a mask (H, W) may get to."""
+        filled = mask.any(1 - axis).nonzero()
+        low, high = int(filled[0]) // self.stride, int(filled[-1]) // self.stride + 1
+        most = self.picture.shape[axis + 1] // self.stride
+        return slice(max(0, low - _REACH), min(most, high + _REACH))
+
+    def _pixels(self, cells: slice) -> slice:
+        return slice(cells.start * self.stride, cells.stop * self.stride)

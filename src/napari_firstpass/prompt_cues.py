@@ -64,8 +64,8 @@ class Regions:
         What they make up.
     alike_colour, alike_look : (n, n) float32 array
         How alike two regions look, in [0, 1].
-    alike : (n, n) float32 array
-        Their product.
+    near_rim : (n, 6) float array
+        How near each region is to the rim of the image; see `nearness`.
     ways : (n, n) sparse array
         How far it is to neighbours, in contrast.
     links : (n, n) sparse array
@@ -76,7 +76,7 @@ class Regions:
     tree: RegionTree
     alike_colour: NDArray[np.float32]
     alike_look: NDArray[np.float32]
-    alike: NDArray[np.float32]
+    near_rim: Values
     ways: sparse.csr_array
     links: sparse.csr_array
 
@@ -88,12 +88,19 @@ class Regions:
         look = np.square(graph.looks[one] - graph.looks[other]).sum(1)
         way = np.sqrt(colour) + 0.15 * np.sqrt(look) + 0.5 * graph.contrasts + 0.004
         link = graph.borders * np.exp(-colour / (2 * 0.04**2) - graph.contrasts / 0.06 - look)
-        colours = _alike(graph.colours, _COLOUR_SIGMA)
-        looks = _alike(graph.looks, _LOOK_SIGMA)
+        tree, ways = RegionTree.of(graph), _both_ways(graph, way)
         return cls(
-            graph, RegionTree.of(graph), colours, looks, colours * looks,
-            _both_ways(graph, way), _both_ways(graph, link),
+            graph, tree,
+            _alike(graph.colours, _COLOUR_SIGMA), _alike(graph.looks, _LOOK_SIGMA),
+            _nearness(graph, tree, ways, graph.rim), ways, _both_ways(graph, link),
         )  # fmt: skip
+
+    def nearness(self, marked: NDArray[np.int64]) -> Values:
+        """Return how near (n, 6) regions are to marked ones.
+
+        In place, in the tree, by way, in the logarithm of place, and in both looks.
+        """
+        return _nearness(self.graph, self.tree, self.ways, marked)
 
     def walker(self, sure: Values) -> Callable[[Values], Values]:
         """Return what finds where a walk ends that is drawn to a map (n,) as strongly as ``sure``.
@@ -166,15 +173,16 @@ def mark_cues(regions: Regions, positive: NDArray[np.int64], negative: NDArray[n
     -------
     (n, len(MARK_CUES)) float array
     """
-    graph = regions.graph
-    against = negative if len(negative) else graph.rim
+    graph, alone = regions.graph, len(negative) == 0
+    against = graph.rim if alone else negative
     wanted, sure = np.zeros(graph.count), np.full(graph.count, 1e-5)
-    sure[against] = _HELD if len(negative) else _RIM
+    sure[against] = _RIM if alone else _HELD
     wanted[positive], sure[positive] = 1.0, _HELD
     ended = regions.walker(sure)(wanted)
-    share, *near = _nearness(regions, positive)
+    near = regions.nearness(positive)
+    far = regions.near_rim if alone else regions.nearness(negative)
     walk = np.log((ended + 0.003) / (1.003 - ended))
-    return np.stack([share, *near, *_nearness(regions, against)[1:], walk], 1)
+    return np.column_stack([near, far[:, 1:], walk])
 
 
 MARK_CUES = (
@@ -219,10 +227,16 @@ def _sigmoid(values: Values) -> Values:
 
 def _lead(alike: NDArray[np.float32], held: Values, outer: Values) -> Values:
     """Return how much more regions look like those held than like the outer ones: a logarithm."""
-    weights = np.stack([held, outer], 1).astype(np.float32)
-    dense = (alike @ weights) / np.maximum(weights.sum(0), 1e-6)
-    lead: Values = np.log((dense[:, 0] + _RARE) / (dense[:, 1] + _RARE)).astype(np.float64)
+    ours, theirs = _density(alike, held), _density(alike, outer)
+    lead: Values = np.log((ours + _RARE) / (theirs + _RARE)).astype(np.float64)
     return lead.clip(-3, 3)
+
+
+def _density(alike: NDArray[np.float32], weights: Values) -> NDArray[np.float32]:
+    """Return the mean of how alike regions (k, n) look to others, by weights (n,)."""
+    narrow = weights.astype(np.float32)
+    dense: NDArray[np.float32] = alike @ narrow / max(float(narrow.sum()), 1e-6)
+    return dense
 
 
 def _straddling(regions: Regions, held: Values, area: float) -> list[Values]:
@@ -239,32 +253,37 @@ def _straddling(regions: Regions, held: Values, area: float) -> list[Values]:
 def _settled(regions: Regions, inside: Values, square: Values, outer: Values) -> Values:
     """Return chances that settle when both sides are described again and again, and walked."""
     graph = regions.graph
+    within = inside > 0.5
+    walked = regions.walker(np.where(within, np.sqrt(graph.pixels) / 6, _HELD))
+    alike = regions.alike_colour[within]
+    alike *= regions.alike_look[within]
     place = 1.5 - 2.6 * square**4
-    sure = np.where(inside > 0.5, np.sqrt(graph.pixels) / 6, _HELD)
-    walked = regions.walker(sure)
-    chance = _sigmoid(place) * (inside > 0.5)
+    held, wanted = graph.pixels * inside, np.zeros(graph.count)
+    chance = _sigmoid(place) * within
     for _ in range(_ROUNDS):
-        held = graph.pixels * inside
-        lead = _lead(regions.alike, held * chance, outer + held * (1 - chance))
-        chance = walked(_sigmoid(place + 0.6 * lead) * (inside > 0.5))
+        lead = _lead(alike, held * chance, outer + held * (1 - chance))
+        wanted[within] = _sigmoid(place[within] + 0.6 * lead)
+        chance = walked(wanted)
     return chance
 
 
-def _nearness(regions: Regions, marked: NDArray[np.int64]) -> list[Values]:
-    """Return how near marked regions are: in place, in the tree, by way, in place, and in looks."""
-    graph = regions.graph
+def _nearness(
+    graph: RegionGraph, tree: RegionTree, ways: sparse.csr_array, marked: NDArray[np.int64]
+) -> Values:
     seeds = np.zeros(graph.count, bool)
     seeds[marked] = True
     place = np.sqrt(_nearest(graph.middles, marked)) / graph.places.size**0.5
-    way = dijkstra(regions.ways, directed=False, indices=np.flatnonzero(seeds), min_only=True)
-    return [
-        place,
-        np.log(regions.tree.least_with(seeds) + 1e-4),
-        np.log(way + 0.02),
-        np.log(place + 0.02),
-        -np.log(_nearest(graph.colours, marked) + 0.0005),
-        -np.log(_nearest(graph.looks, marked) + 0.02),
-    ]
+    way = dijkstra(ways, directed=False, indices=np.flatnonzero(seeds), min_only=True)
+    return np.column_stack(
+        [
+            place,
+            np.log(tree.least_with(seeds) + 1e-4),
+            np.log(way + 0.02),
+            np.log(place + 0.02),
+            -np.log(_nearest(graph.colours, marked) + 0.0005),
+            -np.log(_nearest(graph.looks, marked) + 0.02),
+        ]
+    )
 
 
 def _nearest(vectors: Values, marked: NDArray[np.int64]) -> Values:

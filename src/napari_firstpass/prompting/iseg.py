@@ -63,23 +63,27 @@ class RegionImage:
         Its superpixels, compared with each other.
     valid : (H, W) bool array
         Where it holds data.
+    counted : (n,) float array
+        Pixels with data of each region.
     edges : MaskEdges
         Brings outlines of regions to edges of the image.
     """
 
     regions: Regions
     valid: NDArray[np.bool_]
+    counted: NDArray[np.float64]
     edges: MaskEdges
 
     def answer(self, prompt: Prompt) -> Steps[Answer]:
         """Return masks for what is pointed at; see `PreparedImage`."""
         yield Progress(0, 2, "comparing with the prompt")
         places = _places(prompt, self.valid)
-        allowed = self.valid if places.inside is None else self.valid & places.inside
         chances = chances_of(self.regions, prompt.boxes, places)
         yield Progress(1, 2, "cutting out")
-        graph = self.regions.graph
-        counted = graph.pixels * graph.shares(allowed)
+        graph, allowed, counted = self.regions.graph, self.valid, self.counted
+        if places.inside is not None:
+            allowed = allowed & places.inside
+            counted = graph.pixels * graph.shares(allowed)
         # A box, or a mask to start from, may hold several pieces.
         alone = places.inside is None and places.start is None
         marked = graph.at(places.positive[: len(places.positive) * alone])
@@ -92,12 +96,11 @@ class RegionImage:
     def _fine(self, masks: NDArray[np.bool_], places: Places) -> NDArray[np.bool_]:
         """Return masks (N, R) of regions as masks of pixels; regions with marks stay whole."""
         graph = self.regions.graph
-        coarse = masks[:, graph.places]
+        coarse = np.take(masks, graph.places, axis=1)  # indexing takes seven times as long
         fine = self.edges.follow(torch.from_numpy(coarse)).numpy()
-        marked = np.zeros(len(graph.pixels), bool)
+        marked = np.zeros(graph.count, bool)
         marked[graph.at(np.concatenate([places.positive, places.negative]))] = True
-        held = marked[graph.places]
-        fine[:, held] = coarse[:, held]
+        np.copyto(fine, coarse, where=np.take(marked, graph.places))
         return fine
 
 
@@ -212,7 +215,8 @@ def _regions(
     yield Progress(8, 10, "joining regions")
     regions = Regions.of(graph)
     yield Progress(9, 10, "looking at edges")
-    return RegionImage(regions, valid, MaskEdges.of(image, aim**0.5))
+    counted = graph.pixels * graph.shares(valid)
+    return RegionImage(regions, valid, counted, MaskEdges.of(image, aim**0.5))
 
 
 def _places(prompt: Prompt, valid: NDArray[np.bool_]) -> Places:
