@@ -48,24 +48,21 @@ class Pictured:
 
 @dataclass(frozen=True)
 class Objects:
-    """Images with objects; whether they were used for the choice of settings."""
+    """Images with objects.
 
-    name: str
-    tuned: bool
-    load: Callable[[], Iterator[Pictured]]
+    Attributes
+    ----------
+    title : str
+        What they are, and whether settings were chosen on them.
+    every : int
+        One image of so many is usually taken.
+    load : callable
+        Takes how many images to take one of; yields images.
+    """
 
-
-def sets(every: int) -> list[Objects]:
-    """Return the sets of objects, of which only every so manieth image is used."""
-    return [
-        Objects("photographs, held out", False, lambda: _photographs(1, every)),
-        Objects("photographs, tuned on", True, lambda: _photographs(0, every)),
-        Objects("buildings, site 5", False, lambda: _buildings(("site5_a_7cm",), every)),
-        Objects("buildings, site 1, tuned on", True, lambda: _buildings(SITE_1, every)),
-    ]
-
-
-SITE_1 = ("site1_a_15cm", "site1_a_7cm", "site1_b_7cm")
+    title: str
+    every: int
+    load: Callable[[int], Iterator[Pictured]]
 
 
 def box_around(mask: Mask) -> Box:
@@ -136,3 +133,14 @@ def _large(numbers: NDArray[np.generic]) -> list[Mask]:
     found, counts = np.unique(numbers, return_counts=True)
     kept = found[(found > 0) & (counts >= LEAST * numbers.size)]
     return [numbers == number for number in kept]
+
+
+_SITE_1 = ("site1_a_15cm", "site1_a_7cm", "site1_b_7cm")
+
+SETS = {
+    "photographs": Objects("photographs, held out", 1, lambda every: _photographs(1, every)),
+    "site5": Objects("buildings, site 5", 4, lambda every: _buildings(("site5_a_7cm",), every)),
+    "site1": Objects("buildings, site 1, tuned on", 8, lambda every: _buildings(_SITE_1, every)),
+    "tuned": Objects("photographs, tuned on", 1, lambda every: _photographs(0, every)),
+}
+"""By name; even photographs, and site 1, were used for weights and settings."""
