@@ -131,7 +131,7 @@ def test_what_cannot_be_written_or_answered_leaves_nothing(scene: Path, labels: 
     small = write_raster(scene.with_name("small.tif"), picture(IDS)[:, 1:])
     with pytest.raises(GridMismatchError, match="labels on the grid of the image, 95 x 112"):
         prompt_file(small, FIRST, out, CONFIG, into=labels)
-    with pytest.raises(PromptError, match="rows 0 to 96"):
+    with pytest.raises(PromptError, match="in the image of 96 × 112"):
         prompt_file(scene, Prompt(points=(Point(200, 3),)), out, CONFIG)
     with pytest.raises(PromptError, match="the words roof"):
         prompt_file(scene, Prompt(words=("roof",)), out, CONFIG)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_firstpass.errors import PromptError
-from napari_firstpass.prompt_places import box_window, places_of
+from napari_firstpass.errors import GridMismatchError, PromptError
+from napari_firstpass.prompt_places import box_window, places_of, wordless_places
 from napari_firstpass.prompts import Box, Line, Point, Prompt
 
 FULL = np.ones((6, 8), bool)
@@ -63,7 +63,7 @@ def test_a_box_holds_pixels_whose_middles_it_holds_and_at_least_one(
 
 
 def test_a_box_beside_the_image_is_refused() -> None:
-    with pytest.raises(PromptError, match="a box from 6, 0 to 9, 3"):
+    with pytest.raises(PromptError, match="a box of rows 6 to 9, columns 0 to 3"):
         places_of(Prompt(boxes=(Box(6, 0, 9, 3),)), FULL)
 
 
@@ -93,8 +93,15 @@ def test_a_line_that_leaves_the_data_counts_up_to_there() -> None:
     assert pixels(Prompt(lines=(Line(((0.5, 2.5), (0.5, 7.5))),)), valid) == [[0, 2], [0, 3]]
 
 
+def test_words_are_refused_where_nobody_knows_any() -> None:
+    prompt = Prompt(points=(Point(1, 1),), words=("roof", "house"))
+    assert len(places_of(prompt, FULL).positive) == 1
+    with pytest.raises(PromptError, match="found the words roof, house; choose a prompter"):
+        wordless_places(prompt, FULL)
+
+
 def test_a_mask_of_another_size_is_refused() -> None:
-    with pytest.raises(PromptError, match="6 × 8 pixels to start from, found 2 × 2"):
+    with pytest.raises(GridMismatchError, match="6 × 8 pixels to start from, found 2 × 2"):
         places_of(Prompt(start=torch.ones(2, 2, dtype=torch.bool)), FULL)
 
 

@@ -89,9 +89,9 @@ def test_a_file_is_asked_for_its_stamp_alone() -> None:
 @pytest.mark.parametrize(
     ("prompt", "found"),
     [
-        (Prompt(points=(Point(2, 50),)), "a point on pixels without data"),
-        (Prompt(lines=(Line(((2, 50), (3, 60))),)), "a line on pixels without data"),
-        (Prompt(boxes=(Box(0, 10, 10, 60),)), "a box on pixels without data"),
+        (Prompt(points=(Point(2, 50),)), "a point where the image holds none"),
+        (Prompt(lines=(Line(((2, 50), (3, 60))),)), "a line where the image holds none"),
+        (Prompt(boxes=(Box(0, 10, 10, 60),)), "a box where the image holds none"),
         (Prompt(points=(Point(40, 120),)), "row 40, column 120"),
     ],
 )

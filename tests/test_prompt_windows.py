@@ -6,7 +6,7 @@ import torch
 
 from napari_firstpass.errors import GridMismatchError, PromptError
 from napari_firstpass.grid import Grid, Window
-from napari_firstpass.prompt_windows import SIDE, View, extent_of, view_of
+from napari_firstpass.prompt_windows import SIDE, Extent, View, extent_of, view_of
 from napari_firstpass.prompts import Answer, Box, Line, Point, Prompt
 
 SMALL, LARGE = Grid(300, 500), Grid(6000, 9000)
@@ -99,7 +99,7 @@ def test_a_mask_to_start_from_is_cut_to_the_window() -> None:
     assert inner is not None
     assert inner.shape == (view.window.height, view.window.width)
     assert int(inner.sum()) == 200
-    with pytest.raises(GridMismatchError, match="a mask to start from of 300 x 500"):
+    with pytest.raises(GridMismatchError, match="a mask of 300 × 500 pixels to start from"):
         seen(at(5, 5), SMALL).inside(Prompt(start=start))
 
 
@@ -110,9 +110,16 @@ def test_boxes_are_cut_to_the_image_and_marks_beside_it_are_refused() -> None:
         .boxes
     )
     assert box == Box(0, 0, 20, 30)
-    with pytest.raises(PromptError, match="rows 0 to 300 and columns 0 to 500, found row 300"):
+    with pytest.raises(
+        PromptError, match="in the image of 300 × 500 pixels, found a point at row 300"
+    ):
         extent_of(at(300, 10), SMALL)
-    with pytest.raises(PromptError, match="found row -1, column 3"):
-        extent_of(Prompt(lines=(Line(((5, 5), (-1, 3))),)), SMALL)
-    with pytest.raises(PromptError, match="a box that meets the image of 300 x 500"):
+    with pytest.raises(PromptError, match="found a line from row -1, column 3"):
+        extent_of(Prompt(lines=(Line(((-1, 3), (-9, 3))),)), SMALL)
+    with pytest.raises(PromptError, match="found a box of rows"):
         extent_of(Prompt(boxes=(Box(0, 500, 10, 600),)), SMALL)
+
+
+def test_a_line_that_leaves_the_image_is_looked_at_up_to_there() -> None:
+    line = Line(((20, 30), (20, 480), (400, 480)))
+    assert extent_of(Prompt(lines=(line,)), SMALL) == Extent(20, 30, 300, 480)

@@ -1,4 +1,7 @@
-"""Where a prompt lies: its points, lines and boxes as pixels of an image."""
+"""Where a prompt lies: its points, lines and boxes as pixels of an image.
+
+What points at nothing is refused here, for all prompters.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_firstpass.errors import PromptError
+from napari_firstpass.errors import GridMismatchError, PromptError
+from napari_firstpass.prompts import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
-    from napari_firstpass.prompts import Box, Line, Point, Prompt
+    from napari_firstpass.prompts import Box, Point, Prompt
 
     Pixels = NDArray[np.int64]
 
@@ -58,16 +63,81 @@ def places_of(prompt: Prompt, valid: NDArray[np.bool_]) -> Places:
     Raises
     ------
     PromptError
-        If a point, a line or a box lies outside the image or on pixels without data, in whole or,
-        for a point, in its only pixel; or if the mask to start from has another size.
+        If nothing of a point, a line or a box lies in the image, or on pixels with data.
+    GridMismatchError
+        If the mask to start from has another size.
     """
-    marks = [*map(_of_point, prompt.points), *map(_of_line, prompt.lines)]
-    positive = [places for places, sign in marks if sign]
-    negative = [places for places, sign in marks if not sign]
+    positive, negative = [], []
+    for mark in (*prompt.points, *prompt.lines):
+        (positive if mark.positive else negative).append(marked_pixels(mark, valid))
     return Places(
-        _seen(positive, valid), _seen(negative, valid), _inside(prompt.boxes, valid),
-        _start(prompt, valid),
-    )  # fmt: skip
+        _each_once(positive),
+        _each_once(negative),
+        _inside(prompt.boxes, valid),
+        _start(prompt.start, valid),
+    )
+
+
+def wordless_places(prompt: Prompt, valid: NDArray[np.bool_]) -> Places:
+    """Return the same for a prompter that knows no words, and refuse those.
+
+    Raises
+    ------
+    PromptError
+        If the prompt holds words, and as `places_of`.
+    """
+    if any(word.strip() for word in prompt.words):
+        raise PromptError(
+            expected="points, lines or boxes",
+            found=f"the words {', '.join(prompt.words)}",
+            remedy="choose a prompter that knows words, or point at the thing",
+        )
+    return places_of(prompt, valid)
+
+
+def marked_pixels(mark: Point | Line, valid: NDArray[np.bool_]) -> Pixels:
+    """Return rows and columns (n, 2) of the pixels with data under a mark, from its beginning on.
+
+    Raises
+    ------
+    PromptError
+        If there are none.
+    """
+    within = _within(mark, (valid.shape[0], valid.shape[1]))
+    full = within[valid[within[:, 0], within[:, 1]]]
+    if len(full) == 0:
+        raise _on_nodata("a line" if isinstance(mark, Line) else "a point")
+    return full
+
+
+def require_inside(prompt: Prompt, shape: tuple[int, int]) -> None:
+    """Refuse points, lines and boxes of which nothing lies in an image.
+
+    Raises
+    ------
+    PromptError
+        If there is one.
+    """
+    for mark in (*prompt.points, *prompt.lines):
+        _within(mark, shape)
+    for box in prompt.boxes:
+        box_window(box, shape)
+
+
+def require_start(start: Tensor, shape: tuple[int, ...]) -> None:
+    """Refuse a mask to start from that is not of an image.
+
+    Raises
+    ------
+    GridMismatchError
+        If it has another size.
+    """
+    if start.shape != shape:
+        raise GridMismatchError(
+            expected=f"a mask of {shape[0]} × {shape[1]} pixels to start from",
+            found=" × ".join(map(str, start.shape)),
+            remedy="give one of the same image",
+        )
 
 
 def box_window(box: Box, shape: tuple[int, int]) -> tuple[slice, slice]:
@@ -78,11 +148,9 @@ def box_window(box: Box, shape: tuple[int, int]) -> tuple[slice, slice]:
     PromptError
         If the box lies outside the image.
     """
-    outside = box.bottom <= 0 or box.right <= 0 or box.top >= shape[0] or box.left >= shape[1]
-    if outside:
-        raise _outside(
-            f"a box from {box.top:g}, {box.left:g} to {box.bottom:g}, {box.right:g}", shape
-        )
+    if box.bottom <= 0 or box.right <= 0 or box.top >= shape[0] or box.left >= shape[1]:
+        sides = f"rows {box.top:g} to {box.bottom:g}, columns {box.left:g} to {box.right:g}"
+        raise _outside(f"a box of {sides}", shape)
     return _run(box.top, box.bottom, shape[0]), _run(box.left, box.right, shape[1])
 
 
@@ -95,35 +163,28 @@ def _run(low: float, high: float, size: int) -> slice:
     return slice(only, only + 1)
 
 
-def _of_point(point: Point) -> tuple[Pixels, bool]:
-    return np.floor([[point.row, point.col]]).astype(np.int64), point.positive
-
-
-def _of_line(line: Line) -> tuple[Pixels, bool]:
-    corners = np.asarray(line.places, np.float64)
+def _within(mark: Point | Line, shape: tuple[int, int]) -> Pixels:
+    """Return the pixels under a mark that lie in the image; refuse it without any."""
+    corners = _corners_of(mark)
     parts = [corners[:1]]
     for one, other in pairwise(corners):
         steps = max(1, math.ceil(float(np.abs(other - one).max()) / _STEP))
         parts.append(one + (other - one) * (np.arange(1, steps + 1) / steps)[:, None])
-    return np.floor(np.concatenate(parts)).astype(np.int64), line.positive
+    pixels = np.floor(np.concatenate(parts)).astype(np.int64)
+    kept = pixels[((pixels >= 0) & (pixels < shape)).all(1)]
+    if len(kept) == 0:
+        what = "a line from" if isinstance(mark, Line) else "a point at"
+        raise _outside(f"{what} row {corners[0, 0]:g}, column {corners[0, 1]:g}", shape)
+    return kept
 
 
-def _seen(marks: Iterable[Pixels], valid: NDArray[np.bool_]) -> Pixels:
-    """Return the pixels of marks that hold data, each once; refuse marks that have none."""
-    kept = [_with_data(pixels, valid) for pixels in marks]
-    return np.unique(np.concatenate(kept), axis=0) if kept else np.empty((0, 2), np.int64)
+def _corners_of(mark: Point | Line) -> NDArray[np.float64]:
+    places = mark.places if isinstance(mark, Line) else ((mark.row, mark.col),)
+    return np.asarray(places, np.float64)
 
 
-def _with_data(pixels: Pixels, valid: NDArray[np.bool_]) -> Pixels:
-    within = ((pixels >= 0) & (pixels < valid.shape)).all(1)
-    if not within.any():
-        row, col = pixels[0]
-        raise _outside(f"a mark at row {row}, column {col}", valid.shape)
-    there = pixels[within]
-    full = there[valid[there[:, 0], there[:, 1]]]
-    if len(full) == 0:
-        raise _on_nodata(f"a mark at row {there[0, 0]}, column {there[0, 1]}")
-    return full
+def _each_once(marks: list[Pixels]) -> Pixels:
+    return np.unique(np.concatenate(marks), axis=0) if marks else np.empty((0, 2), np.int64)
 
 
 def _inside(boxes: Iterable[Box], valid: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
@@ -137,19 +198,14 @@ def _inside(boxes: Iterable[Box], valid: NDArray[np.bool_]) -> NDArray[np.bool_]
     return inside
 
 
-def _start(prompt: Prompt, valid: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    if prompt.start is None:
+def _start(mask: Tensor | None, valid: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    if mask is None:
         return None
-    start: NDArray[np.bool_] = prompt.start.cpu().numpy().astype(bool)
-    if start.shape != valid.shape:
-        raise PromptError(
-            expected=f"a mask of {valid.shape[0]} × {valid.shape[1]} pixels to start from",
-            found=" × ".join(map(str, start.shape)),
-            remedy="give one of the same image",
-        )
-    if not (start & valid).any():
+    require_start(mask, valid.shape)
+    start: NDArray[np.bool_] = mask.cpu().numpy().astype(bool) & valid
+    if not start.any():
         raise _on_nodata("a mask to start from")
-    return start & valid
+    return start
 
 
 def _outside(what: str, shape: tuple[int, ...]) -> PromptError:

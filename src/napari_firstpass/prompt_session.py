@@ -28,13 +28,11 @@ from napari_firstpass.sampling import band_stats_steps
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from numpy.typing import NDArray
-
     from napari_firstpass.config import PromptConfig
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.normalize import BandStats
     from napari_firstpass.prompt_windows import Outlines, View
-    from napari_firstpass.prompts import Box, Prompt
+    from napari_firstpass.prompts import Prompt
     from napari_firstpass.protocols import PreparedImage, Prompter
     from napari_firstpass.raster import RasterSource
     from napari_firstpass.sampling import OpenSource
@@ -58,15 +56,12 @@ class _Seen:
         The window.
     content : hashable
         Stands for its pixels.
-    valid : (h, w) bool array
-        Where it holds data.
     prepared : PreparedImage
         Answers.
     """
 
     view: View
     content: Hashable
-    valid: NDArray[np.bool_]
     prepared: PreparedImage
 
 
@@ -136,9 +131,8 @@ class Prompting:
         if seen is None:
             with self._opening() as source:
                 seen = yield from relay(self._look_steps(source, prompt), Span(0, 70, 100))
-        inner = seen.view.inside(prompt)
-        _require_data(inner, seen.valid)
-        answer = yield from relay(seen.prepared.answer(inner), Span(70, 99, 100))
+        inside = seen.view.inside(prompt)
+        answer = yield from relay(seen.prepared.answer(inside), Span(70, 99, 100))
         if not self._is_same(seen):
             raise PromptError(
                 expected="the image to stay as it is while it is looked at",
@@ -184,7 +178,7 @@ class Prompting:
         looking = ready.prompter.prepare(whole, picture)
         prepared = yield from relay(looking, Span(30, 100, 100))
         content = _content_of(raster) if self._stamp is None else stamp
-        seen = _Seen(view, content, raster.valid, prepared)
+        seen = _Seen(view, content, prepared)
         self._kept = (seen, *(old for old in self._kept if old.view != view))[:_KEPT]
         return seen
 
@@ -234,31 +228,4 @@ def _read_steps(source: RasterSource, view: View) -> Steps[Raster]:
         scaled.grid.crop(window),
         scaled.names,
         scaled.roles,
-    )
-
-
-def _require_data(prompt: Prompt, valid: NDArray[np.bool_]) -> None:
-    """Refuse a point, a line or a box that has nothing under it."""
-
-    def holds(row: float, col: float) -> bool:
-        return bool(valid[int(row), int(col)])
-
-    empty = [
-        *("a point" for p in prompt.points if p.positive and not holds(p.row, p.col)),
-        *("a line" for a in prompt.lines if a.positive and not any(holds(*p) for p in a.places)),
-        *("a box" for b in prompt.boxes if not valid[_under(b)].any()),
-    ]
-    if empty:
-        raise PromptError(
-            expected="prompts where the image holds data",
-            found=f"{empty[0]} on pixels without data",
-            remedy="point at something that can be seen",
-        )
-
-
-def _under(box: Box) -> tuple[slice, slice]:
-    """Return the pixels that a box touches."""
-    return (
-        slice(int(box.top), int(np.ceil(box.bottom))),
-        slice(int(box.left), int(np.ceil(box.right))),
     )

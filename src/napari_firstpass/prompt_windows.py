@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import chain
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,8 @@ import numpy as np
 import torch
 
 from napari_firstpass.config import WINDOW_STEP
-from napari_firstpass.errors import GridMismatchError, PromptError
 from napari_firstpass.grid import Window
+from napari_firstpass.prompt_places import require_inside, require_start
 from napari_firstpass.prompts import Box, Line, Point
 from napari_firstpass.resampling import Axis
 
@@ -131,12 +130,7 @@ class View:
 
     def _start(self, mask: Tensor) -> Tensor:
         """Return what a mask of the image says at the centres of the cells."""
-        if mask.shape != self.grid.shape:
-            raise GridMismatchError(
-                expected=f"a mask to start from of {self.grid.height} x {self.grid.width} pixels",
-                found=" x ".join(map(str, mask.shape)),
-                remedy="give one of the size of the image",
-            )
+        require_start(mask, self.grid.shape)
         spans = ((self.window.row, self.window.bottom), (self.window.col, self.window.right))
         rows, cols = (
             torch.from_numpy(((2 * np.arange(*span) + 1) * axis.pixels) // (2 * axis.cells))
@@ -186,14 +180,15 @@ def extent_of(prompt: Prompt, grid: Grid) -> Extent:
     Raises
     ------
     PromptError
-        If a point or a corner of a line lies outside the image, or a whole box does.
+        If nothing of a point, a line or a box lies in the image.
     """
-    for place in _places_of(prompt):
-        _require_inside(place, grid)
-    clipped = [_clipped(box, grid) for box in prompt.boxes]
-    corners = [*_places_of(prompt)]
-    corners += [(box.top, box.left) for box in clipped]
-    corners += [(box.bottom, box.right) for box in clipped]
+    require_inside(prompt, grid.shape)
+    corners = [(point.row, point.col) for point in prompt.points]
+    corners += [place for line in prompt.lines for place in line.places]
+    corners += [(box.top, box.left) for box in prompt.boxes]
+    corners += [(box.bottom, box.right) for box in prompt.boxes]
+    # Of lines and boxes, what lies outside says nothing.
+    corners = [(min(max(r, 0), grid.height), min(max(c, 0), grid.width)) for r, c in corners]
     if prompt.start is not None and prompt.start.any():
         rows, cols = (torch.nonzero(prompt.start.any(1 - axis)) for axis in (0, 1))
         corners += [(float(rows[0]), float(cols[0])), (float(rows[-1]) + 1, float(cols[-1]) + 1)]
@@ -201,12 +196,6 @@ def extent_of(prompt: Prompt, grid: Grid) -> Extent:
         return Extent(0, 0, grid.height, grid.width)
     rows_, cols_ = zip(*corners, strict=True)
     return Extent(min(rows_), min(cols_), max(rows_), max(cols_))
-
-
-def _places_of(prompt: Prompt) -> list[tuple[float, float]]:
-    """Return rows and columns of points, and of the corners of lines."""
-    points = ((point.row, point.col) for point in prompt.points)
-    return [*points, *chain.from_iterable(line.places for line in prompt.lines)]
 
 
 def view_of(grid: Grid, extent: Extent) -> View:
@@ -233,26 +222,3 @@ def _span(centre: float, side: int, length: int) -> tuple[int, int]:
     last = (length - side) // WINDOW_STEP * WINDOW_STEP
     start = min(max(round((centre - side / 2) / _STEP) * _STEP, 0), last)
     return start, length - last if start == last else side
-
-
-def _require_inside(place: tuple[float, float], grid: Grid) -> None:
-    row, col = place
-    if 0 <= row < grid.height and 0 <= col < grid.width:
-        return
-    raise PromptError(
-        expected=f"places in the image, rows 0 to {grid.height} and columns 0 to {grid.width}",
-        found=f"row {row:g}, column {col:g}",
-        remedy="point at something inside",
-    )
-
-
-def _clipped(box: Box, grid: Grid) -> Extent:
-    top, left = max(box.top, 0.0), max(box.left, 0.0)
-    bottom, right = min(box.bottom, grid.height), min(box.right, grid.width)
-    if bottom > top and right > left:
-        return Extent(top, left, bottom, right)
-    raise PromptError(
-        expected=f"a box that meets the image of {grid.height} x {grid.width} pixels",
-        found=f"rows {box.top:g} to {box.bottom:g}, columns {box.left:g} to {box.right:g}",
-        remedy="draw it on the image",
-    )

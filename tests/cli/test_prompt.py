@@ -126,7 +126,7 @@ def test_a_thing_is_added_to_labels(scene: Path, capsys: pytest.CaptureFixture[s
         ([], USAGE, "--points, --lines, --boxes or --text, found none"),
         (["--points", "5,5,-"], UNFIT, "found only what does not belong to it"),
         (["--points", "5,5", "--text", "roof; road"], USAGE, "one thing in --text"),
-        (["--points", "200,5"], UNFIT, "found row 200, column 5"),
+        (["--points", "200,5"], UNFIT, "found a point at row 200, column 5"),
         (["--text", "roof"], UNFIT, "found the words roof"),
         (["--points", "5,5", "--class", "a;b"], USAGE, "one class for all, or 1"),
         (["--points", "5,5", "--with", "magic"], USAGE, "way to answer prompts out of"),

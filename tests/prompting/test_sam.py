@@ -97,7 +97,7 @@ def test_three_candidates_come_with_the_best_first() -> None:
 def test_nothing_outside_a_box_belongs_to_the_answer() -> None:
     box = Box(14.5, 10, 30, 20.2)
     found = answer(Prompt(boxes=(box,)))
-    inside = mask_of((slice(14, 30), slice(10, 21)))
+    inside = mask_of((slice(14, 30), slice(10, 20)))
     assert found.masks[1].equal(inside)  # the candidate that is everything
     assert not (found.masks[0] & ~inside).any()
 
@@ -117,7 +117,7 @@ def test_pixels_without_data_belong_to_nothing() -> None:
 
 
 def test_a_prompt_outside_is_refused() -> None:
-    with pytest.raises(PromptError, match="rows 0 to 48 and columns 0 to 80, found one at row 48"):
+    with pytest.raises(PromptError, match="of 48 × 80 pixels, found a point at row 48, column 1"):
         answer(Prompt(points=(Point(48, 1),)))
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from napari_firstpass.errors import GridMismatchError, PromptError
+from napari_firstpass.prompt_places import box_window
 from napari_firstpass.prompts import Box, Line, Point, Prompt
 from napari_firstpass.sam_models.frame import Frame
 from napari_firstpass.sam_models.marks import Question, questions_of
@@ -65,7 +66,7 @@ def test_a_box_reaches_from_side_to_side_and_is_cut_off_at_the_image() -> None:
     (question,) = asked(Prompt(boxes=(Box(2.5, -9, 40.5, 99),)))
     assert question.marks.boxes is not None
     assert question.marks.boxes.tolist() == [[-0.5, 2.0, 63.5, 40.0]]
-    assert (question.rows, question.cols) == (slice(2, 41), slice(0, 64))
+    assert (question.rows, question.cols) == (slice(2, 40), slice(0, 64))
     assert not question.marks.has_places
 
 
@@ -85,15 +86,16 @@ def test_a_start_alone_comes_with_a_place_that_means_nothing() -> None:
 @pytest.mark.parametrize(
     ("prompt", "sentence"),
     [
-        (Prompt(points=(Point(64, 3),)), r"rows 0 to 64 .*found one at row 64, column 3; point"),
+        (Prompt(points=(Point(64, 3),)), "64 × 64 pixels, found a point at row 64, column 3"),
         (Prompt(points=(Point(3, -0.1),)), "column -0.1"),
         (Prompt(points=(Point(3, 3), Point(3, 99, positive=False))), "column 99"),
-        (Prompt(points=(Point(3, 40),)), "a point on pixels with data, found none at row 3"),
-        (Prompt(lines=(Line(((3, 40), (60, 40))),)), "a line over pixels of the image with data"),
-        (Prompt(lines=(Line(((-3, 4), (-9, 4))),)), "one that lies outside"),
-        (Prompt(boxes=(Box(3, 40, 9, 60),)), "columns 40 to 60, without data; draw it"),
-        (Prompt(boxes=(Box(-9, -9, 0, 0),)), r"found rows -9 to 0, columns -9 to 0; draw it"),
-        (Prompt(points=(Point(1, 1),), words=("roof",)), "found the word 'roof'"),
+        (Prompt(points=(Point(3, 40),)), "a point where the image holds none"),
+        (Prompt(points=(Point(3, 3), Point(3, 40, positive=False))), "a point where the image"),
+        (Prompt(lines=(Line(((3, 40), (60, 40))),)), "a line where the image holds none"),
+        (Prompt(lines=(Line(((-3, 4), (-9, 4))),)), "found a line from row -3, column 4"),
+        (Prompt(boxes=(Box(3, 40, 9, 60),)), "a box where the image holds none"),
+        (Prompt(boxes=(Box(-9, -9, 0, 0),)), "found a box of rows -9 to 0, columns -9 to 0"),
+        (Prompt(points=(Point(1, 1),), words=("roof",)), "found the words roof"),
     ],
 )
 def test_what_points_at_nothing_is_refused(prompt: Prompt, sentence: str) -> None:
@@ -101,11 +103,19 @@ def test_what_points_at_nothing_is_refused(prompt: Prompt, sentence: str) -> Non
         asked(prompt, half())
 
 
-def test_what_does_not_belong_may_lie_where_there_is_no_data() -> None:
-    (question,) = asked(Prompt(points=(Point(3, 3), Point(3, 60, positive=False))), half())
-    assert question.marks.labels.tolist() == [[1, 0]]
+def test_a_line_that_touches_data_between_its_places_counts_there() -> None:
+    valid = torch.zeros(64, 64, dtype=torch.bool)
+    valid[10, 24] = True  # between columns 20 and 28
+    (question,) = asked(Prompt(lines=(Line(((10.5, 0), (10.5, 64))),)), valid)
+    assert places(question) == [(10.5, 24.5)]
+
+
+def test_the_answer_for_a_box_has_the_pixels_that_a_box_has_elsewhere() -> None:
+    box = Box(2.6, 3.4, 40.4, 50.6)
+    (question,) = asked(Prompt(boxes=(box,)))
+    assert (question.rows, question.cols) == box_window(box, (64, 64))
 
 
 def test_a_start_of_another_size_is_refused() -> None:
-    with pytest.raises(GridMismatchError, match=r"64 × 64 pixels .*found one of shape \(64, 63\)"):
+    with pytest.raises(GridMismatchError, match=r"64 × 64 pixels .*found 64 × 63"):
         asked(Prompt(start=torch.ones(64, 63, dtype=torch.bool)))

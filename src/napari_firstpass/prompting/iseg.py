@@ -24,13 +24,12 @@ from napari_firstpass.entropy_reduction import (
     mean_map,
     refine_maps,
 )
-from napari_firstpass.errors import PromptError
 from napari_firstpass.mask_edges import MaskEdges
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.prompt_candidates import candidates
 from napari_firstpass.prompt_chances import chances_of
 from napari_firstpass.prompt_cues import Regions
-from napari_firstpass.prompt_places import Places, places_of
+from napari_firstpass.prompt_places import Places, wordless_places
 from napari_firstpass.prompts import Answer
 from napari_firstpass.refinement import preset_of
 from napari_firstpass.region_graph import RegionGraph
@@ -77,7 +76,7 @@ class RegionImage:
     def answer(self, prompt: Prompt) -> Steps[Answer]:
         """Return masks for what is pointed at; see `PreparedImage`."""
         yield Progress(0, 2, "comparing with the prompt")
-        places = _places(prompt, self.valid)
+        places = wordless_places(prompt, self.valid)
         chances = chances_of(self.regions, prompt.boxes, places)
         yield Progress(1, 2, "cutting out")
         graph, allowed, counted = self.regions.graph, self.valid, self.counted
@@ -127,7 +126,7 @@ class CellImage:
 
     def answer(self, prompt: Prompt) -> Steps[Answer]:
         """Return one mask for what is pointed at; see `PreparedImage`."""
-        places = _places(prompt, self.valid)
+        places = wordless_places(prompt, self.valid)
         start = self._maps(places)
         inside = None if places.inside is None else self._cells(places.inside) > 0
         refined = yield from refine_maps(self.reduced, start, self.config, inside)
@@ -217,16 +216,6 @@ def _regions(
     yield Progress(9, 10, "looking at edges")
     counted = graph.pixels * graph.shares(valid)
     return RegionImage(regions, valid, counted, MaskEdges.of(image, aim**0.5))
-
-
-def _places(prompt: Prompt, valid: NDArray[np.bool_]) -> Places:
-    if any(word.strip() for word in prompt.words):
-        raise PromptError(
-            expected="points, lines or boxes",
-            found=f"the words {', '.join(prompt.words)}",
-            remedy="choose a prompter that knows words, or point at the thing",
-        )
-    return places_of(prompt, valid)
 
 
 def _divide_contested(masks: NDArray[np.bool_], graph: RegionGraph, places: Places) -> None:

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_firstpass.errors import GridMismatchError, PromptError
+from napari_firstpass.prompt_places import box_window, marked_pixels, wordless_places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
-    from napari_firstpass.prompts import Box, Line, Point, Prompt
+    from napari_firstpass.prompts import Box, Line, Prompt
     from napari_firstpass.sam_models.frame import Frame
 
 _MOST_ON_A_LINE = 8
@@ -98,64 +100,39 @@ def questions_of(
 
     Raises
     ------
-    PromptError
-        If a point or a box lies outside the image or on pixels without data, as all of a line
-        does, or words are given.
-    GridMismatchError
-        If the start has another size than the image.
+    PromptError, GridMismatchError
+        As `wordless_places`.
     """
-    _refuse_words(prompt)
-    places = [_checked(point, frame, valid) for point in prompt.points]
-    places += [place for line in prompt.lines for place in _along(line, frame, valid)]
-    start = _start(prompt.start, frame, start_side)
+    data = valid.numpy()
+    marked = wordless_places(prompt, data)
+    places = [_Place(point.row, point.col, point.positive) for point in prompt.points]
+    places += [place for line in prompt.lines for place in _along(line, frame, data)]
+    start = None
+    if marked.start is not None:
+        start = frame.start(torch.from_numpy(marked.start), start_side)
     if not prompt.boxes:
-        return (_question(places, None, start, frame, valid),)
+        return (_question(places, None, start, frame),)
     if len(prompt.boxes) == 1:
-        return (_question(places, prompt.boxes[0], start, frame, valid),)
+        return (_question(places, prompt.boxes[0], start, frame),)
     return tuple(
-        _question([one for one in places if _counts_in(one, box)], box, start, frame, valid)
+        _question([one for one in places if _counts_in(one, box)], box, start, frame)
         for box in prompt.boxes
     )
 
 
-def _refuse_words(prompt: Prompt) -> None:
-    said = [word for word in prompt.words if word.strip()]
-    if said:
-        raise PromptError(
-            expected="points, lines or boxes, which are all that this way of prompting knows",
-            found=f"the word {said[0]!r}",
-            remedy="point at the thing, or choose a way that knows words",
-        )
-
-
-def _checked(point: Point, frame: Frame, valid: Tensor) -> _Place:
-    place = _Place(point.row, point.col, point.positive)
-    if not _is_inside(place, frame):
-        raise PromptError(
-            expected=f"points in rows 0 to {frame.height} and columns 0 to {frame.width}",
-            found=f"one at row {point.row:g}, column {point.col:g}",
-            remedy="point into the image",
-        )
-    if point.positive and not _has_data(place, valid):
-        raise PromptError(
-            expected="a point on pixels with data",
-            found=f"none at row {point.row:g}, column {point.col:g}",
-            remedy="point at a place with data",
-        )
-    return place
-
-
-def _along(line: Line, frame: Frame, valid: Tensor) -> list[_Place]:
+def _along(line: Line, frame: Frame, valid: NDArray[np.bool_]) -> list[_Place]:
     """Return places on a line, in even distances; those outside or without data are left out."""
-    found = [_Place(row, col, line.positive) for row, col in _spread(line, frame)]
-    usable = [one for one in found if _is_inside(one, frame) and _has_data(one, valid)]
-    if not usable:
-        raise PromptError(
-            expected="a line over pixels of the image with data",
-            found="one that lies outside of them",
-            remedy="draw it over the image",
-        )
-    return usable
+    under = marked_pixels(line, valid)
+    height, width = valid.shape
+    usable = [
+        (row, col)
+        for row, col in _spread(line, frame)
+        if 0 <= row < height and 0 <= col < width and valid[int(row), int(col)]
+    ]
+    if not usable:  # data lies only between these places
+        row, col = under[len(under) // 2].tolist()
+        usable = [(row + 0.5, col + 0.5)]
+    return [_Place(row, col, line.positive) for row, col in usable]
 
 
 def _spread(line: Line, frame: Frame) -> list[tuple[float, float]]:
@@ -183,38 +160,18 @@ def _at(
     return row + (to_row - row) * share, col + (to_col - col) * share
 
 
-def _is_inside(place: _Place, frame: Frame) -> bool:
-    return 0 <= place.row < frame.height and 0 <= place.col < frame.width
-
-
-def _has_data(place: _Place, valid: Tensor) -> bool:
-    return bool(valid[int(place.row), int(place.col)])
-
-
 def _counts_in(place: _Place, box: Box) -> bool:
     inside = box.top <= place.row < box.bottom and box.left <= place.col < box.right
     return inside or not place.positive
 
 
-def _start(mask: Tensor | None, frame: Frame, side: int) -> Tensor | None:
-    if mask is None:
-        return None
-    if tuple(mask.shape) != (frame.height, frame.width):
-        raise GridMismatchError(
-            expected=f"a mask of {frame.height} × {frame.width} pixels to start from",
-            found=f"one of shape {tuple(mask.shape)}",
-            remedy="give the mask of this image",
-        )
-    return frame.start(mask, side)
-
-
 def _question(
-    places: Sequence[_Place], box: Box | None, start: Tensor | None, frame: Frame, valid: Tensor
+    places: Sequence[_Place], box: Box | None, start: Tensor | None, frame: Frame
 ) -> Question:
     if box is None:
         rows, cols, boxes = slice(0, frame.height), slice(0, frame.width), None
     else:
-        rows, cols = _pixels_of(box, frame, valid)
+        rows, cols = box_window(box, (frame.height, frame.width))
         boxes = _box_of(box, frame)
     return Question(Marks(*_told(places, frame, box), boxes, start), rows, cols)
 
@@ -226,22 +183,6 @@ def _told(places: Sequence[_Place], frame: Frame, box: Box | None) -> tuple[Tens
     positions = torch.tensor([(one.row, one.col) for one in places]).reshape(-1, 2)
     labels = [_POSITIVE if one.positive else _NEGATIVE for one in places]
     return frame.places(positions.float())[None], torch.tensor(labels, dtype=torch.int64)[None]
-
-
-def _pixels_of(box: Box, frame: Frame, valid: Tensor) -> tuple[slice, slice]:
-    """Return the pixels that a box touches."""
-    rows = slice(max(math.floor(box.top), 0), min(math.ceil(box.bottom), frame.height))
-    cols = slice(max(math.floor(box.left), 0), min(math.ceil(box.right), frame.width))
-    outside = rows.start >= rows.stop or cols.start >= cols.stop
-    if outside or not valid[rows, cols].any():
-        raise PromptError(
-            expected="a box around pixels with data, "
-            f"in rows 0 to {frame.height} and columns 0 to {frame.width}",
-            found=f"rows {box.top:g} to {box.bottom:g}, columns {box.left:g} to {box.right:g}"
-            + ("" if outside else ", without data"),
-            remedy="draw it around the thing",
-        )
-    return rows, cols
 
 
 def _box_of(box: Box, frame: Frame) -> Tensor:
