@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -273,7 +273,7 @@ def prompt_file_steps(
                 lambda: nullcontext(opened), config, stamp=lambda: None, cache=cache
             )
             answers = yield from relay(_answers_steps(prompting, asked), Span(0, 80, 100))
-            told = yield from relay(_record_steps(config, prompting), Span(80, 85, 100))
+            told = yield from relay(prompter_record_steps(config, prompting), Span(80, 85, 100))
         told |= {"where": where, "bands": bands}
         if base is not None:
             yield from relay(base.look_steps(), Span(85, 89, 100))
@@ -282,7 +282,10 @@ def prompt_file_steps(
         taxonomy, ids = with_classes(
             Taxonomy(()) if base is None else base.taxonomy, [thing.name for thing in asked]
         )
-        told["things"] = [_told(*pair) for pair in zip(asked, ids, strict=True)]
+        told["things"] = [
+            {"class": class_id, **thing.prompt.record()}
+            for thing, class_id in zip(asked, ids, strict=True)
+        ]
         placed = [_placed(*pair, base) for pair in zip(ids, answers, strict=True)]
         found: list[FoundThing] = []
 
@@ -400,14 +403,15 @@ def _recorded(
     if base is None:
         rest = {key: value for key, value in told.items() if key != "weights_sha256"}
         return Provenance(rest, name, digest, told["weights_sha256"])
-    before = base.provenance
-    image = {"image": name, "image_sha256": digest}
-    step = {**told, **image, "version": Provenance().version}
-    earlier = before.config.get("prompted", [])
-    return replace(before, config={**before.config, "prompted": [*earlier, step]})
+    return base.provenance.with_step("prompted", step_record(told, name, digest))
 
 
-def _record_steps(config: PromptConfig, prompting: Prompting) -> Steps[dict[str, Any]]:
+def step_record(told: dict[str, Any], name: str, digest: str | None) -> dict[str, Any]:
+    """Return what is told of prompts on labels that were there before, and with which image."""
+    return {**told, "image": name, "image_sha256": digest, "version": Provenance().version}
+
+
+def prompter_record_steps(config: PromptConfig, prompting: Prompting) -> Steps[dict[str, Any]]:
     """Return what is told of a method: no folders, and no device, which is a matter of speed."""
     named = asdict(config)
     named.pop("device")
@@ -415,16 +419,3 @@ def _record_steps(config: PromptConfig, prompting: Prompting) -> Steps[dict[str,
     weights = backbone_factory(config.backbone).weights_sha256()
     told = {"prompter": named.pop("method"), **named, **shown, "weights_sha256": weights}
     return {**told, **(yield from prompting.record_steps())}
-
-
-def _told(thing: Thing, class_id: int) -> dict[str, Any]:
-    """Return what is told of a thing; of a mask that it began with, only that there was one."""
-    prompt = thing.prompt
-    return {
-        "class": class_id,
-        "points": [asdict(point) for point in prompt.points],
-        "lines": [asdict(line) for line in prompt.lines],
-        "boxes": [asdict(box) for box in prompt.boxes],
-        "words": list(prompt.words),
-        "start": prompt.start is not None,
-    }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.errors import GridMismatchError, PromptError
 
@@ -116,6 +116,16 @@ class Prompt:
                 found=negative,
                 remedy="click on the thing itself first",
             )
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain values; of a mask to start from, only whether there is one."""
+        return {
+            "points": [asdict(point) for point in self.points],
+            "lines": [asdict(line) for line in self.lines],
+            "boxes": [asdict(box) for box in self.boxes],
+            "words": list(self.words),
+            "start": self.start is not None,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from qtpy.QtCore import QPoint, Qt, QThreadPool
 from rasters import write_raster
 
 from diffusion import save_diffusion
+from napari_firstpass.widgets.label_layers import mask_from
 from napari_firstpass.widgets.preferences import PromptKeys, keys_of
 from napari_firstpass.widgets.prompt_layers import POINTS, PREVIEW, is_helper
 from napari_firstpass.widgets.scene import mask_of
@@ -305,6 +307,42 @@ def test_a_held_key_shows_other_outlines_and_labels_are_made_where_there_are_non
     np.testing.assert_array_equal(small.data, 1)
     assert not desk.box.words.isEnabled()
     assert "need a model" in desk.box.words.toolTip()
+
+
+def recorded(layer: Labels) -> list[dict[str, Any]]:
+    """What a saved file would tell of prompts."""
+    told, _ = mask_from(
+        layer.data, metadata=layer.metadata, features=layer.features, colormap=layer.colormap
+    )
+    steps: list[dict[str, Any]] = told.provenance.config.get("prompted", [])
+    return steps
+
+
+def test_labels_record_what_was_pointed_at_unless_it_is_undone(desk: Desk, labels: Labels) -> None:
+    desk.begin()
+    desk.click(*inside(2))
+    desk.wait_for_outline()
+    desk.click(*inside(1), button=RIGHT)
+    desk.wait_for_outline()
+    desk.key(Qt.Key.Key_A)
+    (step,) = recorded(labels)
+    assert (step["prompter"], step["preset"], step["image"]) == ("iseg", "fast", "scene.tif")
+    (thing,) = step["things"]
+    assert (thing["class"], thing["outline"], thing["words"]) == (5, 1, [])
+    assert [point["positive"] for point in thing["points"]] == [True, False]
+    place = thing["points"][0]["row"], thing["points"][0]["col"]
+    np.testing.assert_allclose(place, inside(2), atol=0.6)
+    json.dumps(step)
+    desk.click(*inside(3))
+    desk.wait_for_outline()
+    desk.key(Qt.Key.Key_A)
+    assert len(recorded(labels)) == 2
+    desk.key(*UNDO)
+    assert recorded(labels) == [step]
+    desk.key(*UNDO)
+    assert recorded(labels) == []
+    labels.redo()
+    assert recorded(labels) == [step]
 
 
 def test_words_are_asked_for_with_enter_which_accepts_nothing(

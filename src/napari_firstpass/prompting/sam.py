@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -25,7 +25,7 @@ _PRESETS = {DEFAULT_PRESET: sam_source}
 
 @dataclass(frozen=True, slots=True)
 class SamPrompter:
-    """Answers with the masks of a model; a `KeepingPrompter`.
+    """Answers with the masks of a model; a `KeepingPrompter` and a `RecordedPrompter`.
 
     Attributes
     ----------
@@ -44,6 +44,10 @@ class SamPrompter:
     def keeping(self, cache: FeatureCache | None) -> SamPrompter:
         """Return the same, keeping embeddings in another place, or not at all."""
         return replace(self, cache=cache)
+
+    def record(self) -> Steps[dict[str, Any]]:
+        """Return what decides the answers; see `RecordedPrompter`."""
+        return {"weights_sha256": (yield from self.source.sha256())}
 
     def prepare(self, raster: Raster, picture: Tensor) -> Steps[SamImage]:
         """Look at an image once; see `Prompter`.

@@ -111,6 +111,8 @@ def mask_from(
     history = info.provenance if info is not None else Provenance()
     if made is not None:
         history = _edited(made, ids)
+    if info is not None:
+        history = info.with_outlines(history, ids, made)
     narrow = ids.astype(np.uint8) if taxonomy.max_id <= 255 else ids.astype(np.uint16)
     return Segmentation(narrow, taxonomy, place, _confidence_of(ids, made), history), added
 

@@ -12,6 +12,7 @@ from napari_firstpass.config import PromptConfig
 from napari_firstpass.errors import FirstPassError, LayerError
 from napari_firstpass.mask_writing import changed_by, class_under
 from napari_firstpass.prompts import Box, Line, Point, Prompt
+from napari_firstpass.provenance import Provenance
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import Taxonomy
 from napari_firstpass.widgets.image_layers import first_level, grid_of, source_files, subject_of
@@ -19,6 +20,7 @@ from napari_firstpass.widgets.label_layers import labels_tuple
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.prompt_layers import PromptLayers
 from napari_firstpass.widgets.prompt_runs import PromptedImage
+from napari_firstpass.widgets.scene import KEY, MaskInfo, mask_of
 from napari_firstpass.widgets.session import Message
 from napari_firstpass.widgets.worker import Runner
 
@@ -181,7 +183,7 @@ class Pointing(QObject):
         except FirstPassError as error:
             self.said.emit(Message.of(error))
             return
-        changed = self._write(labels, preview)
+        changed = self._write(labels, preview, layers.image)
         self._forget()
         layers.point()
         pixels = f"{changed:,} pixels".replace(",", " ")
@@ -199,18 +201,24 @@ class Pointing(QObject):
         self._forget()
         self.said.emit(Message(f"Discarded; nothing was changed. {BEGIN}"))
 
-    def _write(self, labels: Labels, preview: Preview) -> int:
+    def _write(self, labels: Labels, preview: Preview, image: Image) -> int:
         """Give pixels of the outline the selected class; return how many."""
         found = preview.found
         rows, cols = found.window.slices
         mask, before = found.masks[self._candidate], labels.data[rows, cols]
-        there = changed_by(before, mask, self._box.place, class_under(before, mask))
+        class_id, where = int(labels.selected_label), self._box.place
+        there = changed_by(before, mask, where, class_under(before, mask))
+        changed = there & (before != class_id)
         places = np.nonzero(there)
         with labels.block_history():
             labels.data_setitem(
                 (places[0] + found.window.row, places[1] + found.window.col),
-                labels.selected_label,
+                class_id,
             )
+        if changed.any():
+            told = preview.accepted(self._candidate, class_id, where)
+            info = _mask_info(labels, image)
+            labels.metadata[KEY] = info.then_pointed(found.window, changed, class_id, told)
         return len(places[0])
 
     def _target(self, layers: PromptLayers) -> Labels:
@@ -408,6 +416,15 @@ class Pointing(QObject):
         labels = self._desk.labels()
         if labels is not None:
             labels.undo()
+
+
+def _mask_info(labels: Labels, image: Image) -> MaskInfo:
+    """Return what is noted about labels; others that lie on an image belong to its scene."""
+    info = mask_of(labels.metadata)
+    if info is not None:
+        return info
+    name, grid = subject_of(image).name, grid_of(image)
+    return MaskInfo(name, grid, Taxonomy(()), Provenance(), source_files(image))
 
 
 def _class_text(labels: Labels | None, class_id: int) -> str:

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.config import PromptConfig
+    from napari_firstpass.mask_writing import Where
     from napari_firstpass.progress import Steps
     from napari_firstpass.prompt_session import Prompting
     from napari_firstpass.prompt_windows import Outlines
@@ -41,13 +42,19 @@ class Preview:
         The candidates.
     pictures : (N, h, w) uint8 array
         0 outside, 1 inside, 2 on the border.
+    prompt : Prompt
+        What was pointed at.
+    record : dict
+        How it was answered, for the record of the labels.
     """
 
     found: Outlines
     pictures: NDArray[np.uint8]
+    prompt: Prompt
+    record: dict[str, Any]
 
     @classmethod
-    def of(cls, found: Outlines) -> Preview:
+    def of(cls, found: Outlines, prompt: Prompt, record: dict[str, Any]) -> Preview:
         """Draw the candidates."""
         masks = found.masks
         inner = masks.copy()
@@ -56,7 +63,13 @@ class Preview:
         inner[:, :-1] &= masks[:, 1:]
         inner[:, :, 1:] &= masks[:, :, :-1]
         inner[:, :, :-1] &= masks[:, :, 1:]
-        return cls(found, _BORDER * masks.view(np.uint8) - inner.view(np.uint8))
+        pictures = _BORDER * masks.view(np.uint8) - inner.view(np.uint8)
+        return cls(found, pictures, prompt, record)
+
+    def accepted(self, candidate: int, class_id: int, where: Where) -> dict[str, Any]:
+        """Return what is noted of a candidate that became part of labels."""
+        thing = {"class": class_id, **self.prompt.record(), "outline": candidate + 1}
+        return {**self.record, "where": where, "things": [thing]}
 
 
 class PromptedImage:
@@ -75,6 +88,7 @@ class PromptedImage:
     def __init__(self, subject: Subject, config: PromptConfig, cache_folder: Path | None) -> None:
         self._subject, self._config, self._cache_folder = subject, config, cache_folder
         self._prompting: Prompting | None = None
+        self._record: dict[str, Any] | None = None
 
     def answer_steps(self, prompt: Prompt) -> Steps[Preview]:
         """Find what is pointed at, and draw it."""
@@ -82,8 +96,19 @@ class PromptedImage:
         leave_a_core()
         if self._prompting is None:
             self._prompting = self._begun()
-        found = yield from relay(self._prompting.answer_steps(prompt), Span(0, 100, 100))
-        return Preview.of(found)
+        found = yield from relay(self._prompting.answer_steps(prompt), Span(0, 99, 100))
+        if self._record is None:
+            self._record = yield from relay(self._record_steps(self._prompting), Span(99, 100, 100))
+        return Preview.of(found, prompt, self._record)
+
+    def _record_steps(self, prompting: Prompting) -> Steps[dict[str, Any]]:
+        """Return how prompts are answered; without the hash of a file, which can take seconds."""
+        from napari_firstpass.prompt_images import prompter_record_steps, step_record
+
+        told = yield from prompter_record_steps(self._config, prompting)
+        source = self._subject.source
+        name = source.name if isinstance(source, Path) else self._subject.name
+        return step_record(told, name, None)
 
     def _begun(self) -> Prompting:
         from napari_firstpass.prompt_session import Prompting

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_firstpass.grid import Window
 from napari_firstpass.label_changes import relabelled
 
 if TYPE_CHECKING:
@@ -119,12 +120,15 @@ class Made:
         How they came about.
     became : tuple of (int, int)
         Classes that a person made others as a whole since then: ids before and now.
+    number : int
+        Counts the states of a layer.
     """
 
     labels: NDArray[Any]
     confidence: NDArray[np.uint8] | None
     provenance: Provenance
     became: tuple[tuple[int, int], ...] = ()
+    number: int = 0
 
     @property
     def labels_now(self) -> NDArray[Any]:
@@ -139,6 +143,37 @@ class Made:
             became=tuple(sorted((dict(mapping) | became).items())),
             provenance=self.provenance.with_step("reassigned", step),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Pointed:
+    """An outline that was accepted into labels.
+
+    Attributes
+    ----------
+    window : Window
+        Where it lies.
+    changed : (h, w) bool array
+        The pixels that it changed; at least one.
+    class_id : int
+        What they became.
+    record : dict
+        What was pointed at and how it was found, as plain values.
+    after : int
+        Number of the state that the labels were in.
+    """
+
+    window: Window
+    changed: NDArray[np.bool_]
+    class_id: int
+    record: dict[str, Any]
+    after: int
+
+    def is_in(self, labels: NDArray[Any], became: int | None) -> bool:
+        """Tell whether nobody undid it: most of it has its class, or what that ``became``."""
+        now = labels[self.window.slices][self.changed]
+        there = (now == self.class_id) | (now == became) if became else now == self.class_id
+        return bool(2 * np.count_nonzero(there) > len(now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +197,8 @@ class MaskInfo:
         have undone some of it, and painted.
     retired : tuple of LabelClass
         Classes that were merged into others, or deleted; undone, they are there again.
+    pointed : tuple of Pointed
+        The outlines that were accepted, the newest last; the user may have undone some of them.
     """
 
     scene: str
@@ -171,9 +208,18 @@ class MaskInfo:
     sources: tuple[Path, ...] = ()
     made: tuple[Made, ...] = ()
     retired: tuple[LabelClass, ...] = ()
+    pointed: tuple[Pointed, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """Number of the newest state."""
+        return self.made[-1].number if self.made else 0
 
     def then(self, made: Made) -> MaskInfo:
         """Return the same after a method has changed the labels; only a few states are kept."""
+        return self._with(replace(made, number=self.number + 1))
+
+    def _with(self, made: Made) -> MaskInfo:
         states = (*self.made, made)[-_STATES:]
         arrays = dict.fromkeys(id(state.labels) for state in reversed(states))
         kept = set(list(arrays)[:_ARRAYS])
@@ -181,7 +227,29 @@ class MaskInfo:
 
     def reassigned(self, mapping: Mapping[int, int], step: Mapping[str, Any]) -> MaskInfo:
         """Return the same after a person made whole classes others; see `Made.reassigned`."""
-        return self.then(self.made[-1].reassigned(mapping, step)) if self.made else self
+        return self._with(self.made[-1].reassigned(mapping, step)) if self.made else self
+
+    def then_pointed(
+        self, window: Window, changed: NDArray[np.bool_], class_id: int, record: dict[str, Any]
+    ) -> MaskInfo:
+        """Return the same after an outline was accepted, which changed some pixels of a window."""
+        rows, cols = (np.flatnonzero(changed.any(axis)) for axis in (1, 0))
+        (top, bottom), (left, right) = ((int(some[0]), int(some[-1]) + 1) for some in (rows, cols))
+        around = Window(window.row + top, window.col + left, bottom - top, right - left)
+        part = changed[top:bottom, left:right].copy()
+        newest = Pointed(around, part, class_id, record, self.number)
+        return replace(self, pointed=(*self.pointed, newest))
+
+    def with_outlines(
+        self, record: Provenance, labels: NDArray[Any], made: Made | None
+    ) -> Provenance:
+        """Add the accepted outlines that are still there to the record of a state."""
+        number, became = (0, {}) if made is None else (made.number, dict(made.became))
+        for one in self.pointed:
+            # Of what was pointed at before, the state itself tells.
+            if one.after >= number and one.is_in(labels, became.get(one.class_id)):
+                record = record.with_step("prompted", one.record)
+        return record
 
     def nearest(self, labels: NDArray[Any]) -> Made | None:
         """Return the state that labels differ from in the fewest pixels, the newest of several."""
