@@ -10,13 +10,13 @@ from rasters import NORTH_UP, UTM31, write_raster
 
 import napari_firstpass
 from napari_firstpass.config import PromptConfig
-from napari_firstpass.errors import GridMismatchError, OutputError, PromptError
+from napari_firstpass.errors import GridMismatchError, OutputError, PromptError, TaxonomyError
 from napari_firstpass.grid import Grid
 from napari_firstpass.io.label_file import read_segmentation, write_segmentation
 from napari_firstpass.prompt_images import Thing, prompt_array, prompt_file, with_classes
 from napari_firstpass.prompts import Box, Line, Point, Prompt
 from napari_firstpass.segmentation import Segmentation
-from napari_firstpass.taxonomy import LabelClass, Taxonomy
+from napari_firstpass.taxonomy import LabelClass, Taxonomy, numbered_taxonomy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,11 +119,24 @@ def test_a_second_thing_is_told_beside_the_first(scene: Path, labels: Path) -> N
     np.testing.assert_array_equal(found.labels == 10, mask_of(SECOND))
 
 
-def test_classes_are_found_by_name_or_number_and_added_otherwise() -> None:
-    classes, ids = with_classes(CLASSES, ["roof", "2", "hedge", "5", "hedge"])
-    assert ids == [9, 2, 10, 5, 10]
-    assert [(c.id, c.name) for c in classes.classes][2:] == [(10, "hedge"), (5, "class 5")]
+def test_classes_are_found_by_name_or_number_and_added_by_name() -> None:
+    classes, ids = with_classes(CLASSES, ["roof", "2", "hedge", "10", "hedge"])
+    assert ids == [9, 2, 10, 10, 10]
+    assert [(c.id, c.name) for c in classes.classes][2:] == [(10, "hedge")]
     assert with_classes(Taxonomy(()), ["thing"])[1] == [1]
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (CLASSES, "expected a class out of .*9 roof.*, found the number 99; give a name to add"),
+        (Taxonomy(()), "expected the name of a class, found the number 99"),
+        (numbered_taxonomy(20, "region"), "8 region 8 and 12 more, found the number 99"),
+    ],
+)
+def test_a_number_of_no_class_is_refused(classes: Taxonomy, said: str) -> None:
+    with pytest.raises(TaxonomyError, match=said):
+        with_classes(classes, ["99"])
 
 
 def test_what_cannot_be_written_or_answered_leaves_nothing(scene: Path, labels: Path) -> None:

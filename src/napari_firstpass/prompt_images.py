@@ -12,6 +12,7 @@ import torch
 
 from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.config import DEFAULT_PROMPTING, check_choice
+from napari_firstpass.errors import TaxonomyError
 from napari_firstpass.grid import Grid, Window
 from napari_firstpass.image_work import ImageFiles, Work, file_sha256
 from napari_firstpass.io.label_images import require_labels_of
@@ -45,6 +46,8 @@ UNNAMED = "thing"
 """Class of what was pointed at without saying what it is."""
 
 _SURE = 255
+_SHOWN = 8
+"""Classes that an error names."""
 _STRIP = 512
 
 
@@ -57,7 +60,7 @@ class Thing:
     prompt : Prompt
         Where it is, or what it is called.
     name : str
-        Its class: a name, or the number of one; a class that does not exist is added.
+        Its class: a name, which is added if there is none of it, or the number of a class.
     """
 
     prompt: Prompt
@@ -269,19 +272,19 @@ def prompt_file_steps(
         with files.opened() as opened:
             if base is not None:
                 require_labels_of(opened.grid, base.grid)
+                yield from relay(base.look_steps(), Span(0, 5, 100))
+            taxonomy, ids = with_classes(
+                Taxonomy(()) if base is None else base.taxonomy, [thing.name for thing in asked]
+            )
             prompting = Prompting(
                 lambda: nullcontext(opened), config, stamp=lambda: None, cache=cache
             )
-            answers = yield from relay(_answers_steps(prompting, asked), Span(0, 80, 100))
+            answers = yield from relay(_answers_steps(prompting, asked), Span(5, 80, 100))
             told = yield from relay(prompter_record_steps(config, prompting), Span(80, 85, 100))
         told |= {"where": where, "bands": bands}
         if base is not None:
-            yield from relay(base.look_steps(), Span(85, 89, 100))
-            hashed = yield from relay(file_sha256(base.path), Span(89, 90, 100), "reading the file")
+            hashed = yield from relay(file_sha256(base.path), Span(85, 90, 100), "reading the file")
             told["labels_sha256"] = hashed
-        taxonomy, ids = with_classes(
-            Taxonomy(()) if base is None else base.taxonomy, [thing.name for thing in asked]
-        )
         told["things"] = [
             {"class": class_id, **thing.prompt.record()}
             for thing, class_id in zip(asked, ids, strict=True)
@@ -306,21 +309,37 @@ def with_classes(taxonomy: Taxonomy, wanted: Sequence[str]) -> tuple[Taxonomy, l
     taxonomy : Taxonomy
         The classes that are there.
     wanted : sequence of str
-        Names of classes, or their numbers; those that are not there are added.
+        Names of classes, of which those that are not there are added; or numbers of classes.
+
+    Raises
+    ------
+    TaxonomyError
+        If a number is none of a class.
     """
     ids = []
     for name in wanted:
         same = [entry.id for entry in taxonomy.classes if entry.name == name]
         number = int(name) if name.isascii() and name.isdigit() else None
-        if not same and number in taxonomy.ids:
-            same = [number]
+        if not same and number is not None:
+            same = [_known_id(taxonomy, number)]
         if not same:
-            fresh = taxonomy.max_id + 1 if number is None else number
-            called = name if number is None else f"class {number}"
-            entry = LabelClass(fresh, called, color_of(max(fresh, 1)))
-            taxonomy, same = Taxonomy((*taxonomy.classes, entry)), [fresh]
+            fresh = taxonomy.max_id + 1
+            taxonomy = Taxonomy((*taxonomy.classes, LabelClass(fresh, name, color_of(fresh))))
+            same = [fresh]
         ids.append(same[0])
     return taxonomy, ids
+
+
+def _known_id(taxonomy: Taxonomy, number: int) -> int:
+    if number in taxonomy.ids:
+        return number
+    shown = [f"{entry.id} {entry.name}" for entry in taxonomy.classes[:_SHOWN]]
+    more = f" and {len(taxonomy) - _SHOWN} more" if len(taxonomy) > _SHOWN else ""
+    raise TaxonomyError(
+        expected=f"a class out of {', '.join(shown)}{more}" if shown else "the name of a class",
+        found=f"the number {number}",
+        remedy="give a name to add a class, or the number of one that the labels have",
+    )
 
 
 def _answers_steps(prompting: Prompting, asked: Sequence[Thing]) -> Steps[list[Outlines]]:

@@ -48,11 +48,6 @@ class Provenance:
     version: str = field(default_factory=lambda: version("napari-firstpass"))
     edited: float = 0.0
 
-    def with_step(self, kind: str, step: Mapping[str, Any]) -> Provenance:
-        """Return the record with one more step of a kind, such as ``refined``; the rest stays."""
-        steps = [*self.config.get(kind, []), dict(step)]
-        return replace(self, config={**self.config, kind: steps})
-
     def to_json(self) -> str:
         """Return one line of JSON with sorted keys."""
         plain = asdict(self)
