@@ -99,9 +99,11 @@ class LocalLinear:
 
     def crop(self, rows: slice, cols: slice) -> LocalLinear:
         """Return the statistics of some cells; boxes reach beyond them, where maps count as 0."""
-        boxes = Boxes(self.boxes.radius, self.boxes.share[rows, cols])
-        parts = (array[..., rows, cols] for array in (self.cells, self.mean, self.inverse))
-        return LocalLinear(*parts, boxes)
+        cells, mean, inverse, share = (
+            array[..., rows, cols]
+            for array in (self.cells, self.mean, self.inverse, self.boxes.share)
+        )
+        return LocalLinear(cells, mean, inverse, Boxes(self.boxes.radius, share))
 
     def fit(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Explain maps (k, h, w) by the guide: slope (k, G, h, w) and offset (k, h, w)."""

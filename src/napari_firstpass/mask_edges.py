@@ -75,7 +75,8 @@ class MaskEdges:
         *slopes, fine = functional.interpolate(maps, image.shape[1:], mode="bilinear")[0]
         for band, along in zip(image, slopes, strict=True):
             fine.addcmul_(along, band)
-        return fine[: part.shape[0], : part.shape[1]] > 0.5
+        followed: Tensor = fine[: part.shape[0], : part.shape[1]] > 0.5
+        return followed
 
     def _reached(self, mask: Tensor, axis: int) -> slice:
         """Return the rows or columns of cells that the outline of a mask (H, W) may get to."""

@@ -67,8 +67,9 @@ def places_of(prompt: Prompt, valid: NDArray[np.bool_]) -> Places:
     GridMismatchError
         If the mask to start from has another size.
     """
-    positive, negative = [], []
-    for mark in (*prompt.points, *prompt.lines):
+    positive: list[Pixels] = []
+    negative: list[Pixels] = []
+    for mark in prompt.marks:
         (positive if mark.positive else negative).append(marked_pixels(mark, valid))
     return Places(
         _each_once(positive),
@@ -118,7 +119,7 @@ def require_inside(prompt: Prompt, shape: tuple[int, int]) -> None:
     PromptError
         If there is one.
     """
-    for mark in (*prompt.points, *prompt.lines):
+    for mark in prompt.marks:
         _within(mark, shape)
     for box in prompt.boxes:
         box_window(box, shape)

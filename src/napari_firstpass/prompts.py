@@ -107,15 +107,19 @@ class Prompt:
 
     def __post_init__(self) -> None:
         said = any(word.strip() for word in self.words)
-        marks: tuple[Point | Line, ...] = (*self.points, *self.lines)
-        pointed = any(mark.positive for mark in marks)
+        pointed = any(mark.positive for mark in self.marks)
         if not (said or pointed or self.boxes or self.start is not None):
-            negative = "only what does not belong to it" if marks else "nothing"
+            negative = "only what does not belong to it" if self.marks else "nothing"
             raise PromptError(
                 expected="a point, a line, a box or a word for what is looked for",
                 found=negative,
                 remedy="click on the thing itself first",
             )
+
+    @property
+    def marks(self) -> tuple[Point | Line, ...]:
+        """Points and lines: what can belong to the thing, or not."""
+        return (*self.points, *self.lines)
 
     def record(self) -> dict[str, Any]:
         """Return it as plain values; of a mask to start from, only whether there is one."""
