@@ -30,6 +30,7 @@ from napari_firstpass.io.label_images import require_labels_of
 from napari_firstpass.io.label_source import LabelSource
 from napari_firstpass.name_table import goals_of
 from napari_firstpass.normalize import filled, usable
+from napari_firstpass.pairing import DEFAULT_SUFFIX
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
 from napari_firstpass.protocols import RecordedAligner
 from napari_firstpass.provenance import Provenance
@@ -80,8 +81,10 @@ class AlignPaths:
 
     @property
     def name(self) -> str:
-        """What to call it: the image where there is one."""
-        return (self.image or self.labels).name
+        """What to call it: as the image, where its name is known."""
+        if self.image is not None:
+            return self.image.name
+        return f"{self.labels.stem.removesuffix(DEFAULT_SUFFIX)}{self.labels.suffix}"
 
 
 @dataclass(frozen=True, slots=True)

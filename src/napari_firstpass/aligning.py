@@ -222,6 +222,12 @@ class AlignJob:
         """Ids of the source that have pixels, ascending."""
         return tuple(i for i in sorted(self.counts) if i != UNLABELLED and self.counts[i])
 
+    @property
+    def opens(self) -> tuple[OpenSource, ...] | None:
+        """What opens the images, None unless there is one for all labels."""
+        found = tuple(image.open_image for image in self.images if image.open_image is not None)
+        return found if len(found) == len(self.images) else None
+
 
 @dataclass(frozen=True, slots=True)
 class AlignView:

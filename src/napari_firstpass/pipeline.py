@@ -305,7 +305,7 @@ def fit_sample_steps(
         segmenter = segmenter.with_probe(it.probe.centres, it.probe.outlines)
     fit = _classes_of(segmenter, it.maps, state)
     if hinted is not None:
-        examples = yield from relay(_examples(it, hinted), Span(10, 11, 14))
+        examples = yield from relay(examples_steps(it, hinted), Span(10, 11, 14))
         fit = pinned_steps(it.maps, examples, segmenter, config.classes)
     classes = yield from relay(fit, Span(11, 14, 14))
     guide = guide_bands(sample[0][0].roles)
@@ -324,7 +324,7 @@ def _classes_of(
     return (yield from segmenter.fit(sample, keeper=state.begin(identity)))
 
 
-def _examples(it: Described, hinted: HintedSample) -> Steps[Examples]:
+def examples_steps(it: Described, hinted: HintedSample) -> Steps[Examples]:
     """Return the cells in which somebody says what is there."""
     vectors, classes = [], []
     for done, window in enumerate(hinted.windows):

@@ -72,7 +72,7 @@ def test_several_files_go_to_a_folder_and_one_reference_names_all(
 ) -> None:
     other = write_segmentation(clusters.with_name("wood_labels.tif"), three_regions())
     said = reference((0, 0, 7), (2, 0, 4), (4, 0, 300))
-    hints = write_segmentation(clusters.with_name("town_labels_hints.tif"), said)
+    hints = write_segmentation(clusters.with_name("town_hints.tif"), said)
     out = clusters.with_name("named")
     command = ["align", str(clusters), str(other), "--reference", str(hints)]
     assert main([*command, "--with", "reference", "--out", str(out)]) == DONE

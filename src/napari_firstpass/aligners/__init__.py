@@ -19,7 +19,7 @@ ALIGNERS: Registry[AlignerFactory] = Registry(
         ),
         "reference": Entry(
             "napari_firstpass.aligners.reference:reference_aligner",
-            "after places that somebody named",
+            "after places that somebody named; with the images, by looks too",
         ),
         "text": Entry(
             "napari_firstpass.aligners.text:text_aligner",
