@@ -16,6 +16,7 @@ from napari_firstpass.taxonomy_edits import (
     removed,
     renamed,
     renumbered,
+    taken_over,
 )
 
 BUILT = LabelClass(1, "built", "#102030")
@@ -84,3 +85,16 @@ def test_ids_run_out() -> None:
 def test_clusters_are_those_that_nobody_named() -> None:
     assert all(map(is_cluster, numbered_taxonomy(3).classes))
     assert not is_cluster(renamed(numbered_taxonomy(3), 2, "cluster of trees")[2])
+
+
+def test_a_list_keeps_its_ids_and_labels_make_room_for_it() -> None:
+    shown = Taxonomy((*numbered_taxonomy(3).classes, LabelClass(5, "Tree", "#00FF00", parent=1)))
+    taken = taken_over(shown, TOWN, reserved=[6])
+    assert taken.mapping == {5: 4, 1: 7, 2: 8, 3: 9}
+    assert taken.taxonomy.classes[:4] == TOWN.classes
+    assert [(e.id, e.name) for e in taken.taxonomy.classes[4:]] == [
+        (7, "cluster 1"),
+        (8, "cluster 2"),
+        (9, "cluster 3"),
+    ]
+    assert taken_over(Taxonomy((TREE,)), TOWN).mapping == {}

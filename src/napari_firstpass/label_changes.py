@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 _ROWS_AT_ONCE = 512
+_THREADS = 4
 _FASTEST = 1
 """zlib's level; higher ones take several times as long for a third less."""
 
@@ -89,35 +91,47 @@ def reassign(labels: NDArray[Any], mapping: Mapping[int, int]) -> tuple[Reassign
     tuple of Reassigned
         One for each id that had pixels and is another now, in order.
     """
-    sources = sorted(old for old, new in mapping.items() if old != new)
-    packed: dict[int, list[bytes]] = {source: [] for source in sources}
-    pixels = dict.fromkeys(sources, 0)
-    first: dict[int, tuple[int, int]] = {}
-    for strip in _strips(len(labels)):
-        rows = labels[strip]
-        masks = {source: rows == source for source in sources}
-        for source, mask in masks.items():
-            count = int(np.count_nonzero(mask))
-            packed[source].append(zlib.compress(np.packbits(mask).tobytes(), _FASTEST))
-            if not count:
-                continue
-            if not pixels[source]:
-                row, col = np.unravel_index(int(mask.argmax()), mask.shape)
-                first[source] = strip.start + int(row), int(col)
-            pixels[source] += count
-            np.copyto(rows, mapping[source], where=mask)
+    goals = {old: mapping[old] for old in sorted(mapping) if mapping[old] != old}
     height, width = labels.shape
-    return tuple(
-        Reassigned(
-            PackedMask((height, width), tuple(packed[source])),
-            source,
-            mapping[source],
-            pixels[source],
-            first[source],
+    strips = _strips(height)
+    with ThreadPoolExecutor(_THREADS) as threads:
+        done = list(threads.map(lambda strip: _reassign_rows(labels[strip], goals), strips))
+    changes = []
+    for index, (before, after) in enumerate(goals.items()):
+        parts = [strip[index] for strip in done]
+        pixels = sum(part.pixels for part in parts)
+        if pixels:
+            top, first = next(
+                (s.start, p.first) for s, p in zip(strips, parts, strict=True) if p.pixels
+            )
+            where = PackedMask((height, width), tuple(part.packed for part in parts))
+            place = top + first // width, first % width
+            changes.append(Reassigned(where, before, after, pixels, place))
+    return tuple(changes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The pixels of one class in a strip: packed, how many, and which is the first."""
+
+    packed: bytes
+    pixels: int
+    first: int
+
+
+def _reassign_rows(rows: NDArray[Any], goals: Mapping[int, int]) -> list[_Part]:
+    """Replace ids in rows (h, W); NumPy and zlib let other threads work meanwhile."""
+    masks = [rows == before for before in goals]
+    for mask, after in zip(masks, goals.values(), strict=True):
+        np.copyto(rows, after, where=mask)
+    return [
+        _Part(
+            zlib.compress(np.packbits(mask).tobytes(), _FASTEST),
+            int(np.count_nonzero(mask)),
+            int(mask.argmax()),
         )
-        for source in sources
-        if pixels[source]
-    )
+        for mask in masks
+    ]
 
 
 def relabelled(labels: NDArray[Any], mapping: Mapping[int, int]) -> NDArray[Any]:

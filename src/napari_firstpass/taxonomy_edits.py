@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from napari_firstpass.errors import TaxonomyError
@@ -131,6 +131,50 @@ def renumbered(taxonomy: Taxonomy, mapping: Mapping[int, int]) -> Taxonomy:
             for entry in taxonomy.classes
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """A list of classes for labels that have classes already.
+
+    Attributes
+    ----------
+    taxonomy : Taxonomy
+        The list, and behind it what labels have besides.
+    mapping : dict of int to int
+        Ids of the labels that have to change, because the list has other ids for these names, or
+        these ids for other names.
+    """
+
+    taxonomy: Taxonomy
+    mapping: dict[int, int]
+
+
+def taken_over(shown: Taxonomy, wanted: Taxonomy, reserved: Collection[int] = ()) -> TakenOver:
+    """Join a list of classes with those that labels have; ids of the list stay as they are.
+
+    Parameters
+    ----------
+    shown : Taxonomy
+        The classes of the labels. Those with a name of the list become its class.
+    wanted : Taxonomy
+        The list.
+    reserved : collection of int
+        Other ids that must not be given to anything.
+    """
+    mapping: dict[int, int] = {}
+    others: list[LabelClass] = []
+    for entry in shown.classes:
+        same = wanted.named(entry.name)
+        if same is None:
+            others.append(entry)
+        elif same.id != entry.id:
+            mapping[entry.id] = same.id
+    clashing = [entry.id for entry in others if entry.id in wanted]
+    taken = {*wanted.ids, *shown.ids, *reserved}
+    mapping |= dict(zip(clashing, free_ids(len(clashing), taken), strict=True))
+    rest = renumbered(Taxonomy(tuple(replace(e, parent=None) for e in others)), mapping)
+    return TakenOver(joined(wanted, rest.classes), mapping)
 
 
 def free_ids(count: int, taken: Collection[int]) -> tuple[int, ...]:

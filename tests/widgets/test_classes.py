@@ -13,6 +13,7 @@ from qtpy.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QLineEdit, QMessageBox
 from rasters import write_raster
 
+from napari_firstpass.io.taxonomy_file import read_taxonomy
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import LabelClass, Taxonomy, numbered_taxonomy
 from napari_firstpass.widgets.class_layers import reassign_in_one_step
@@ -405,6 +406,39 @@ def test_labels_drawn_by_hand_keep_their_names_and_the_place_of_the_image(desk: 
     found = saved(drawn)
     assert found.taxonomy[2].name == "roof"
     assert found.grid == grid_of(desk.viewer.layers[0])
+
+
+def test_a_list_is_loaded_into_a_copy_if_ids_clash_and_saved(
+    desk: Desk, labels: Labels, tmp_path: Path
+) -> None:
+    lists = desk.box.lists
+    lists.setCurrentText("potsdam")
+    desk.qtbot.waitUntil(lambda: len(desk.viewer.layers) == 3, timeout=20_000)
+    desk.settle()
+    copy = desk.viewer.layers[-1]
+    assert (copy.name, labels.visible) == ("made · potsdam", False)
+    potsdam = read_taxonomy("potsdam")
+    assert desk.tree.listed == (*potsdam.ids, 7, 8, 9, 10)
+    np.testing.assert_array_equal(copy.data, IDS + 6)
+    np.testing.assert_array_equal(labels.data, IDS)
+    desk.drag([8], 2)
+    desk.drag([9, 10], 4)
+    found = saved(copy)
+    np.testing.assert_array_equal(found.labels, np.array([0, 7, 2, 4, 4])[IDS])
+    assert found.confidence is not None
+    assert (found.confidence == 90).all()
+    assert found.grid == grid_of(desk.viewer.layers[0])
+    out = tmp_path / "mine.yaml"
+    lists.saved_as.emit(out)
+    desk.qtbot.waitUntil(lambda: "Saved the list" in desk.status, timeout=20_000)
+    assert read_taxonomy(out) == found.taxonomy
+    lists.wanted.emit(str(out))  # the same ids and names: nothing has to move
+    desk.qtbot.waitUntil(lambda: "classes of mine now" in desk.status, timeout=20_000)
+    assert len(desk.viewer.layers) == 3
+    out.write_text("classes: [", encoding="utf-8")
+    lists.wanted.emit(str(out))
+    desk.qtbot.waitUntil(lambda: "mine.yaml" in desk.status, timeout=20_000)
+    assert desk.tree.listed == (*potsdam.ids, 7)
 
 
 def test_trap_napari_announces_the_list_that_it_keeps_and_takes_any_index() -> None:

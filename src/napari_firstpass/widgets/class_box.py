@@ -9,6 +9,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog, QGridLayout, QMessageBox, QPushButton, QWidget
 
 from napari_firstpass.widgets.class_tree import ClassTree
+from napari_firstpass.widgets.list_box import ListBox
 from napari_firstpass.widgets.note import note
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ TIPS = {
     "takes it back in one step.",
     "color": "Gives the chosen class another colour.",
     "only": "Hides all classes but the selected ones; pressed again, shows all.",
+    "save": "Writes names, numbers, colours and the tree of these classes to a file, for other "
+    "labels; the labels themselves are saved below.",
     "undo": "Takes back the last change of the pixels, as Ctrl+Z does on the image.",
 }
 _ONE, _TWO = (
@@ -39,6 +42,10 @@ class ClassBox(QWidget):
         The classes.
     about : QLabel
         Whose classes these are.
+    lists : ListBox
+        Loads other ones.
+    save : QPushButton
+        Saves these.
     add, merge, delete, color, only, undo : QPushButton
         What can be done.
 
@@ -53,12 +60,15 @@ class ClassBox(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.tree, self.about = ClassTree(), note(lines=1)
+        self.lists, self.save = ListBox(), QPushButton("Save list…")
         self.add, self.merge = QPushButton("Add"), QPushButton("Merge   M")
         self.delete, self.color = QPushButton("Delete   Del"), QPushButton("Colour…")
         self.only, self.undo = QPushButton("Only these"), QPushButton("Undo")
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.addWidget(self.about, 0, 0, 1, 3)
+        self._grid.addWidget(self.lists, 1, 0, 1, 2)
+        self._grid.addWidget(self.save, 1, 2)
         self._grid.addWidget(self.tree, 2, 0, 1, 3)
         self._grid.setRowStretch(2, 1)
         buttons = (self.add, self.merge, self.delete, self.color, self.only, self.undo)
@@ -83,6 +93,7 @@ class ClassBox(QWidget):
         self._obstacle = obstacle or None
         self.about.setText(obstacle if name is None else f"Classes of “{name}”")
         self.tree.setEnabled(name is not None)
+        self.lists.setEnabled(self._obstacle is None)
         self._show_offers()
 
     def ask_to_delete(self, what: str, then: Callable[[], None]) -> None:
@@ -115,6 +126,7 @@ class ClassBox(QWidget):
             ("color", 1, _ONE),
             ("only", 1, _ONE),
             ("undo", 0, ""),
+            ("save", 0, ""),
         ):
             obstacle = self._obstacle or (missing if selected < least else None)
             button: QPushButton = getattr(self, name)

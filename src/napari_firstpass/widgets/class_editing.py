@@ -11,10 +11,19 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.io.ground import pixel_area
 from napari_firstpass.taxonomy import UNLABELLED, Taxonomy
-from napari_firstpass.taxonomy_edits import added, is_cluster, moved, recoloured, removed, renamed
+from napari_firstpass.taxonomy_edits import (
+    added,
+    is_cluster,
+    moved,
+    recoloured,
+    removed,
+    renamed,
+    taken_over,
+)
 from napari_firstpass.widgets.class_counts import ClassCounts
 from napari_firstpass.widgets.class_layers import (
     classes_of,
+    copy_keywords,
     hidden_in,
     info_of,
     put_classes,
@@ -23,10 +32,12 @@ from napari_firstpass.widgets.class_layers import (
     require_room,
     with_taxonomy,
 )
+from napari_firstpass.widgets.class_lists import ClassLists
 from napari_firstpass.widgets.session import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
 
     from napari.layers import Labels
     from napari.utils.events import Event
@@ -35,6 +46,7 @@ if TYPE_CHECKING:
     from napari_firstpass.grid import Grid
     from napari_firstpass.taxonomy_edits import Place
     from napari_firstpass.widgets.class_box import ClassBox
+    from napari_firstpass.widgets.class_lists import ReadList, Renumbered
 
 NO_LABELS = "There are no labels yet: run, or select a labels layer."
 _KEYS = range(1, 10)
@@ -92,7 +104,7 @@ class ClassEditing(QObject):
         self._layer: Labels | None = None
         self._counts: Mapping[int, int] | None = None
         self._open = False
-        self._counting = ClassCounts(self)
+        self._counting, self._lists = ClassCounts(self), ClassLists(self)
         self._late = QTimer(self)
         self._late.setSingleShot(True)
         self._late.timeout.connect(self._list)
@@ -133,6 +145,7 @@ class ClassEditing(QObject):
     def let_go(self) -> None:
         """Hold nothing of the viewer any more."""
         self._open = False
+        self._lists.forget()
         self._leave()
 
     def merge(self, ids: Collection[int], target: int) -> None:
@@ -155,6 +168,12 @@ class ClassEditing(QObject):
         box, tree = self._box, self._box.tree
         self._counting.counted.connect(self._on_counted)
         self._counting.refused.connect(lambda error: self.said.emit(Message.of(error)))
+        self._lists.said.connect(self.said)
+        self._lists.read.connect(self._on_read)
+        self._lists.renumbered.connect(self._on_renumbered)
+        box.lists.wanted.connect(self._lists.start_reading)
+        box.lists.saved_as.connect(self._on_saved_as)
+        box.save.clicked.connect(self._on_save)
         tree.picked.connect(self._on_picked)
         tree.number_pressed.connect(self._on_number)
         tree.named.connect(self._on_named)
@@ -388,6 +407,44 @@ class ClassEditing(QObject):
         what = _listed(self.taxonomy, ids)
         count = f"{pixels:,} pixels".replace(",", " ")
         self._box.ask_to_delete(f"Delete {what}? {count} become unlabelled.", delete)
+
+    def _on_read(self, found: ReadList) -> None:
+        self._try(lambda: self._take(found))
+
+    def _take(self, found: ReadList) -> None:
+        """List other classes before those of the layer; if ids clash, in a copy of it."""
+        layer, shown = require_paintable(self._layer), self.taxonomy
+        info = info_of(layer, self._desk.place(layer))
+        past = {entry.id for entry in info.retired} - set(shown.ids)
+        taken = taken_over(shown, found.taxonomy, past)
+        if taken.mapping or past & set(found.taxonomy.ids):
+            self._lists.start_renumbering(found.name, layer.data.copy(), info, taken)
+            self._say(f"Numbering the classes of “{layer.name}” …")
+            return
+        self._put(shown, taken.taxonomy)
+        self._say(f"“{layer.name}” has the classes of {found.name} now.")
+
+    def _on_renumbered(self, found: Renumbered) -> None:
+        layer = self._layer
+        if layer is None or layer not in self._viewer.layers:
+            return
+        name = f"{layer.name} · {found.name}"
+        keywords = copy_keywords(layer, found.info, name)
+        layer.visible = False
+        self._viewer.add_labels(found.labels, **keywords)
+        self._say(
+            f"“{name}” has the classes of {found.name}: drag clusters onto them. “{layer.name}” is "
+            "hidden, as it was."
+        )
+
+    def _on_save(self) -> None:
+        if self._layer is not None:
+            files = info_of(self._layer, None).sources
+            folder = str(files[0].parent) if files else ""
+            self._box.lists.ask_where_to_save(folder, info_of(self._layer, None).scene)
+
+    def _on_saved_as(self, path: Path) -> None:
+        self._try(lambda: self._lists.start_writing(path, self.taxonomy))
 
     def _on_undo(self) -> None:
         if self._layer is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from napari_firstpass.grid import Grid
 from napari_firstpass.label_changes import reassign
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.taxonomy import MAX_CLASS_ID, UNLABELLED, Taxonomy
-from napari_firstpass.widgets.label_layers import colormap_of, names_table, taxonomy_in
+from napari_firstpass.widgets.label_layers import colormap_of, colors_in, names_table, taxonomy_in
 from napari_firstpass.widgets.scene import KEY, MaskInfo, mask_of
 
 if TYPE_CHECKING:
@@ -68,7 +68,10 @@ def put_classes(layer: Labels, info: MaskInfo, hidden: Collection[int]) -> None:
     # What was merged or deleted keeps name and colour, for the moment it comes back.
     entries = [*info.retired, *info.taxonomy.classes]
     layer.features = names_table(entries)
-    layer.colormap = colormap_of(entries, hidden)
+    ids = [entry.id for entry in entries]
+    colors = {entry.id: entry.color for entry in entries}
+    if colors_in(layer.colormap, ids) != colors or hidden_in(layer, ids) != set(hidden):
+        layer.colormap = colormap_of(entries, hidden)  # which draws the whole layer anew
 
 
 def hidden_in(layer: Labels, ids: Collection[int]) -> set[int]:
@@ -135,3 +138,17 @@ def with_taxonomy(info: MaskInfo, shown: Taxonomy, edited: Taxonomy) -> MaskInfo
     ids = {*edited.ids, *(entry.id for entry in gone)}
     kept = [entry for entry in info.retired if entry.id not in ids]
     return replace(info, taxonomy=edited, retired=(*kept, *gone))
+
+
+def copy_keywords(layer: Labels, info: MaskInfo, name: str) -> dict[str, Any]:
+    """Return what makes a copy of a layer with other pixels look and lie as it does."""
+    return {
+        "name": name,
+        "opacity": layer.opacity,
+        "colormap": colormap_of(info.taxonomy.classes),
+        "features": names_table(info.taxonomy.classes),
+        "metadata": {KEY: info},
+        "affine": layer.affine.affine_matrix,
+        "scale": layer.scale,
+        "translate": layer.translate,
+    }

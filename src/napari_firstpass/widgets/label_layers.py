@@ -153,7 +153,7 @@ def taxonomy_in(
     missing = [i for i in sorted(present) if i not in taxonomy]
     fresh = [LabelClass(i, names.get(i, f"class {i}"), color_of(i)) for i in missing]
     taxonomy = joined(taxonomy, fresh)
-    colors = _hex_of(colormap, taxonomy.ids)
+    colors = colors_in(colormap, taxonomy.ids)
     shown = (replace(entry, color=colors[entry.id]) for entry in taxonomy.classes)
     return Taxonomy(tuple(shown)), tuple(taxonomy[i].name for i in missing if i not in names)
 
@@ -189,8 +189,8 @@ def colormap_of(entries: Iterable[LabelClass], hidden: Collection[int] = ()) -> 
     return DirectLabelColormap(color_dict=fixed | free | named)
 
 
-def _hex_of(colormap: LabelColormap, ids: Sequence[int]) -> dict[int, str]:
-    """Return colours as text; all at once, because each look takes milliseconds."""
+def colors_in(colormap: LabelColormap, ids: Sequence[int]) -> dict[int, str]:
+    """Return the colours of classes as text; all at once: each look takes milliseconds."""
     if not ids:
         return {}
     rgb = np.rint(255 * colormap.map(np.array(ids))[:, :3]).astype(int)
