@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QColorDialog, QGridLayout, QMessageBox, QPushButton, 
 from napari_firstpass.widgets.class_tree import ClassTree
 from napari_firstpass.widgets.list_box import ListBox
 from napari_firstpass.widgets.note import note
+from napari_firstpass.widgets.way_box import WayBox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,8 @@ TIPS = {
     "takes it back in one step.",
     "color": "Gives the chosen class another colour.",
     "only": "Hides all classes but the selected ones; pressed again, shows all.",
+    "propose": "Shows each cluster with three places of the image, and the class it may be. Nothing "
+    "changes until you accept it.",
     "save": "Writes names, numbers, colours and the tree of these classes to a file, for other "
     "labels; the labels themselves are saved below.",
     "undo": "Takes back the last change of the pixels, as Ctrl+Z does on the image.",
@@ -46,6 +49,10 @@ class ClassBox(QWidget):
         Loads other ones.
     save : QPushButton
         Saves these.
+    way : WayBox
+        How classes are proposed for clusters.
+    propose : QPushButton
+        Shows proposals.
     add, merge, delete, color, only, undo : QPushButton
         What can be done.
 
@@ -62,6 +69,7 @@ class ClassBox(QWidget):
         self.tree, self.about = ClassTree(), note(lines=1)
         self.lists, self.save = ListBox(), QPushButton("Save list…")
         self.add, self.merge = QPushButton("Add"), QPushButton("Merge   M")
+        self.way, self.propose = WayBox(), QPushButton("Propose…")
         self.delete, self.color = QPushButton("Delete   Del"), QPushButton("Colour…")
         self.only, self.undo = QPushButton("Only these"), QPushButton("Undo")
         self._grid = QGridLayout(self)
@@ -74,6 +82,8 @@ class ClassBox(QWidget):
         buttons = (self.add, self.merge, self.delete, self.color, self.only, self.undo)
         for place, button in enumerate(buttons):
             self._grid.addWidget(button, 3 + place // 3, place % 3)
+        self._grid.addWidget(self.way, 5, 0, 1, 2)
+        self._grid.addWidget(self.propose, 5, 2)
         self.tree.itemSelectionChanged.connect(self._show_offers)
         self.tree.delete_wanted.connect(lambda: self.delete.click())
         self.tree.merge_wanted.connect(lambda: self.merge.click())
@@ -127,6 +137,7 @@ class ClassBox(QWidget):
             ("only", 1, _ONE),
             ("undo", 0, ""),
             ("save", 0, ""),
+            ("propose", 0, ""),
         ):
             obstacle = self._obstacle or (missing if selected < least else None)
             button: QPushButton = getattr(self, name)

@@ -83,6 +83,8 @@ class ClassEditing(QObject):
     -------
     said : Message
         Something for the status line.
+    listed
+        Other classes are shown.
 
     Parameters
     ----------
@@ -95,6 +97,7 @@ class ClassEditing(QObject):
     """
 
     said = Signal(object)
+    listed = Signal()
 
     def __init__(
         self, viewer: Viewer, box: ClassBox, desk: ClassDesk, parent: QObject | None = None
@@ -193,6 +196,7 @@ class ClassEditing(QObject):
         self._layer, self._counts = layer, None
         if layer is None:
             self._box.tree.show_classes(Taxonomy(()), ())
+            self.listed.emit()
             return
         for name in _EVENTS:
             getattr(layer.events, name).connect(self._on_event)
@@ -250,6 +254,7 @@ class ClassEditing(QObject):
             tree.show_areas(self._counts, layer.data.size, area)
         tree.choose(int(layer.selected_label))
         self._offer()
+        self.listed.emit()
 
     def _put(
         self, shown: Taxonomy, edited: Taxonomy, mapping: Mapping[int, int] | None = None

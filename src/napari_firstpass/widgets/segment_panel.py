@@ -28,6 +28,7 @@ from napari_firstpass.widgets.model_runs import Fit, Fitted, fit_model, look_at_
 from napari_firstpass.widgets.pointing import Desk, Pointing
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.prompt_layers import is_helper
+from napari_firstpass.widgets.proposing import Proposing
 from napari_firstpass.widgets.refine_runs import Refined, refine_labels
 from napari_firstpass.widgets.refining import Refining
 from napari_firstpass.widgets.runs import (
@@ -124,6 +125,9 @@ class SegmentPanel(QWidget):
         self._classes = ClassEditing(napari_viewer, self.form.class_list, desk, parent=self)
         where = ExportDesk(lambda: self.form.image.layer, desk.labels, self._place_for)
         self._exporting = Exporting(self.form.export, where, self)
+        self._proposing = Proposing(
+            napari_viewer, self.form.class_list, self._classes, lambda: self.form.image.layer
+        )
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.form)
@@ -154,6 +158,7 @@ class SegmentPanel(QWidget):
         self.form.refine.rectangle_wanted.connect(self._on_rectangle)
         self._pointing.said.connect(self._say)
         self._classes.said.connect(self._say)
+        self._proposing.said.connect(self._say)
         self.form.classing.toggled.connect(self._classes.unfold)
         self._exporting.said.connect(self._say)
         self.form.exporting.toggled.connect(self._exporting.unfold)
@@ -184,6 +189,7 @@ class SegmentPanel(QWidget):
         self._reader.stop()
         self._saver.let_go()
         self._pointing.let_go()
+        self._proposing.let_go()
         self._classes.let_go()
         self._exporting.let_go()
         self.form.image.let_go()

@@ -1,0 +1,153 @@
+"""Proposing classes for clusters: asks in a thread, shows the answers, does what is accepted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+from qtpy.QtCore import QObject, Signal
+
+from napari_firstpass.errors import FirstPassError
+from napari_firstpass.taxonomy_edits import is_cluster
+from napari_firstpass.widgets.class_layers import require_paintable
+from napari_firstpass.widgets.image_layers import subject_of
+from napari_firstpass.widgets.prompt_layers import is_helper
+from napari_firstpass.widgets.proposal_runs import propose_classes
+from napari_firstpass.widgets.proposal_window import ProposalWindow
+from napari_firstpass.widgets.runs import LabelsNow
+from napari_firstpass.widgets.session import Message
+from napari_firstpass.widgets.worker import Runner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.layers import Image
+    from napari.viewer import Viewer
+
+    from napari_firstpass.widgets.class_box import ClassBox
+    from napari_firstpass.widgets.class_editing import ClassEditing
+    from napari_firstpass.widgets.worker import Reply
+
+NO_TARGET = (
+    "There is no class to propose yet: load a list above, or name one. Proposals are for what is "
+    "still called a cluster."
+)
+
+
+class Proposing(QObject):
+    """Lets clusters be compared with classes; each acceptance is a merge of `ClassEditing`.
+
+    Signals
+    -------
+    said : Message
+        Something for the status line.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Holds the layers.
+    box : ClassBox
+        The controls.
+    editing : ClassEditing
+        Knows the classes, and merges them.
+    image : callable
+        Returns the chosen image layer, or None.
+    """
+
+    said = Signal(object)
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        box: ClassBox,
+        editing: ClassEditing,
+        image: Callable[[], Image | None],
+    ) -> None:
+        super().__init__(editing)
+        self._viewer, self._box, self._editing, self._image = viewer, box, editing, image
+        self._runner, self._run = Runner(self), 0
+        self.window: ProposalWindow | None = None
+        self._asked: Labels | None = None
+        box.way.layers = self._references
+        box.propose.clicked.connect(self._on_propose)
+        editing.listed.connect(self._on_listed)
+        self._runner.replied.connect(self._on_replied)
+
+    def let_go(self) -> None:
+        """Hold nothing of the viewer any more."""
+        self._run += 1
+        self._runner.stop()
+        self._asked = None
+        if self.window is not None:
+            self.window.close()
+
+    def _references(self) -> list[str]:
+        """Return the names of the labels layers that may name places."""
+        mine = self._editing.layer
+        return [
+            layer.name
+            for layer in self._viewer.layers
+            if isinstance(layer, Labels) and layer != mine and not is_helper(layer)
+        ]
+
+    def _on_propose(self) -> None:
+        try:
+            self._ask(require_paintable(self._editing.layer))
+        except FirstPassError as error:
+            self.said.emit(Message.of(error))
+
+    def _ask(self, layer: Labels) -> None:
+        taxonomy = self._editing.taxonomy
+        if all(is_cluster(entry) for entry in taxonomy.classes):
+            self.said.emit(Message(NO_TARGET))
+            return
+        name = self._box.way.reference
+        reference = None
+        if name is not None and name in self._viewer.layers:
+            reference = LabelsNow.of(self._viewer.layers[name], None)
+        image = self._image()
+        subject = None if image is None else subject_of(image)
+        now = LabelsNow.of(layer, None)
+        self._run += 1
+        self._asked = layer
+        steps = propose_classes(subject, now, self._box.way.config(), reference)
+        self._runner.start(steps, self._run)
+        self.said.emit(Message(f"Comparing the clusters of “{layer.name}” …"))
+
+    def _on_replied(self, reply: Reply[Any]) -> None:
+        if reply.generation != self._run or self._asked != self._editing.layer:
+            return
+        if isinstance(reply.outcome, FirstPassError):
+            self.said.emit(Message.of(reply.outcome))
+            return
+        proposed = reply.outcome
+        if not proposed.proposals:
+            self.said.emit(Message("There are no clusters left: all classes have names."))
+            return
+        if self.window is not None:
+            self.window.close()
+        names = {entry.id: entry.name for entry in self._editing.taxonomy.classes}
+        window = ProposalWindow(proposed, names, self._box)
+        window.accepted_as.connect(self._on_accepted)
+        window.destroyed.connect(self._on_closed)
+        self.window = window
+        window.show()
+        known = sum(proposal.decision.target > 0 for proposal in proposed.proposals)
+        count = len(proposed.proposals)
+        self.said.emit(Message(f"{known} of {count} clusters have a proposed class; accept them."))
+
+    def _on_accepted(self, source: int, target: int) -> None:
+        try:
+            self._editing.merge([source], target)
+        except FirstPassError as error:
+            self.said.emit(Message.of(error))
+
+    def _on_listed(self) -> None:
+        """Leave out what is no cluster of this layer any more."""
+        if self.window is None:
+            return
+        same = self._asked == self._editing.layer
+        self.window.keep_only(self._box.tree.listed if same else ())
+
+    def _on_closed(self) -> None:
+        self.window = None
