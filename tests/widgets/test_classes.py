@@ -66,9 +66,11 @@ class Desk:
 
     def settle(self) -> None:
         """Let pixels be counted."""
-        self.qtbot.wait(300)
-        QThreadPool.globalInstance().waitForDone()
+        counting = self.panel._classes._counting
         self.qtbot.wait(20)
+        self.qtbot.waitUntil(lambda: not counting._waiting.isActive(), timeout=20_000)
+        QThreadPool.globalInstance().waitForDone()
+        self.qtbot.wait(50)
 
     def click(self, class_id: int, *modifiers: Qt.KeyboardModifier) -> None:
         where = self.tree.visualItemRect(self.tree.item(class_id)).center()
@@ -439,6 +441,47 @@ def test_a_list_is_loaded_into_a_copy_if_ids_clash_and_saved(
     lists.wanted.emit(str(out))
     desk.qtbot.waitUntil(lambda: "mine.yaml" in desk.status, timeout=20_000)
     assert desk.tree.listed == (*potsdam.ids, 7)
+
+
+def test_classes_are_proposed_with_crops_and_each_acceptance_is_one_step(
+    desk: Desk, labels: Labels
+) -> None:
+    propose, way = desk.box.propose, desk.box.way
+    propose.click()
+    assert desk.status.startswith("There is no class to propose yet")
+    desk.rename(1, "ground")
+    desk.box.add.click()
+    desk.type("roof")
+    strokes = np.zeros(IDS.shape, np.uint8)
+    strokes[30:34, 40:60] = strokes[70, 75:95] = 5
+    strokes[33, 58:60] = 1
+    desk.viewer.add_labels(strokes, name="strokes").visible = False
+    desk.viewer.layers.selection.active = labels
+    way.showPopup()
+    way.hidePopup()
+    way.setCurrentText("after “strokes”")
+    propose.click()
+    proposing = desk.panel._proposing
+    desk.qtbot.waitUntil(lambda: proposing.window is not None, timeout=30_000)
+    assert desk.status == "2 of 3 clusters have a proposed class; accept them."
+    window = proposing.window
+    assert window.sources == (2, 3, 4)
+    assert [window.row(i).target for i in (2, 3, 4)] == [5, 0, 5]
+    assert not window.row(3).accept.isEnabled()
+    assert window.row(2).widgets[0].pixmap().width() == 64
+    window.row(2).accept.click()
+    np.testing.assert_array_equal(labels.data, np.where(where(2), 5, IDS))
+    assert window.sources == (3, 4)
+    window.row(3).choice.setCurrentText("ground")
+    window.accept_all.click()
+    desk.qtbot.waitUntil(lambda: proposing.window is None, timeout=10_000)
+    np.testing.assert_array_equal(labels.data, np.array([0, 1, 5, 1, 5])[IDS])
+    labels.undo()
+    np.testing.assert_array_equal(labels.data, np.array([0, 1, 5, 1, 4])[IDS])
+    labels.undo()
+    labels.undo()
+    np.testing.assert_array_equal(labels.data, IDS)
+    np.testing.assert_array_equal(desk.viewer.layers["strokes"].data, strokes)
 
 
 def test_trap_napari_announces_the_list_that_it_keeps_and_takes_any_index() -> None:

@@ -24,8 +24,8 @@ TIPS = {
     "takes it back in one step.",
     "color": "Gives the chosen class another colour.",
     "only": "Hides all classes but the selected ones; pressed again, shows all.",
-    "propose": "Shows each cluster with three places of the image, and the class it may be. Nothing "
-    "changes until you accept it.",
+    "propose": "Shows each cluster with three places of the image, and the class it may be. "
+    "Nothing changes until you accept it.",
     "save": "Writes names, numbers, colours and the tree of these classes to a file, for other "
     "labels; the labels themselves are saved below.",
     "undo": "Takes back the last change of the pixels, as Ctrl+Z does on the image.",
