@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from napari_firstpass.progress import Steps
 
@@ -15,20 +15,27 @@ T = TypeVar("T")
 
 
 class Costs:
-    """Adds up seconds of stages and counts of things; filled while the work is done."""
+    """Adds up seconds of stages and counts of things; filled while the work is done.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    clock : callable
+        Returns seconds since some time; by default those that pass.
+    """
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
         self._seconds: dict[str, float] = {}
         self._counts: dict[str, int] = {}
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
         """Add the time that something takes to a stage. Nothing may be yielded inside."""
-        start = perf_counter()
+        start = self._clock()
         try:
             yield
         finally:
-            self._seconds[stage] = self._seconds.get(stage, 0.0) + perf_counter() - start
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + self._clock() - start
 
     def timing(self, stage: str, steps: Steps[T]) -> Steps[T]:
         """Drive steps, adding their time to a stage, and not that of whoever drives them."""

@@ -221,3 +221,17 @@ def test_an_image_is_needed(clip: Path) -> None:
     for way in ("text", "dynalign"):
         with pytest.raises(OptionError, match="the image of array, found none"):
             align_array(labels(), TARGET, AlignConfig(way=way, model=str(clip)))
+
+
+@pytest.mark.parametrize("way", ["text", "dynalign"])
+def test_windows_without_data_and_tiny_images_pass(clip: Path, way: str) -> None:
+    config = AlignConfig(way=way, model=str(clip), window=64, overlap=0, level="regions")
+    valid = np.ones((SIDE, SIDE), bool)
+    valid[:, 64:] = False  # two of four windows
+    empty = labels()
+    empty.labels[~valid] = 0
+    found = align_array(empty, TARGET, config, bands=bands(), valid=valid)
+    assert not found.segmentation.labels[~valid].any()
+    small = Segmentation(np.array([[1, 2, 3]], np.uint8), SOURCE, Grid(1, 3))
+    one_row = bands()[:, :1, [0, 40, 80]]
+    assert align_array(small, TARGET, config, bands=one_row).segmentation.labels.shape == (1, 3)

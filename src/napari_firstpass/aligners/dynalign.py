@@ -67,7 +67,7 @@ class DynAlignConfig:
     automatic: AutomaticConfig = field(default_factory=AutomaticConfig)
 
 
-_PRESETS = {
+PRESETS = {
     DEFAULT_PRESET: DynAlignConfig(),
     "quick": DynAlignConfig(words=WordConfig(crops=CropConfig(context="one"))),
     "dense": DynAlignConfig(words=WordConfig(dense=True)),
@@ -81,6 +81,7 @@ _PRESETS = {
         automatic=AutomaticConfig(points_per_side=64, score=0.86, stability=0.92, least_area=100),
     ),
 }
+"""By name, the usual one first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,6 +213,6 @@ def dynalign_aligner(config: AlignConfig) -> DynAligner:
     WeightsError
         If weights are not there; the message says how to get them, and what needs none.
     """
-    settings = preset_of("dynalign", _PRESETS, config.preset)
+    settings = preset_of("dynalign", PRESETS, config.preset)
     sam = None if config.masks is None else sam_source(config.masks)
     return DynAligner(config, settings, text_folder(config.model), sam)
