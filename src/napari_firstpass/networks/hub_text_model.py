@@ -125,15 +125,19 @@ class HubTextModel:
         """Return (K, D): a vector for each sentence; see `TextModel`."""
         longest = int(self.module.config.text_config.max_position_embeddings)
         told = [one.lower() for one in sentences] if self.family.lower else list(sentences)
-        spelt = self.tokenizer(told, padding="max_length", max_length=longest)
-        wordy = [s for s, n in zip(sentences, spelt["input_ids"], strict=True) if len(n) > longest]
+        spelt = self.tokenizer(told)["input_ids"]
+        wordy = [one for one, n in zip(sentences, spelt, strict=True) if len(n) > longest]
         if wordy:
             raise PromptError(
                 expected=f"names that {longest} tokens can tell", found=repr(wordy[0]),
                 remedy="shorten it",
             )  # fmt: skip
+        # What is told to be padding changes nothing but the time it takes.
+        masked = self.family.masked
+        padding = {"padding": True} if masked else {"padding": "max_length", "max_length": longest}
+        spelt = self.tokenizer(told, **padding)
         self.module.to(self.device)
-        keys = ("input_ids", "attention_mask") if self.family.masked else ("input_ids",)
+        keys = ("input_ids", "attention_mask") if masked else ("input_ids",)
         inputs = {key: torch.tensor(spelt[key], device=self.device) for key in keys}
         found: Tensor = self.module.get_text_features(**inputs).pooler_output
         return found
