@@ -419,7 +419,7 @@ def align_windows_steps(
             aligning = relay(prepared.align(view), Span(done, done + 1, len(cuts)), "aligning")
             whole = yield from aligning
             inner = tile.core.relative_to(tile.padded)
-            found = whole.crop(inner, tile.core, number)
+            found = whole.crop(inner, tile.core, number).surer(config.least)
             sink.write(tile.core, found.labels, found.confidence)
             tell(found.decisions)
             number += len(found.decisions)

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from napari_firstpass.config import DEFAULT_PRESET, WINDOW_STEP
 from napari_firstpass.errors import GridMismatchError, OptionError
+from napari_firstpass.segmentation import SURE
 from napari_firstpass.taxonomy import UNLABELLED
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class AlignConfig:
         some; None for regions of one colour each.
     candidates : CandidateTable or None
         What each class may become, and what to call it; None for all classes of the target.
+    least : float
+        In [0, 1]: labels that are less sure stay unlabelled. What is left may serve as hints.
     """
 
     way: str = "table"
@@ -89,6 +92,7 @@ class AlignConfig:
     model: str | None = None
     masks: str | None = None
     candidates: CandidateTable | None = None
+    least: float = 0.0
 
     def __post_init__(self) -> None:
         choices = {"match": (self.match, _MATCHES), "level": (self.level, _LEVELS)}
@@ -106,10 +110,14 @@ class AlignConfig:
                 found=f"{self.window} and {self.overlap}",
                 remedy="choose other sizes",
             )
+        if not 0 <= self.least <= 1:
+            raise OptionError(
+                expected="a least confidence in [0, 1]", found=f"{self.least:g}", remedy="scale it"
+            )
 
     def record(self) -> dict[str, Any]:
         """Return what a provenance tells of this, as plain values."""
-        names = ("way", "match", "level", "backbone", "window", "overlap", "seed")
+        names = ("way", "match", "level", "backbone", "window", "overlap", "seed", "least")
         plain = {name: getattr(self, name) for name in names}
         if self.table is not None:
             plain["table"] = [list(pair) for pair in self.table.pairs]
@@ -319,6 +327,12 @@ class AlignedWindow:
                 found=", ".join(map(str, sorted(shapes))),
                 remedy="return what covers the window that was given",
             )
+
+    def surer(self, least: float) -> AlignedWindow:
+        """Return the same without labels that are less sure than ``least``, in [0, 1]."""
+        kept = self.confidence >= least * SURE
+        labels = np.where(kept, self.labels, self.labels.dtype.type(UNLABELLED))
+        return replace(self, labels=labels, confidence=self.confidence * kept)
 
     def crop(self, inner: Window, place: Window, first: int) -> AlignedWindow:
         """Return the part of a window that counts.

@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from alignments import TARGET, reference, three_regions
+from borders import agreement, areas, picture
+from rasters import write_raster
+from scipy import ndimage
 
 from napari_firstpass.cli import main
 from napari_firstpass.cli.codes import DONE, UNFIT, USAGE
+from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.label_file import read_segmentation, write_segmentation
+from napari_firstpass.segmentation import Segmentation
+from napari_firstpass.taxonomy import LabelClass, Taxonomy, numbered_taxonomy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,3 +110,31 @@ def test_a_list_of_classes_is_asked_for(
     assert main([*command, "--with", "magic"]) == USAGE
     assert "way to align" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_what_is_sure_trains_a_model_with_two_commands(tmp_path: Path) -> None:
+    truth = areas(96, 112)
+    scene = write_raster(tmp_path / "scene.tif", picture(truth), photometric="RGB")
+    with open_raster(scene) as source:
+        grid = source.grid
+    found = Segmentation(np.where(truth == 3, 2, 1).astype(np.uint8), numbered_taxonomy(2), grid)
+    clusters = write_segmentation(tmp_path / "scene_labels.tif", found)
+    names = Taxonomy(
+        tuple(LabelClass(i, name, f"#{i}{i}0000") for i, name in ((1, "a"), (2, "b"), (3, "c")))
+    )
+    inside = [ndimage.binary_erosion(truth == i, np.ones((21, 21))) * i for i in (1, 2, 3)]
+    said = Segmentation(np.sum(inside, axis=0).astype(np.uint8), names, grid)
+    strokes = write_segmentation(tmp_path / "scene_strokes.tif", said)
+    hints, model = tmp_path / "scene_hints.tif", tmp_path / "named.firstpass"
+    command = ["align", str(clusters), "--image", str(scene), "--reference", str(strokes)]
+    command += ["--with", "reference", "--least", "0.8", "--out", str(hints)]
+    assert main(command) == DONE
+    sure = read_segmentation(hints).labels
+    assert 0.1 < (sure > 0).mean() < 1
+    assert agreement(sure[sure > 0], truth[sure > 0]) > 0.97
+    assert main(["fit", str(scene), "--hints", str(hints), "--out", str(model)]) == DONE
+    out = tmp_path / "again.tif"
+    assert main(["segment", str(scene), "--model", str(model), "--out", str(out)]) == DONE
+    again = read_segmentation(out)
+    assert [entry.name for entry in again.taxonomy.classes] == ["a", "b", "c"]
+    assert agreement(again.labels, truth) > 0.9

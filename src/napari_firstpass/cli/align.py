@@ -66,6 +66,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--masks", metavar="NAME", help=things)
     on = "decide on whole classes or on regions, where a way can do both [%(default)s]"
     add("--level", choices=("auto", "classes", "regions"), default=default.level, help=on)
+    few = "leave labels unlabelled that are less sure than this, 0 to 1: for fit --hints"
+    add("--least", type=float, metavar="SHARE", default=default.least, help=f"{few} [%(default)s]")
     add("--bands", metavar="r,g,b,n", help="what the images' bands are; - leaves one out")
     add("--window", type=int, default=default.window, help="pixels computed at once [%(default)s]")
     add("--overlap", type=int, default=default.overlap, help="context in pixels [%(default)s]")
@@ -86,6 +88,7 @@ def _align(options: Namespace) -> int:
         table=_table(options),
         match=options.match,
         level=options.level,
+        least=options.least,
         window=options.window,
         overlap=options.overlap,
         seed=options.seed,
