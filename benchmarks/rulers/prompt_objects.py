@@ -99,8 +99,9 @@ def _photographs(first: int, every: int) -> Iterator[Pictured]:
     for path in sorted((DATA / "coco_objects").glob("*.jpg"))[first :: 2 * every]:
         pixels = image_pixels(path)
         raster = rgb_raster(gray2rgb(pixels) if pixels.ndim == 2 else pixels)
-        numbers = image_pixels(path.with_name(f"{path.stem}_instances.png"))
-        yield Pictured(path.stem, raster, _large(numbers))
+        objects = _large(image_pixels(path.with_name(f"{path.stem}_instances.png")))
+        if objects:
+            yield Pictured(path.stem, raster, objects)
 
 
 def _buildings(names: tuple[str, ...], every: int) -> Iterator[Pictured]:

@@ -11,8 +11,11 @@ from borders import picture
 from napari.layers import Labels
 from qtpy.QtCore import QPoint, Qt, QThreadPool
 from rasters import write_raster
+from sam import save_sam
 
 from diffusion import save_diffusion
+from napari_firstpass.progress import run
+from napari_firstpass.sam_models.source import SamSource
 from napari_firstpass.widgets.label_layers import mask_from
 from napari_firstpass.widgets.preferences import PromptKeys, keys_of
 from napari_firstpass.widgets.prompt_layers import POINTS, PREVIEW, is_helper
@@ -343,6 +346,36 @@ def test_labels_record_what_was_pointed_at_unless_it_is_undone(desk: Desk, label
     assert recorded(labels) == []
     labels.redo()
     assert recorded(labels) == [step]
+
+
+def test_segment_anything_from_a_folder_answers_and_reads_no_words(
+    desk: Desk, labels: Labels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIRSTPASS_CACHE", str(tmp_path / "cache"))
+    said: list[str] = []
+    desk.panel._pointing.said.connect(lambda message: said.append(message.text))
+    desk.begin()
+    desk.box.method.setCurrentIndex(desk.box.method.findData("sam"))
+    assert "sam finds what is pointed at, and reads no words" in desk.box.words.toolTip()
+    desk.click(*inside(2))
+    desk.qtbot.waitUntil(lambda: not desk.panel._pointing._busy, timeout=20_000)
+    assert "weights of a Segment Anything model, found none given" in desk.status
+    model = save_sam("SAM", tmp_path / "tiny")
+    desk.box.model.take_file(model / "config.json")  # the mark is answered anew
+    desk.qtbot.waitUntil(lambda: desk.panel._pointing._preview is not None, timeout=60_000)
+    assert not desk.box.words.isEnabled()
+    assert any("Looking at scene" in text for text in said)
+    masks = desk.panel._pointing._preview.found.masks
+    largest = int(masks.sum((1, 2)).argmax())
+    for _ in range(largest):
+        desk.key(Qt.Key.Key_C)
+    np.testing.assert_array_equal(desk.outline(), masks[largest])
+    desk.box.accept.click()
+    np.testing.assert_array_equal(labels.data, np.where(masks[largest], 5, 1))
+    (step,) = recorded(labels)
+    assert (step["prompter"], step["model"]) == ("sam", "tiny")
+    assert step["weights_sha256"] == run(SamSource(model).sha256())
+    assert step["things"][0]["outline"] == largest + 1
 
 
 def test_words_are_asked_for_with_enter_which_accepts_nothing(

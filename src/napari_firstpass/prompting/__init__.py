@@ -27,3 +27,6 @@ PROMPTERS: Registry[PrompterFactory] = Registry(
         ),
     },
 )
+
+WORDLESS = ("sam",)
+"""Those that read no words, whatever their model."""

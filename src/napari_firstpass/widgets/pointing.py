@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.prompt_box import PromptBox
     from napari_firstpass.widgets.prompt_layers import Tool
     from napari_firstpass.widgets.prompt_runs import Preview
-    from napari_firstpass.widgets.worker import Reply
+    from napari_firstpass.widgets.worker import Reply, Report
+
+_MOMENT_S = 0.7
+"""What takes longer is told how long it takes."""
 
 BEGIN = "Click on the image at what you look for."
 
@@ -95,6 +99,8 @@ class Pointing(QObject):
         self._wanted = self._begun = 0
         self._waiting: Prompt | None = None
         self._busy = False
+        self._since = 0.0
+        self._runner.reported.connect(self._on_reported)
         self._runner.replied.connect(self._on_replied)
         box.toggled.connect(self._on_toggled)
         box.tool_chosen.connect(self._on_tool)
@@ -305,8 +311,16 @@ class Pointing(QObject):
             )
             self._looked = PromptedImage(subject_of(layers.image), config, prefer.cache)
             self.said.emit(Message(f"Looking at {layers.image.name} …"))
-        self._busy, self._begun = True, self._wanted
+        self._busy, self._begun, self._since = True, self._wanted, monotonic()
         self._runner.start(self._looked.answer_steps(prompt), self._begun)
+
+    def _on_reported(self, report: Report) -> None:
+        """Say what is done, if that takes more than a moment: an image is looked at once."""
+        layers, passed = self._layers, monotonic() - self._since
+        if layers is None or report.generation != self._begun or passed < _MOMENT_S:
+            return
+        doing, name = report.progress.message, layers.image.name
+        self.said.emit(Message(f"Looking at {name}: {doing} … {passed:.0f} s"))
 
     def _on_replied(self, reply: Reply[Any]) -> None:
         layers = self._layers

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_firstpass.errors import FirstPassError
-from napari_firstpass.prompting import PROMPTERS
+from napari_firstpass.prompting import PROMPTERS, WORDLESS
 from napari_firstpass.widgets.choice_box import Choice, ChoiceBox, shortened
 from napari_firstpass.widgets.features_box import installed_choices
 from napari_firstpass.widgets.narrow_box import NarrowBox
@@ -55,6 +55,7 @@ TIPS = {
     "box": "Draw a box around what you look for; nothing outside belongs to it. Key: {key}",
     "words": "What it is called, such as “roof”; then press Enter.",
     "no_words": "Words need a model that knows some: choose one under “Model”.",
+    "wordless": "{method} finds what is pointed at, and reads no words: choose another method.",
     "method": "How the outline is found.",
     "model": "Weights for methods that take some. “firstpass models fetch” gets them; then they "
     "are listed here.",
@@ -243,9 +244,11 @@ class PromptBox(QWidget):
 
     def show_words(self) -> None:
         """Offer words where a model may know some."""
-        knows = self.model.reference is not None
+        wordless = self.prompter in WORDLESS
+        knows = not wordless and self.model.reference is not None
         self.words.setEnabled(knows)
-        self.words.setToolTip(TIPS["words" if knows else "no_words"])
+        tip = TIPS["wordless" if wordless else "words" if knows else "no_words"]
+        self.words.setToolTip(tip.format(method=self.prompter))
 
     def _arrange(self, keys: PromptKeys) -> None:
         tools = QHBoxLayout()
