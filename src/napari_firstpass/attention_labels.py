@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,7 +19,7 @@ from napari_firstpass.attention_regions import (
 from napari_firstpass.device import torch_device
 from napari_firstpass.diffusion.folder import INDEX, DiffusionFolder
 from napari_firstpass.diffusion.provider import load_diffusion
-from napari_firstpass.errors import ImageContentError, OptionError, WeightsError
+from napari_firstpass.errors import ImageContentError, OptionError, or_without_weights
 from napari_firstpass.networks.viewing import picture_of
 from napari_firstpass.normalize import filled, usable
 from napari_firstpass.progress import Progress, Span, Steps, relay
@@ -35,8 +34,6 @@ from napari_firstpass.weights.catalogue import KNOWN
 from napari_firstpass.weights.folder import find, is_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -47,6 +44,9 @@ if TYPE_CHECKING:
     from napari_firstpass.segmentation import Labels
 
 METHOD = "diffseg"
+
+_OTHERWISE = f"leave out the backbone: {METHOD} then works on features that need no weights"
+"""What works without the weights."""
 _MOST_REGIONS = 65535
 _PLAIN = {"upsample": "none", "projection": "none", "runtime": "torch"}
 """Options that change features, of which there are none here."""
@@ -109,25 +109,12 @@ def attention_folder(config: SegmentConfig, *, auto_classes: bool) -> DiffusionF
         return None
     if known and KNOWN[reference].task != "diffusion":
         return None
-    with _offering_features():
+    with or_without_weights(_OTHERWISE):
         folder = find(reference)
     if not (folder / INDEX).is_file():
         return None
     _require_plain(config, auto_classes)
     return DiffusionFolder(folder)
-
-
-@contextmanager
-def _offering_features() -> Iterator[None]:
-    try:
-        yield
-    except WeightsError as error:
-        raise WeightsError(
-            expected=error.expected,
-            found=error.found,
-            remedy=f"{error.remedy}; or leave out the backbone: {METHOD} then works on features "
-            "that need no weights",
-        ) from error
 
 
 def _require_plain(config: SegmentConfig, auto_classes: bool) -> None:
@@ -186,7 +173,7 @@ def attention_labels_steps(
     """
     device = torch_device(config.device)
     stats = yield from relay(band_stats_steps(source, config.seed), Span(0, 2, 100))
-    with _offering_features():
+    with or_without_weights(_OTHERWISE):
         digest = yield from relay(folder.sha256_steps(), Span(2, 4, 100), "checking the weights")
         provider = yield from relay(load_diffusion(folder.path, LOOK, device), Span(4, 8, 100))
     valid = torch.zeros(source.grid.shape, dtype=torch.bool)

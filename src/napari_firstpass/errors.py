@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class FirstPassError(Exception):
@@ -79,6 +80,23 @@ class OutputError(FirstPassError, OSError):
 
 class WeightsError(FirstPassError, ValueError):
     """A file of learned numbers is missing, damaged, or of another kind."""
+
+
+@contextmanager
+def or_without_weights(remedy: str) -> Iterator[None]:
+    """Add to the remedy of weights that are missing or unfit what works without them.
+
+    Raises
+    ------
+    WeightsError
+        With both remedies.
+    """
+    try:
+        yield
+    except WeightsError as error:
+        raise WeightsError(
+            expected=error.expected, found=error.found, remedy=f"{error.remedy}; or {remedy}"
+        ) from error
 
 
 class DeviceError(FirstPassError, ValueError):

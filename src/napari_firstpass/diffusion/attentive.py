@@ -12,7 +12,6 @@ other.
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from napari_firstpass.diffusion.sentences import sentences
 from napari_firstpass.diffusion.word_maps import name_maps, smoothed, token_maps
 from napari_firstpass.diffusion.word_presets import PRESETS
 from napari_firstpass.entropy_reduction import Reduced, mean_map, refine_maps
-from napari_firstpass.errors import WeightsError
+from napari_firstpass.errors import or_without_weights
 from napari_firstpass.naming import enlarged, named_steps, require_background
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.prompt_places import places_of
@@ -34,7 +33,7 @@ from napari_firstpass.refinement import preset_of
 from napari_firstpass.weights.folder import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -47,6 +46,12 @@ if TYPE_CHECKING:
     from napari_firstpass.raster import Raster
 
 NAME = "iseg"
+
+_OTHERWISE = (
+    f"leave out the model: {NAME} then finds what is pointed at by features that need no weights, "
+    "though it reads no words"
+)
+"""What works without the weights."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,7 +261,7 @@ class AttentivePrompter:
         ComputeError
             If memory is too short.
         """
-        with _offering_features():
+        with or_without_weights(_OTHERWISE):
             provider = yield from relay(self._provider_steps(), Span(0, 8, 10))
         yield Progress(8, 10, "encoding the picture")
         side = (self.config.side, self.config.side)
@@ -302,20 +307,7 @@ def attentive_prompter(
         works without.
     """
     config = preset_of(f"{NAME} with Stable Diffusion", PRESETS, preset)
-    with _offering_features():
+    with or_without_weights(_OTHERWISE):
         folder = DiffusionFolder(find(model))
         folder.check()
     return AttentivePrompter(folder, config, seed, device)
-
-
-@contextmanager
-def _offering_features() -> Iterator[None]:
-    try:
-        yield
-    except WeightsError as error:
-        raise WeightsError(
-            expected=error.expected,
-            found=error.found,
-            remedy=f"{error.remedy}; or leave out the model: {NAME} then finds what is pointed at "
-            "by features that need no weights, though it reads no words",
-        ) from error
