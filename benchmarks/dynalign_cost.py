@@ -39,22 +39,24 @@ if TYPE_CHECKING:
 
 SIDE = 1024
 BLOCK = 64
+SENTENCE = WordConfig().sentence
 SOURCE, TARGET = read_taxonomy("cityscapes"), read_taxonomy("mapillary")
 
 
-def clip() -> HubTextModel:
-    """Return CLIP of the size of ViT-B/32, and a vocabulary that gives each letter a number."""
+def clip(choices: Choices) -> HubTextModel:
+    """Return CLIP of the size of ViT-B/32, and a vocabulary of the words in the phrases."""
     import transformers
-    from tokenizers import Regex, Tokenizer
+    from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
-    from tokenizers.pre_tokenizers import Split
+    from tokenizers.pre_tokenizers import WhitespaceSplit
 
     torch.manual_seed(0)
     module = transformers.CLIPModel(transformers.CLIPConfig()).eval().requires_grad_(False)
-    words = {chr(code): code - 31 for code in range(32, 127)}
-    tokenizer = Tokenizer(WordLevel({"?unknown": 0, **words}, unk_token="?unknown"))  # noqa: S106
-    tokenizer.pre_tokenizer = Split(Regex("."), "isolated")
-    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=" ")  # noqa: S106
+    told = " ".join(phrase for phrases in choices.phrases.values() for phrase in phrases)
+    words = dict.fromkeys(["?", "_", *SENTENCE.split(), *told.split()])
+    tokenizer = Tokenizer(WordLevel({w: i for i, w in enumerate(words)}, unk_token="?"))  # noqa: S106
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="_")  # noqa: S106
     return HubTextModel(module, fast, PixelScaling(), torch.device("cpu"), FAMILIES["clip"])
 
 
@@ -91,8 +93,8 @@ def main() -> None:
     parser.add_argument("presets", nargs="*", default=known, metavar="PRESET", help=str(known))
     names = parser.parse_args().presets
     wait_without_spinning()
-    model = clip()
     choices = read_candidates("cityscapes-mapillary").bound(SOURCE, TARGET)
+    model = clip(choices)
     for name in names:
         told = measured(model, choices, name).to_dict()
         print(f"\n{name}")
@@ -101,7 +103,7 @@ def main() -> None:
         print("  " + ", ".join(f"{count} {what}" for what, count in told["counts"].items()))
     costs = Costs(process_time)
     few = dict(list(choices.phrases.items())[:10])
-    run(words_steps(model, few, WordConfig().sentence, costs))
+    run(words_steps(model, few, SENTENCE, costs))
     texts = costs["texts"]
     spent = costs.to_dict()["seconds"]["reading words"] / texts
     print(f"\n{spent * 1000:.0f} ms to read a phrase; 30 candidates' phrases for each of 150 masks")
