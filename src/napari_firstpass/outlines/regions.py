@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_PIXELS_AT_ONCE = 2**22
+_PIXELS_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
