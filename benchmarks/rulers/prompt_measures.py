@@ -75,10 +75,14 @@ class Measured:
 _USED = {*FROM_BOXES, *FROM_LINES, *FROM_CLICKS}
 
 
+def one_thread() -> dict[str, str]:
+    """Return the environment of a process that is to compute in one thread."""
+    return {**os.environ, **dict.fromkeys(_ONE_THREAD, "1")}
+
+
 def measured(pictures: Iterable[Pictured], jobs: int) -> list[Measured]:
     """Measure images, some at a time, each with one compute thread."""
-    for name in _ONE_THREAD:  # read by the processes below when they start
-        os.environ[name] = "1"
+    os.environ.update(one_thread())  # read by the processes below when they start
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         return list(pool.map(Measured.of, pictures))
 
