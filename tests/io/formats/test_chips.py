@@ -93,6 +93,14 @@ def test_chips_hold_what_lies_under_them_at_their_place(tmp_path: Path) -> None:
     assert not any(value[:1] in tuple("=+-@\t") for row in listed for value in row.values())
 
 
+def test_chips_that_are_not_compressed_hold_the_same(tmp_path: Path) -> None:
+    small, large = chips(tmp_path / "a"), chips(tmp_path / "b", compress="no")
+    row = rows(small)[4]
+    with rasterio.open(small / row["image"]) as one, rasterio.open(large / row["image"]) as other:
+        np.testing.assert_array_equal(one.read(), other.read())
+        assert (one.profile.get("compress"), other.profile.get("compress")) == ("deflate", None)
+
+
 def test_no_pixel_of_validation_is_in_a_chip_for_training(tmp_path: Path) -> None:
     seen = {split: np.zeros(SHAPE, bool) for split in ("train", "val", "test")}
     for row in rows(chips(tmp_path / "out", stride=16)):

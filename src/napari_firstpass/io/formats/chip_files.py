@@ -47,6 +47,9 @@ _DRIVERS = {
 }
 
 
+_COMPRESSION = ("compress", "zlevel", "predictor")
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A chip, and what lies under its window."""
@@ -112,14 +115,26 @@ class ChipWriter:
         `TIF` or `PNG`.
     size : int
         Side of a chip in pixels.
+    compress : bool
+        Whether images in GeoTIFFs are.
     """
 
-    def __init__(self, folder: Path, job: ExportJob, layout: Layout, form: str, size: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        job: ExportJob,
+        layout: Layout,
+        form: str,
+        size: int,
+        *,
+        compress: bool = True,
+    ) -> None:
         self._folder = folder
         self._job = job
         self._layout = layout
         self._form = form
         self._size = size
+        self._compress = compress
         self._bands = written_bands(job, form)
         self._crs = crs_of(job.grid.crs)
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="firstpass")
@@ -206,6 +221,8 @@ class ChipWriter:
             profile |= {"predictor": 1} if is_mask else {}
             profile |= {"nodata": coding.ignore} if is_mask else {}
             profile |= {"predictor": 3} if bands.dtype.kind == "f" else {}
+        if self._form == TIF and not (self._compress or is_mask):
+            profile = {key: v for key, v in profile.items() if key not in _COMPRESSION}
         with MemoryFile() as memory:
             with memory.open(**profile) as dataset:
                 dataset.write(bands)

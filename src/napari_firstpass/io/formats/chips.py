@@ -59,6 +59,9 @@ class ChipsExporter:
     stride: int = field(default=0, metadata=_told("step from chip to chip; 0: side by side"))
     layout: str = field(default="plain", metadata=_told(f"one of {', '.join(LAYOUTS)}"))
     form: str = field(default=_AUTO, metadata=_told("tif or png; auto: what the layout is read as"))
+    compress: bool = field(
+        default=True, metadata=_told("no: larger GeoTIFFs, written and read in less time")
+    )
     split: str = field(
         default="0.8,0.1,0.1", metadata=_told("shares of train, val and test; 1: all is train")
     )
@@ -127,7 +130,7 @@ class ChipsExporter:
         if self.limit:
             chips = yield from relay(self._chosen_steps(job, chips), Span(0, 30, 100))
         manifest = Manifest(job)
-        with closing(ChipWriter(folder, job, layout, self._form(layout), self.size)) as writer:
+        with closing(self._writer(folder, job, layout)) as writer:
             for start in range(0, len(chips), _TOGETHER):
                 yield Progress(30 * len(chips) + 70 * start, 100 * len(chips), "writing chips")
                 pieces = [
@@ -144,6 +147,10 @@ class ChipsExporter:
 
     def _layout(self) -> Layout:
         return LAYOUTS[self.layout]
+
+    def _writer(self, folder: Path, job: ExportJob, layout: Layout) -> ChipWriter:
+        form = self._form(layout)
+        return ChipWriter(folder, job, layout, form, self.size, compress=self.compress)
 
     def _form(self, layout: Layout) -> str:
         return layout.form if self.form == _AUTO else self.form
