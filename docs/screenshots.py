@@ -14,9 +14,11 @@ os.environ["NAPARI_CONFIG"] = ""  # the user's settings are neither used nor cha
 from typing import TYPE_CHECKING
 
 import napari
+import numpy as np
 from qtpy.QtCore import QEventLoop, QPoint, Qt, QTimer
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QDialog
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
@@ -31,18 +33,26 @@ CLICKS = ((487, 371, LEFT), (560, 430, RIGHT))
 
 
 def main() -> None:
-    """Save pictures in each theme: while an image is segmented, of the result, and of prompts."""
+    """Save pictures in each theme: of a run, its result, prompts, and the list of classes."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("image", nargs="?", help="a GeoTIFF; the built-in town if none is given")
     parser.add_argument("--out", type=Path, default=IMAGES, help="folder for the pictures")
     parser.add_argument("--classes", type=int, default=8)
+    parser.add_argument("--only-classes", action="store_true", help="only those of the class list")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     for theme in THEMES:
-        _take(options.image, theme, options.classes, options.out)
+        viewer, panel = _open(options.image, theme, options.classes)
+        if options.only_classes:
+            panel.form.run.click()
+            _wait_for_run(panel)
+        else:
+            _take(viewer, panel, theme, options.out)
+        _sort(viewer, panel, theme, options.out)
+        viewer.close()
 
 
-def _take(image: str | None, theme: str, classes: int, out: Path) -> None:
+def _open(image: str | None, theme: str, classes: int) -> tuple[napari.Viewer, QWidget]:
     viewer = napari.Viewer(show=True)
     viewer.theme = theme
     viewer.window.resize(*SIZE)
@@ -53,17 +63,58 @@ def _take(image: str | None, theme: str, classes: int, out: Path) -> None:
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
     panel.form.classes.setValue(classes)
     _wait(500)
+    return viewer, panel
+
+
+def _take(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
     panel.form.run.click()
     while panel.form.bar.value() < panel.form.bar.maximum() // 2 and panel.form.cancel.isEnabled():
         _wait(50)
     viewer.window.screenshot(str(out / f"running-{theme}.png"), canvas_only=False)
-    while panel.form.cancel.isEnabled():
-        _wait(50)
-    _wait(500)
+    _wait_for_run(panel)
     viewer.window.screenshot(str(out / f"result-{theme}.png"), canvas_only=False)
     _point(viewer, panel)
     viewer.window.screenshot(str(out / f"prompts-{theme}.png"), canvas_only=False)
-    viewer.close()
+    panel.form.prompts.pointing.click()
+    panel.form.fixing.click()
+    viewer.layers[-1].visible = True
+
+
+def _wait_for_run(panel: QWidget) -> None:
+    while panel.form.cancel.isEnabled():
+        _wait(50)
+    _wait(500)
+
+
+def _sort(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
+    """Give clusters the classes of a list: one by dragging it, others as proposed by strokes."""
+    box = panel.form.class_list
+    panel.form.classing.click()
+    box.lists.setCurrentText("potsdam")
+    while "potsdam" not in viewer.layers[-1].name:
+        _wait(100)
+    _wait(1500)  # its pixels are counted
+    labels, clusters = viewer.layers[-1], box.tree.listed[6:]
+    strokes = np.zeros_like(labels.data)
+    for number, cluster in enumerate(clusters[:3]):
+        rows, cols = np.nonzero(labels.data == cluster)
+        strokes[rows[::50], cols[::50]] = (4, 3, 1)[number]
+    viewer.add_labels(strokes, name="strokes").visible = False
+    viewer.layers.selection.active = labels
+    _wait(1000)
+    box.way.showPopup()
+    box.way.hidePopup()
+    box.way.setCurrentText("after “strokes”")
+    box.propose.click()
+    while not (windows := box.findChildren(QDialog)):
+        _wait(100)
+    _wait(1000)
+    windows[0].grab().save(str(out / f"proposals-{theme}.png"))
+    windows[0].accept_all.click()
+    _wait(2500)
+    box.tree.item(box.tree.listed[-1]).setSelected(True)
+    _wait(1500)
+    viewer.window.screenshot(str(out / f"classes-{theme}.png"), canvas_only=False)
 
 
 def _point(viewer: napari.Viewer, panel: QWidget) -> None:

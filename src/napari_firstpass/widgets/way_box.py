@@ -42,13 +42,13 @@ class WayBox(ChoiceBox):
         """Return how to align."""
         chosen = self.choice.reference
         if chosen.startswith(_LAYER):
-            return AlignConfig(way="reference")
+            return AlignConfig(way="reference", level="classes")
         if chosen.startswith(_WORDS):
             return AlignConfig(way="text", level="classes", model=chosen.removeprefix(_WORDS))
         return AlignConfig(way="table")
 
     def _offered(self) -> list[Choice]:
-        about = "Clusters become what most of their pixels are in this layer."
+        about = "Clusters become what this layer says of them, or of what looks like them."
         layers = [Choice(shortened(f"after “{n}”"), _LAYER + n, about) for n in self.layers()]
         return [_NAMES, *layers, *self._models]
 
