@@ -27,7 +27,7 @@ NAME, ID, AREA, SHARE = range(4)
 _HEADINGS = ("Class", "No", "Area", "Share")
 _MIME = "application/x-firstpass-classes"
 _SWATCH = 12
-_ROWS = 8
+_ROWS = 6
 _CLASSES = 9
 
 TIPS = {
