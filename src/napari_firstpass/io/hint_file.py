@@ -13,6 +13,7 @@ from rasterio.windows import Window as GdalWindow
 
 from napari_firstpass.grid import Grid
 from napari_firstpass.hints import NamedHints, selected
+from napari_firstpass.io.export_tags import codes_in
 from napari_firstpass.io.gdal import check_readable, crs_text, reading
 from napari_firstpass.io.label_reader import hex_colors, narrowed, require_labels, taxonomy_of
 from napari_firstpass.io.label_tags import taxonomy_in
@@ -51,6 +52,10 @@ class HintFile:
         self.grid = Grid(dataset.height, dataset.width, dataset.transform, crs_text(dataset.crs))
         self._dataset = dataset
         self._colors = hex_colors(dataset)
+        self._codes = codes_in(dataset.tags())
+        if self._codes is not None:
+            self._taxonomy = self._codes.taxonomy
+            return
         names = read_class_names(Path(path))
         self._taxonomy = taxonomy_in(dataset.tags()) or taxonomy_of(names, self._colors)
 
@@ -62,11 +67,13 @@ class HintFile:
         ImageReadError
             If the file is damaged there.
         TaxonomyError
-            If an id lies outside [0, 65535].
+            If an id lies outside [0, 65535], or the file is an export in which nobody knows a code.
         """
         area = GdalWindow(window.col, window.row, window.width, window.height)
         with reading(self.path):
             values = self._dataset.read(1, window=area)
+        if self._codes is not None:
+            return self._codes.known_labels_of(values[None], self.path)
         if self._dataset.nodata is not None:
             values = np.where(values == self._dataset.nodata, UNLABELLED, values)
         return narrowed(values, self.path)

@@ -19,7 +19,6 @@ from napari_firstpass.io.label_tags import TAXONOMY_TAG, provenance_in, taxonomy
 from napari_firstpass.io.sidecar import read_class_names
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.segmentation import Segmentation, present_ids
-from napari_firstpass.taxonomies.unknown import Unknown
 from napari_firstpass.taxonomy import MAX_CLASS_ID, UNLABELLED, LabelClass, Taxonomy, color_of
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from rasterio.io import DatasetReader
-
-    from napari_firstpass.taxonomies.number_codes import NumberCodes
 
 
 def is_label_file(path: str | os.PathLike[str]) -> bool:
@@ -82,7 +79,9 @@ def read_segmentation(path: str | os.PathLike[str], *, max_side: int | None = No
         values = dataset.read(1, out_shape=grid.shape, resampling=Resampling.nearest)
         colors, nodata, tags = hex_colors(dataset), dataset.nodata, dataset.tags()
     if (codes := codes_in(tags)) is not None:
-        return _decoded(values, codes, grid, provenance_in(tags), name)
+        history = provenance_in(tags) or Provenance(source=Path(name).name)
+        labels = codes.known_labels_of(values[None], name)
+        return Segmentation(labels, codes.taxonomy, grid, None, history)
     names = read_class_names(Path(name))
     if nodata is not None and nodata != UNLABELLED:
         values, names = _without_nodata(values, nodata, names)
@@ -91,19 +90,6 @@ def read_segmentation(path: str | os.PathLike[str], *, max_side: int | None = No
     provenance = provenance_in(tags) or Provenance(source=Path(name).name)
     taxonomy = completed(classes, present_ids(labels), colors)
     return Segmentation(labels, taxonomy, grid, None, provenance)
-
-
-def _decoded(
-    values: NDArray[Any], codes: NumberCodes, grid: Grid, history: Provenance | None, name: str
-) -> Segmentation:
-    """Return the labels that an export was made of."""
-    unknown = Unknown()
-    labels = codes.labels_of(values[None], unknown)
-    if unknown.pixels:
-        raise codes.refusal(unknown, name)
-    return Segmentation(
-        labels, codes.taxonomy, grid, None, history or Provenance(source=Path(name).name)
-    )
 
 
 def read_classes(path: str | os.PathLike[str]) -> Taxonomy:

@@ -10,13 +10,13 @@ import numpy as np
 
 from napari_firstpass.errors import TaxonomyError
 from napari_firstpass.segmentation import label_dtype
+from napari_firstpass.taxonomies.unknown import Unknown
 from napari_firstpass.taxonomy import MAX_CLASS_ID, UNLABELLED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.segmentation import Labels
-    from napari_firstpass.taxonomies.unknown import Unknown
     from napari_firstpass.taxonomy import Taxonomy
 
 
@@ -80,6 +80,14 @@ class NumberCodes:
         strange = ~said
         unknown.add(values[strange & ~np.isin(values, self.ignored)])
         return cast("Labels", np.where(said, ids[places], ids.dtype.type(UNLABELLED)))
+
+    def known_labels_of(self, bands: NDArray[np.integer[Any]], where: str) -> Labels:
+        """Return the labels (h, w) of numbers (1, h, w); a `TaxonomyError` if one is unknown."""
+        unknown = Unknown()
+        labels = self.labels_of(bands, unknown)
+        if unknown.pixels:
+            raise self.refusal(unknown, where)
+        return labels
 
     def refusal(self, unknown: Unknown, where: str) -> TaxonomyError:
         """Return what to say of unknown numbers."""

@@ -17,6 +17,7 @@ from napari_firstpass.export_images import export_array
 from napari_firstpass.exporting.rules import ExportRules
 from napari_firstpass.grid import Grid
 from napari_firstpass.import_images import ImportRules, import_file
+from napari_firstpass.io.hint_file import open_hints
 from napari_firstpass.io.label_file import read_segmentation
 from napari_firstpass.io.label_source import LabelSource
 from napari_firstpass.io.sidecar import read_class_names
@@ -128,6 +129,9 @@ def test_ids_come_back_whatever_was_written(name: str, rules: ExportRules, tmp_p
         np.testing.assert_array_equal(source.read(GRID.window), segmentation.labels)
         assert source.taxonomy == found.taxonomy
         assert sum(source.counts.values()) == GRID.height * GRID.width
+    with open_hints(path) as hints:
+        np.testing.assert_array_equal(hints.read(GRID.window), segmentation.labels)
+        assert hints.classes_of([6]) == (found.taxonomy[6],)
 
 
 def test_a_tree_is_written_on_a_level_and_comes_back_as_that(tmp_path: Path) -> None:
