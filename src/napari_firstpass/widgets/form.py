@@ -33,6 +33,7 @@ from napari_firstpass.widgets.refine_box import RefineBox
 from napari_firstpass.widgets.session import capitalised
 from napari_firstpass.widgets.several_box import SeveralBox
 from napari_firstpass.widgets.status_line import StatusLine
+from napari_firstpass.widgets.tall_part import TallPart
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -292,6 +293,20 @@ class SegmentForm(QWidget):
 
     def _arrange(self) -> None:
         column = QVBoxLayout(self)
+        column.addWidget(TallPart(self._parts()))
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.run, 2)
+        buttons.addWidget(self.cancel, 1)
+        column.addLayout(buttons)
+        for widget in (self.bar, self.standing, self.save):
+            column.addWidget(widget)
+        column.addWidget(self.status, 1)
+
+    def _parts(self) -> QWidget:
+        """Return what stands above the buttons, which are always in sight."""
+        parts = QWidget()
+        column = QVBoxLayout(parts)
+        column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(
             _rows(
                 ("Image", self.image),
@@ -313,13 +328,8 @@ class SegmentForm(QWidget):
         corrections = (self.refine, self.class_list, self.prompts)
         for part in (self._fold, self.fit, *corrections, self.export):
             column.addWidget(part)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.run, 2)
-        buttons.addWidget(self.cancel, 1)
-        column.addLayout(buttons)
-        for widget in (self.bar, self.standing, self.save):
-            column.addWidget(widget)
-        column.addWidget(self.status, 1)
+        column.addStretch(1)
+        return parts
 
     def _make_fold(self) -> QWidget:
         """Return the part under "More", hidden until it is asked for."""
