@@ -152,10 +152,22 @@ def test_two_windows_are_blended_and_left_alone_elsewhere(
 LEFT, RIGHT = slice(0, 96), slice(64, 160)
 
 
+def convolves_eight_channels_wrongly() -> bool:
+    """Tell of a fault in torch 2.13 with AMX: 8 or 16 channels, steps of 8; not of 32 or more."""
+    rng = torch.Generator().manual_seed(0)
+    shapes = ((1, 8, 16, 24), (8, 8, 8, 8))
+    pixels, kernels = (torch.randn(shape, generator=rng).bfloat16() for shape in shapes)
+    exact = functional.conv2d(pixels.float(), kernels.float(), stride=8)
+    short = functional.conv2d(pixels, kernels, stride=8).float()
+    return float((exact - short).abs().mean()) > 0.1 * float(exact.abs().mean())
+
+
 @every_model
 def test_short_numbers_harm_little_more_than_weights_rounded_to_them(
     models: dict[str, SemanticModel], name: str
 ) -> None:
+    if name == "SegFormer" and convolves_eight_channels_wrongly():
+        pytest.skip("torch convolves so few channels wrongly in short numbers on this CPU (AMX)")
     # Random weights magnify every error; masks decide by a threshold where the next layer looks.
     image, model = noise(64, 96), models[name]
     exact, short = (

@@ -181,7 +181,7 @@ def test_what_a_layout_cannot_hold_is_refused_by_name(tmp_path: Path) -> None:
         ("blocks of 32 pixels or more", {"block": 16}, None),
         ("a limit, to choose chips", {"balance": True}, None),
         ("min_labelled in", {"min_labelled": 2.0}, None),
-        ("a layout out of plain, mmseg", {"layout": "yolo"}, None),
+        ("a layout out of plain, mmseg", {"layout": "pascal"}, None),
         ("an image of 3 blocks", {"size": 256, "block": 0}, None),
     ]
     for said, options, segmentation in cases:
