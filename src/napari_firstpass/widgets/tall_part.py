@@ -41,7 +41,8 @@ class TallPart(QScrollArea):
         wanted = self._inner.sizeHint()
         # Texts that are wrapped are as high as the width makes them; the theme adds a rim.
         high = max(wanted.height(), self._inner.heightForWidth(width))
-        rim = self.height() - self.viewport().height()
+        shown = self.viewport()
+        rim = 0 if shown is None else self.height() - shown.height()
         return QSize(wanted.width(), high + rim)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
