@@ -17,7 +17,7 @@ from napari_firstpass.aligning import (
     ArrayLabels,
 )
 from napari_firstpass.alignment import Alignment, Decision, Flows
-from napari_firstpass.errors import GridMismatchError, TaxonomyError
+from napari_firstpass.errors import TaxonomyError
 from napari_firstpass.hint_pairing import paired_hints_steps
 from napari_firstpass.hints import ArrayHints, NamedHints, hint_set_steps
 from napari_firstpass.image_work import file_sha256
@@ -34,7 +34,7 @@ from napari_firstpass.pairing import DEFAULT_SUFFIX
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
 from napari_firstpass.protocols import RecordedAligner
 from napari_firstpass.provenance import Provenance
-from napari_firstpass.raster import ArraySource, Raster
+from napari_firstpass.raster import ArraySource, raster_of_labels
 from napari_firstpass.segmentation import ArraySink, Segmentation, id_counts
 from napari_firstpass.taxonomy import MAX_CLASS_ID, Taxonomy
 from napari_firstpass.tiling import affordable, tiles
@@ -267,14 +267,7 @@ def align_array(
     """
     source = None
     if bands is not None:
-        stacked = bands[None] if bands.ndim == 2 else bands
-        if stacked.ndim != 3 or stacked.shape[1:] != segmentation.grid.shape:
-            raise GridMismatchError(
-                expected=f"bands of shape (C, {', '.join(map(str, segmentation.grid.shape))})",
-                found=f"{bands.shape}",
-                remedy="pass the image that the labels belong to",
-            )
-        raster = Raster.from_array(stacked, segmentation.grid, roles=roles, valid=valid)
+        raster = raster_of_labels(bands, segmentation.grid, roles=roles, valid=valid)
         source = ArraySource(raster)
     steps = align_source_steps(segmentation, target, config, source=source, reference=reference)
     return run(guarded(steps), on_progress or ignore)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_firstpass.errors import GridMismatchError, OptionError, TaxonomyError
+from napari_firstpass.errors import OptionError, TaxonomyError
 from napari_firstpass.exporting.coding import coding_of
 from napari_firstpass.exporting.counting import preview_steps
 from napari_firstpass.exporting.job import ExportJob
@@ -25,7 +25,7 @@ from napari_firstpass.io.label_images import require_labels_of
 from napari_firstpass.io.label_source import LabelSource
 from napari_firstpass.progress import Span, guarded, ignore, relay, run
 from napari_firstpass.provenance import Provenance
-from napari_firstpass.raster import ArraySource, Raster
+from napari_firstpass.raster import ArraySource, raster_of_labels
 from napari_firstpass.segmentation import id_counts
 
 if TYPE_CHECKING:
@@ -218,14 +218,7 @@ def export_array(
     FirstPassError
         As `export_file`.
     """
-    stacked = bands[None] if bands.ndim == 2 else bands
-    if stacked.ndim != 3 or stacked.shape[1:] != segmentation.grid.shape:
-        raise GridMismatchError(
-            expected=f"bands of shape (C, {segmentation.grid.height}, {segmentation.grid.width})",
-            found=f"{bands.shape}",
-            remedy="pass the image that the labels belong to",
-        )
-    raster = Raster.from_array(stacked, segmentation.grid, roles=roles, valid=valid)
+    raster = raster_of_labels(bands, segmentation.grid, roles=roles, valid=valid)
     held = InMemory(ArraySource(raster), segmentation, name, reviewed)
     steps = export_source_steps(held, out, format_name, rules, options, overwrite=overwrite)
     return run(guarded(steps), on_progress or ignore)

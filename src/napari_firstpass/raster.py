@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from napari_firstpass.errors import ImageContentError
+from napari_firstpass.errors import GridMismatchError, ImageContentError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,3 +142,36 @@ class ArraySource:
     def read(self, window: Window) -> Raster:
         """Return the pixels under a window, without copying them."""
         return self.raster.crop(window)
+
+
+def raster_of_labels(
+    bands: NDArray[Any],
+    grid: Grid,
+    *,
+    roles: tuple[Role | None, ...] | None = None,
+    valid: NDArray[np.bool_] | None = None,
+) -> Raster:
+    """Return the image that labels on a grid belong to; see `Raster.from_array`.
+
+    Parameters
+    ----------
+    bands : (C, H, W) array of an integer or floating dtype
+        The image; (H, W) counts as one band.
+    grid : Grid
+        That of the labels.
+    roles, valid
+        See `Raster.from_array`.
+
+    Raises
+    ------
+    GridMismatchError
+        If the image has another size.
+    """
+    stacked = bands[None] if bands.ndim == 2 else bands
+    if stacked.ndim != 3 or stacked.shape[1:] != grid.shape:
+        raise GridMismatchError(
+            expected=f"bands of shape (C, {grid.height}, {grid.width})",
+            found=f"{bands.shape}",
+            remedy="pass the image that the labels belong to",
+        )
+    return Raster.from_array(stacked, grid, roles=roles, valid=valid)

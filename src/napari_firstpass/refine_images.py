@@ -13,7 +13,7 @@ import torch
 
 from napari_firstpass.config import DEFAULT_REFINING, WINDOW_STEP
 from napari_firstpass.device import torch_device
-from napari_firstpass.errors import GridMismatchError, ImageContentError
+from napari_firstpass.errors import ImageContentError
 from napari_firstpass.grid import Grid, Window
 from napari_firstpass.image_work import ImageFiles, Work, file_sha256
 from napari_firstpass.io.label_images import require_labels_of
@@ -23,7 +23,7 @@ from napari_firstpass.normalize import filled, usable
 from napari_firstpass.progress import Progress, Span, Steps, guarded, ignore, relay, run
 from napari_firstpass.protocols import TrainedRefiner
 from napari_firstpass.provenance import Provenance
-from napari_firstpass.raster import ArraySource, Raster
+from napari_firstpass.raster import ArraySource, raster_of_labels
 from napari_firstpass.refiners import REFINERS
 from napari_firstpass.refining import (
     MOST_VIEWS,
@@ -328,14 +328,7 @@ def refine_array(
     FirstPassError
         As `refine_file`.
     """
-    stacked = bands[None] if bands.ndim == 2 else bands
-    if stacked.ndim != 3 or stacked.shape[1:] != segmentation.grid.shape:
-        raise GridMismatchError(
-            expected=f"bands of shape (C, {segmentation.grid.height}, {segmentation.grid.width})",
-            found=f"{bands.shape}",
-            remedy="pass the image that the labels belong to",
-        )
-    raster = Raster.from_array(stacked, segmentation.grid, roles=roles, valid=valid)
+    raster = raster_of_labels(bands, segmentation.grid, roles=roles, valid=valid)
     steps = refine_source_steps(ArraySource(raster), segmentation, config)
     return run(guarded(steps), on_progress or ignore)
 
