@@ -17,9 +17,10 @@ from PIL import Image
 
 from napari_firstpass.backbones import BACKBONES
 from napari_firstpass.bands import RGB
+from napari_firstpass.feature_scaling import FeatureScaler
 from napari_firstpass.grid import Window
 from napari_firstpass.io.geotiff import read_raster
-from napari_firstpass.normalize import BandStats, FeatureScaler
+from napari_firstpass.normalize import BandStats
 from napari_firstpass.progress import run
 from napari_firstpass.raster import Raster
 from rulers.datasets import DATA

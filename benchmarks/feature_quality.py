@@ -23,8 +23,9 @@ from napari_firstpass.backbones.texture import TextureBackbone
 from napari_firstpass.bands import RGB
 from napari_firstpass.clustering import kmeans
 from napari_firstpass.evaluation.matching import Rule
+from napari_firstpass.feature_scaling import FeatureScaler
 from napari_firstpass.grid import Grid
-from napari_firstpass.normalize import BandStats, FeatureScaler
+from napari_firstpass.normalize import BandStats
 from napari_firstpass.progress import run
 from napari_firstpass.prototypes import PrototypeModel
 from napari_firstpass.raster import Raster

@@ -15,8 +15,9 @@ from torch.nn import functional
 
 from napari_firstpass.backbones import BACKBONES
 from napari_firstpass.bands import RGB
+from napari_firstpass.feature_scaling import FeatureScaler
 from napari_firstpass.features import FeatureMap
-from napari_firstpass.normalize import BandStats, FeatureScaler
+from napari_firstpass.normalize import BandStats
 from napari_firstpass.progress import run
 from napari_firstpass.upsampling import UPSAMPLERS
 from napari_firstpass.upsampling.upsampled import UpsampledBackbone

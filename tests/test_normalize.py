@@ -8,8 +8,9 @@ import torch
 from features import feature_map, rgb_raster, stripes, with_vectors
 
 from napari_firstpass.errors import GridMismatchError, ImageContentError
+from napari_firstpass.feature_scaling import FeatureScaler, fixed_sign, valid_vectors
 from napari_firstpass.grid import Grid
-from napari_firstpass.normalize import BandStats, FeatureScaler, filled, fixed_sign, valid_vectors
+from napari_firstpass.normalize import BandStats, filled
 from napari_firstpass.raster import Raster
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_firstpass.clustering import KMeansConfig, kmeans, squared_distances
+from napari_firstpass.feature_scaling import FeatureScaler
 from napari_firstpass.features import FeatureMap
 from napari_firstpass.grid import Grid
-from napari_firstpass.normalize import FeatureScaler
 from napari_firstpass.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

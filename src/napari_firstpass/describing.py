@@ -10,8 +10,9 @@ from napari_firstpass.cached_backbone import CachedBackbone
 from napari_firstpass.code_heads import head_of
 from napari_firstpass.code_heads.projected import ProjectedBackbone
 from napari_firstpass.device import torch_device
+from napari_firstpass.feature_scaling import FeatureScaler
 from napari_firstpass.grid import Window
-from napari_firstpass.normalize import BandStats, FeatureScaler
+from napari_firstpass.normalize import BandStats
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.refining import refiner_of
 from napari_firstpass.upsampling import upsampler_of

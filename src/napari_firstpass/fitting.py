@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from napari_firstpass.code_heads.head import CodeHead, HeadFile
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.feature_cache import FeatureCache
-    from napari_firstpass.normalize import BandStats, FeatureScaler
+    from napari_firstpass.feature_scaling import FeatureScaler
+    from napari_firstpass.normalize import BandStats
     from napari_firstpass.progress import Steps
     from napari_firstpass.protocols import ClassModel, LabelSink
     from napari_firstpass.raster import RasterSource

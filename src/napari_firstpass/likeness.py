@@ -17,7 +17,8 @@ from torch.nn import functional
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.describing import describe_steps
 from napari_firstpass.descriptors import gaussian
-from napari_firstpass.normalize import FeatureScaler, filled, usable
+from napari_firstpass.feature_scaling import FeatureScaler
+from napari_firstpass.normalize import filled, usable
 from napari_firstpass.pinning import pinned_steps
 from napari_firstpass.pipeline import FittedModel, examples_steps, guide_bands
 from napari_firstpass.progress import Span, Steps, relay

@@ -16,13 +16,14 @@ import torch
 from napari_firstpass.code_heads.head import CodeHead
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.errors import FirstPassError, WeightsError
+from napari_firstpass.feature_scaling import FeatureScaler
 from napari_firstpass.fitting import SetModel, shown_references
 from napari_firstpass.imagery import Imagery
 from napari_firstpass.io.files import whole_file
 from napari_firstpass.kernel_model import KernelModel
 from napari_firstpass.linear_model import LinearModel
 from napari_firstpass.mixture_model import MixtureModel
-from napari_firstpass.normalize import BandStats, FeatureScaler
+from napari_firstpass.normalize import BandStats
 from napari_firstpass.projection import ProjectedModel
 from napari_firstpass.prototypes import PrototypeModel
 from napari_firstpass.provenance import Provenance

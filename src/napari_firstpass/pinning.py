@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from napari_firstpass.clustering import kmeans, squared_distances
 from napari_firstpass.errors import ImageContentError
+from napari_firstpass.feature_scaling import valid_vectors
 from napari_firstpass.mixture_model import MixtureModel
-from napari_firstpass.normalize import valid_vectors
 from napari_firstpass.progress import Progress, Span, Steps, relay
 
 if TYPE_CHECKING:

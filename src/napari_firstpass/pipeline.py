@@ -18,7 +18,7 @@ from napari_firstpass.describing import describe_steps, inner_features, require_
 from napari_firstpass.errors import ImageContentError
 from napari_firstpass.fit_options import DEFAULT_FIT
 from napari_firstpass.hints import SILENT, cell_classes
-from napari_firstpass.normalize import BandStats, FeatureScaler, filled, usable
+from napari_firstpass.normalize import BandStats, filled, usable
 from napari_firstpass.pinning import Examples, pinned_steps
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.protocols import (
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.describing import Described
     from napari_firstpass.feature_cache import FeatureCache
+    from napari_firstpass.feature_scaling import FeatureScaler
     from napari_firstpass.features import FeatureMap
     from napari_firstpass.fit_options import FitOptions
     from napari_firstpass.grid import Window

@@ -25,6 +25,7 @@ SURE = 255
 """Confidence of labels of which nobody knows how sure they are, and of those that a person set."""
 
 _ROWS_AT_ONCE = 1024
+_PAIRS = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +107,24 @@ def id_counts(labels: Labels) -> NDArray[np.int64]:
     counts = np.zeros(1, dtype=np.int64)
     # bincount needs no sort, unlike unique, but copies to int64: hence in strips.
     for top in range(0, len(labels), _ROWS_AT_ONCE):
-        strip = np.bincount(labels[top : top + _ROWS_AT_ONCE].ravel(), minlength=len(counts))
-        strip[: len(counts)] += counts
-        counts = strip
+        rows = labels[top : top + _ROWS_AT_ONCE].ravel()
+        if rows.dtype == np.uint8 and rows.size > _PAIRS:
+            strip = _pair_counts(rows.view(np.uint8))
+        else:
+            strip = np.bincount(rows)
+        longer, shorter = (strip, counts) if len(strip) >= len(counts) else (counts, strip)
+        longer[: len(shorter)] += shorter
+        counts = longer
     return counts
+
+
+def _pair_counts(values: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return what bincount does, in half the time: two neighbours make one number."""
+    even = len(values) // 2 * 2
+    pairs = np.bincount(values[:even].view(np.uint16), minlength=_PAIRS).reshape(256, 256)
+    counts: NDArray[np.int64] = pairs.sum(0) + pairs.sum(1)
+    counts[values[even:]] += 1
+    return counts[: int(np.flatnonzero(counts)[-1]) + 1]
 
 
 def present_ids(labels: Labels) -> list[int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from napari_firstpass.normalize import FeatureScaler
+from napari_firstpass.feature_scaling import FeatureScaler
 
 if TYPE_CHECKING:
     from torch import Tensor

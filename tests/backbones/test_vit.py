@@ -17,8 +17,9 @@ from transformers import DINOv3ConvNextConfig, DINOv3ConvNextModel
 from napari_firstpass.backbones.vit import ViTBackbone, ViTConfig, ViTFactory
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.errors import ComputeError, OptionError, WeightsError
+from napari_firstpass.feature_scaling import FeatureScaler
 from napari_firstpass.grid import Grid
-from napari_firstpass.normalize import BandStats, FeatureScaler
+from napari_firstpass.normalize import BandStats
 from napari_firstpass.pipeline import FittedModel, label_steps
 from napari_firstpass.progress import Progress, run
 from napari_firstpass.raster import ArraySource, Raster

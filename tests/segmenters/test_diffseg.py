@@ -14,8 +14,8 @@ from mosaics import mosaic
 from napari_firstpass.api import segment_source_steps
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.errors import OptionError
+from napari_firstpass.feature_scaling import valid_vectors
 from napari_firstpass.kl_merging import anchored_steps, count_steps
-from napari_firstpass.normalize import valid_vectors
 from napari_firstpass.progress import run
 from napari_firstpass.raster import ArraySource
 from napari_firstpass.segmenters.diffseg import (

@@ -11,7 +11,7 @@ from features import agreement, feature_map, stripes, with_vectors
 from torch.nn import functional
 
 from napari_firstpass.errors import ComputeError
-from napari_firstpass.normalize import valid_vectors
+from napari_firstpass.feature_scaling import valid_vectors
 from napari_firstpass.progress import run
 from napari_firstpass.projection import Projector
 from napari_firstpass.segmenters.smooseg import (

@@ -17,12 +17,12 @@ from napari_firstpass.config import SegmentConfig, check_number
 from napari_firstpass.describing import device_of
 from napari_firstpass.errors import OptionError
 from napari_firstpass.evaluation.statement import Protocol, Statement
+from napari_firstpass.feature_scaling import FeatureScaler
 from napari_firstpass.fitting import SetModel, shown_references
 from napari_firstpass.imagery import Imagery
 from napari_firstpass.io.potsdam import UNKNOWN, PotsdamSet, potsdam_steps
 from napari_firstpass.networks.folder import VisionFolder
 from napari_firstpass.networks.vision import load_model
-from napari_firstpass.normalize import FeatureScaler
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.projection import ProjectedModel
 from napari_firstpass.provenance import Provenance

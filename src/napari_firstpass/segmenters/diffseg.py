@@ -18,9 +18,9 @@ import torch
 
 from napari_firstpass.clustering import require_distinct, squared_distances
 from napari_firstpass.errors import OptionError
+from napari_firstpass.feature_scaling import valid_vectors
 from napari_firstpass.kernel_model import KernelModel
 from napari_firstpass.kl_merging import anchored_steps, count_steps, refined_steps
-from napari_firstpass.normalize import valid_vectors
 from napari_firstpass.progress import Progress, Span, Steps, relay
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_firstpass.clustering import DEFAULT_EFFORT, KMeansConfig, kmeans
-from napari_firstpass.normalize import valid_vectors
+from napari_firstpass.feature_scaling import valid_vectors
 from napari_firstpass.prototypes import PrototypeModel
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from napari_firstpass.feature_scaling import valid_vectors
 from napari_firstpass.mask_groups import ROUNDS, group_steps
-from napari_firstpass.normalize import valid_vectors
 from napari_firstpass.progress import Span, Steps, relay
 from napari_firstpass.proposals import DEFAULT_MASKS, MaskConfig, propose_steps
 from napari_firstpass.prototypes import PrototypeModel

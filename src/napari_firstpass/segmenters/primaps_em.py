@@ -22,9 +22,9 @@ from torch.nn import functional
 from napari_firstpass.clustering import require_distinct
 from napari_firstpass.descent import Adam, DivergedError
 from napari_firstpass.errors import OptionError
+from napari_firstpass.feature_scaling import fixed_sign, valid_vectors
 from napari_firstpass.linear_model import LinearModel
 from napari_firstpass.mask_groups import group_steps
-from napari_firstpass.normalize import fixed_sign, valid_vectors
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.proposals import (
     DEFAULT_MASKS,

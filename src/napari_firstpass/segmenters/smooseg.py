@@ -26,8 +26,8 @@ from torch.nn import functional
 from napari_firstpass.clustering import kmeans, require_distinct, squared_distances
 from napari_firstpass.descent import Adam
 from napari_firstpass.descent import DivergedError as Diverged
+from napari_firstpass.feature_scaling import valid_vectors
 from napari_firstpass.merging import merged
-from napari_firstpass.normalize import valid_vectors
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.projection import ProjectedModel, Projector
 from napari_firstpass.smoothness import gaussian_waves, on_waves, shift_for, smoothness

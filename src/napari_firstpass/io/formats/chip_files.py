@@ -6,7 +6,7 @@ import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from rasterio.enums import ColorInterp
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from napari_firstpass.io.formats.chip_layouts import Layout
     from napari_firstpass.raster import Raster
     from napari_firstpass.segmentation import Labels
+
+T = TypeVar("T")
 
 TIF, PNG = "tif", "png"
 
@@ -141,8 +143,12 @@ class ChipWriter:
         for leftover in folder.rglob(f".*{_PARTIAL}"):  # of a process that was killed
             leftover.unlink()
 
-    def written(self, pieces: Sequence[Piece]) -> list[Written]:
-        """Write images and masks of chips, side by side.
+    def written(
+        self, pieces: Sequence[Piece], meanwhile: Callable[[], T]
+    ) -> tuple[list[Written], T]:
+        """Write images and masks of chips, side by side, and do something else at the same time.
+
+        Returns what was written, and what ``meanwhile`` returns.
 
         Raises
         ------
@@ -153,8 +159,10 @@ class ChipWriter:
         # Filters of warnings belong to the process: they are set here, for all threads.
         with gdal_writing(self._folder):
             hashes = self._threads.map(self._kept, (p for pair in places for p in pair))
+            other = meanwhile()
             found = iter([*hashes])
-        return [Written(image.name, mask.name, next(found), next(found)) for image, mask in places]
+        files = [Written(image.name, mask.name, next(found), next(found)) for image, mask in places]
+        return files, other
 
     def close(self) -> None:
         """End the threads."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -130,19 +131,17 @@ class ChipsExporter:
         if self.limit:
             chips = yield from relay(self._chosen_steps(job, chips), Span(0, 30, 100))
         manifest = Manifest(job)
+        groups = [chips[i : i + _TOGETHER] for i in range(0, len(chips), _TOGETHER)] or [()]
+        ready = self._read(job, groups[0])
         with closing(self._writer(folder, job, layout)) as writer:
-            for start in range(0, len(chips), _TOGETHER):
-                yield Progress(30 * len(chips) + 70 * start, 100 * len(chips), "writing chips")
-                pieces = [
-                    Piece(chip, raster, job.codes(chip.window, raster))
-                    for chip in chips[start : start + _TOGETHER]
-                    for raster in (job.image.read(chip.window),)
-                ]
-                counts = [self._counts(job, piece.codes) for piece in pieces]
-                kept = [i for i, count in enumerate(counts) if self._is_labelled(count)]
-                written = writer.written([pieces[i] for i in kept])
-                for i, files in zip(kept, written, strict=True):
-                    manifest.add(pieces[i].chip, counts[i], files)
+            for done, following in enumerate((*groups[1:], ())):
+                yield Progress(30 * len(groups) + 70 * done, 100 * len(groups), "writing chips")
+                written, then = writer.written(
+                    [piece for piece, _ in ready], partial(self._read, job, following)
+                )
+                for (piece, counts), files in zip(ready, written, strict=True):
+                    manifest.add(piece.chip, counts, files)
+                ready = then
         layout.finish(folder, job, manifest)
 
     def _layout(self) -> Layout:
@@ -154,6 +153,17 @@ class ChipsExporter:
 
     def _form(self, layout: Layout) -> str:
         return layout.form if self.form == _AUTO else self.form
+
+    def _read(self, job: ExportJob, chips: Sequence[Chip]) -> list[tuple[Piece, NDArray[np.int64]]]:
+        """Return the chips with enough pixels of classes, and how many of each."""
+        found = []
+        for chip in chips:
+            raster = job.image.read(chip.window)
+            codes = job.codes(chip.window, raster)
+            counts = self._counts(job, codes)
+            if self._is_labelled(counts):
+                found.append((Piece(chip, raster, codes), counts))
+        return found
 
     def _cut(self, job: ExportJob) -> tuple[Chip, ...]:
         shares = parse_shares(self.split)
