@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from numpy.typing import NDArray
 
-    from napari_firstpass.label_changes import PackedMask
+    from napari_firstpass.packed_pixels import PackedMask
 
 _NOTICED_MS = 20
 """Shorter gaps between two beats are no standstill; the layer is drawn well within a second."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_firstpass.label_changes import PackedMask, reassign, relabelled
+from napari_firstpass.grid import Window
+from napari_firstpass.label_changes import Replacement, StepBudget, reassign, relabelled, replace
+from napari_firstpass.packed_pixels import PackedMask
 
 ROWS = 700  # more than are worked on at once
 
@@ -48,3 +50,49 @@ def test_labels_that_are_only_looked_up_stay_as_they_are() -> None:
     after = relabelled(before, {0: 4, 4: 200})
     np.testing.assert_array_equal(after, np.array([4, 1, 2, 3, 200], np.uint8)[before])
     np.testing.assert_array_equal(before, some_labels())
+
+
+def test_a_window_is_replaced_and_what_is_kept_takes_it_back() -> None:
+    labels, before = some_labels(), some_labels()
+    after = (before[90:690, 5:30] + 3) % 5
+    change = replace(labels, Window(90, 5, 600, 25), after.astype(np.int64))
+    expected = before.copy()
+    expected[90:690, 5:30] = after
+    np.testing.assert_array_equal(labels, expected)
+    assert change is not None
+    assert (change.pixels, change.first) == (600 * 25, (90, 5))
+    labels[change.where] = change.before
+    np.testing.assert_array_equal(labels, before)
+    labels[change.where] = change.after
+    np.testing.assert_array_equal(labels, expected)
+    assert replace(labels, Window(90, 5, 600, 25), after) is None
+
+
+def test_what_was_painted_since_an_answer_was_asked_for_stays() -> None:
+    labels, before = some_labels(), some_labels()
+    after = np.full_like(before, 1)
+    wanted = Replacement.of(Window(0, 0, *before.shape), before, after)
+    labels[300:320] = 9
+    now = labels.copy()
+    change = wanted.write(labels)
+    np.testing.assert_array_equal(labels, np.where(now == 9, 9, 1))
+    assert change is not None
+    assert change.pixels == np.count_nonzero((now != 9) & (now != 1))
+    labels[change.where] = change.before
+    np.testing.assert_array_equal(labels, now)
+
+
+def test_the_oldest_steps_are_given_up_when_all_take_too_much() -> None:
+    labels = np.random.default_rng(1).integers(0, 200, (400, 400), dtype=np.uint8)
+    budget, steps = StepBudget(700_000), []
+    states = [labels.copy()]
+    for _ in range(4):  # noise, which cannot be compressed: about 320 kB each
+        change = replace(labels, Window(0, 0, 400, 400), labels[::-1].copy())
+        assert change is not None
+        budget.add([change])
+        steps.append(change)
+        states.append(labels.copy())
+        labels[:, 0] += 1
+    assert [bool(step.where.nbytes) for step in steps] == [False, False, True, True]
+    labels[steps[0].where] = steps[0].before  # changes nothing any more
+    np.testing.assert_array_equal(labels[:, 1:], states[-1][:, 1:])

@@ -1,68 +1,44 @@
-"""Classes of labels replaced by others, and what is kept to take that back."""
+"""Labels replaced by others in place, and what is kept to take that back."""
 
 from __future__ import annotations
 
-import zlib
+import weakref
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_firstpass.grid import Window
+from napari_firstpass.packed_pixels import (
+    Packed,
+    PackedMask,
+    PackedValues,
+    packed_bits,
+    packed_values,
+    strips,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import NDArray
 
-_ROWS_AT_ONCE = 512
 _THREADS = 4
-_FASTEST = 1
-"""zlib's level; higher ones take several times as long for a third less."""
+_MOST_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class PackedMask:
-    """A mask of an image, in an eighth of a byte for each pixel, and less where they lie together.
-
-    To NumPy it looks like an array: ``labels[mask] = 3`` unpacks it.
-
-    Attributes
-    ----------
-    shape : (int, int)
-        Height and width.
-    strips : tuple of bytes
-        Its rows from the top, so many at once, a bit for each pixel, compressed.
-    """
-
-    shape: tuple[int, int]
-    strips: tuple[bytes, ...]
-
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        """Return the mask (H, W), bool."""
-        del copy  # it is a new array each time
-        mask = np.empty(self.shape, np.bool_)
-        for strip, packed in zip(_strips(self.shape[0]), self.strips, strict=True):
-            rows = mask[strip]
-            bits = np.frombuffer(zlib.decompress(packed), np.uint8)
-            rows[:] = np.unpackbits(bits, count=rows.size).reshape(rows.shape)
-        return mask if dtype is None else mask.astype(dtype, copy=False)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that are kept."""
-        return sum(map(len, self.strips))
-
-
-@dataclass(frozen=True, slots=True)
-class Reassigned:
-    """The pixels of one class that became another.
+class Change:
+    """Pixels of labels that became others.
 
     Attributes
     ----------
     where : PackedMask
         The pixels.
-    before, after : int
-        Their class, and what it is now.
+    before, after : int or PackedValues
+        What they were, and what they are now: one value for all, or one for each.
     pixels : int
         How many, at least one.
     first : (int, int)
@@ -70,13 +46,148 @@ class Reassigned:
     """
 
     where: PackedMask
-    before: int
-    after: int
+    before: int | PackedValues
+    after: int | PackedValues
     pixels: int
     first: tuple[int, int]
 
+    @property
+    def packed(self) -> tuple[Packed, ...]:
+        """All that is kept of it."""
+        values = [part for part in (self.before, self.after) if isinstance(part, PackedValues)]
+        return (self.where.packed, *(part.packed for part in values))
 
-def reassign(labels: NDArray[Any], mapping: Mapping[int, int]) -> tuple[Reassigned, ...]:
+
+class StepBudget:
+    """Keeps the steps of a history within a number of bytes: the oldest are given up first.
+
+    What was given up stays a step, which changes nothing any more.
+
+    Parameters
+    ----------
+    most_bytes : int
+        How much is kept; the newest step is, whatever its size.
+    """
+
+    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._steps: deque[tuple[weakref.ref[Packed], ...]] = deque()
+
+    def add(self, step: Sequence[Change]) -> None:
+        """Note the newest step, which somebody else keeps."""
+        refs = (weakref.ref(packed) for change in step for packed in change.packed)
+        self._steps.append(tuple(refs))
+        sizes = deque(sum(packed.nbytes for packed in _alive(step)) for step in self._steps)
+        while len(self._steps) > 1 and sum(sizes) > self._most_bytes:
+            sizes.popleft()
+            for packed in _alive(self._steps.popleft()):
+                packed.give_up()
+        while self._steps and not sizes[0]:
+            sizes.popleft()
+            self._steps.popleft()
+
+
+def _alive(step: tuple[weakref.ref[Packed], ...]) -> list[Packed]:
+    return [packed for ref in step if (packed := ref()) is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """Labels of a window that are to become others; compared before they are written.
+
+    Attributes
+    ----------
+    window : Window
+        Where they lie.
+    before, after : (h, w) integer array
+        What was there when this was asked for, and what is to be there.
+    change : Change or None
+        The difference, ready to be kept; None if there is none.
+    """
+
+    window: Window
+    before: NDArray[Any]
+    after: NDArray[Any]
+    change: Change | None
+
+    @classmethod
+    def of(cls, whole: Window, before: NDArray[Any], after: NDArray[Any]) -> Replacement:
+        """Compare all labels (H, W) of an image with what they are to be."""
+        shape = whole.height, whole.width
+        return cls(whole, before, after, _difference(shape, whole, before, after, before))
+
+    def write(self, labels: NDArray[Any]) -> Change | None:
+        """Write it into labels (H, W), where they still are what they were; return what changed."""
+        part = labels[self.window.slices]
+        if np.array_equal(part, self.before):
+            np.copyto(part, self.after, casting="unsafe")
+            return self.change
+        change = _difference(labels.shape, self.window, part, self.after, self.before)
+        if change is not None:
+            np.copyto(part, self.after, where=part == self.before, casting="unsafe")
+        return change
+
+
+def replace(labels: NDArray[Any], window: Window, after: NDArray[Any]) -> Change | None:
+    """Write labels (h, w) into a window of others (H, W); return what changed, None for nothing."""
+    part = labels[window.slices]
+    change = _difference(labels.shape, window, part, after, part)
+    np.copyto(part, after, casting="unsafe")
+    return change
+
+
+def _difference(
+    shape: tuple[int, ...],
+    window: Window,
+    now: NDArray[Any],
+    after: NDArray[Any],
+    expected: NDArray[Any],
+) -> Change | None:
+    """Return the pixels of a window that are as expected and are to become others."""
+
+    def compared(rows: slice) -> _Rows:
+        old, new = now[rows], after[rows]
+        mask = old != new
+        if now is not expected:
+            mask &= old == expected[rows]
+        values = new[mask].astype(now.dtype, copy=False)
+        pieces = packed_bits(mask), packed_values(old[mask]), packed_values(values)
+        return _Rows(pieces, int(np.count_nonzero(mask)), int(mask.argmax()))
+
+    pieces = strips(window.height)
+    with ThreadPoolExecutor(_THREADS) as threads:
+        done = list(threads.map(compared, pieces))
+    found = _found(window, pieces, done)
+    if found is None:
+        return None
+    bits, before, becomes = (Packed(parts) for parts in zip(*(d.pieces for d in done), strict=True))
+    where = PackedMask((shape[0], shape[1]), window, bits)
+    old, new = PackedValues(now.dtype, before), PackedValues(now.dtype, becomes)
+    return Change(where, old, new, *found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Changed pixels of a strip: packed, how many, and which is the first."""
+
+    pieces: tuple[bytes, ...]
+    pixels: int
+    first: int
+
+
+def _found(
+    window: Window, pieces: Sequence[slice], done: Sequence[_Rows]
+) -> tuple[int, tuple[int, int]] | None:
+    """Return how many pixels changed, and where the first lies; None for none."""
+    pixels = sum(part.pixels for part in done)
+    if not pixels:
+        return None
+    top, first = next((s.start, p.first) for s, p in zip(pieces, done, strict=True) if p.pixels)
+    row, col = divmod(first, window.width)
+    return pixels, (window.row + top + row, window.col + col)
+
+
+def reassign(labels: NDArray[Any], mapping: Mapping[int, int]) -> tuple[Change, ...]:
     """Replace class ids in place; all at the same time, so that two may change places.
 
     Parameters
@@ -88,48 +199,32 @@ def reassign(labels: NDArray[Any], mapping: Mapping[int, int]) -> tuple[Reassign
 
     Returns
     -------
-    tuple of Reassigned
+    tuple of Change
         One for each id that had pixels and is another now, in order.
     """
     goals = {old: mapping[old] for old in sorted(mapping) if mapping[old] != old}
     height, width = labels.shape
-    strips = _strips(height)
+    pieces = strips(height)
     with ThreadPoolExecutor(_THREADS) as threads:
-        done = list(threads.map(lambda strip: _reassign_rows(labels[strip], goals), strips))
+        done = list(threads.map(lambda strip: _reassign_rows(labels[strip], goals), pieces))
     changes = []
     for index, (before, after) in enumerate(goals.items()):
         parts = [strip[index] for strip in done]
-        pixels = sum(part.pixels for part in parts)
-        if pixels:
-            top, first = next(
-                (s.start, p.first) for s, p in zip(strips, parts, strict=True) if p.pixels
-            )
-            where = PackedMask((height, width), tuple(part.packed for part in parts))
-            place = top + first // width, first % width
-            changes.append(Reassigned(where, before, after, pixels, place))
+        found = _found(Window(0, 0, height, width), pieces, parts)
+        if found is not None:
+            bits = Packed(tuple(part.pieces[0] for part in parts))
+            where = PackedMask((height, width), Window(0, 0, height, width), bits)
+            changes.append(Change(where, before, after, *found))
     return tuple(changes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The pixels of one class in a strip: packed, how many, and which is the first."""
-
-    packed: bytes
-    pixels: int
-    first: int
-
-
-def _reassign_rows(rows: NDArray[Any], goals: Mapping[int, int]) -> list[_Part]:
+def _reassign_rows(rows: NDArray[Any], goals: Mapping[int, int]) -> list[_Rows]:
     """Replace ids in rows (h, W); NumPy and zlib let other threads work meanwhile."""
     masks = [rows == before for before in goals]
     for mask, after in zip(masks, goals.values(), strict=True):
         np.copyto(rows, after, where=mask)
     return [
-        _Part(
-            zlib.compress(np.packbits(mask).tobytes(), _FASTEST),
-            int(np.count_nonzero(mask)),
-            int(mask.argmax()),
-        )
+        _Rows((packed_bits(mask),), int(np.count_nonzero(mask)), int(mask.argmax()))
         for mask in masks
     ]
 
@@ -137,13 +232,7 @@ def _reassign_rows(rows: NDArray[Any], goals: Mapping[int, int]) -> list[_Part]:
 def relabelled(labels: NDArray[Any], mapping: Mapping[int, int]) -> NDArray[Any]:
     """Return labels (H, W) with class ids replaced, of the same type; the input is left alone."""
     changed = labels.copy()
-    for strip in _strips(len(labels)):
+    for strip in strips(len(labels)):
         for old, new in mapping.items():
             np.copyto(changed[strip], new, where=labels[strip] == old)
     return changed
-
-
-def _strips(height: int) -> list[slice]:
-    """Return the rows in pieces, so that what is computed of them stays small."""
-    tops = range(0, height, _ROWS_AT_ONCE)
-    return [slice(top, min(top + _ROWS_AT_ONCE, height)) for top in tops]

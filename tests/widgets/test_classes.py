@@ -16,9 +16,9 @@ from rasters import write_raster
 from napari_firstpass.io.taxonomy_file import read_taxonomy
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import LabelClass, Taxonomy, numbered_taxonomy
-from napari_firstpass.widgets.class_layers import reassign_in_one_step
 from napari_firstpass.widgets.class_tree import AREA, NAME, SHARE
 from napari_firstpass.widgets.image_layers import grid_of
+from napari_firstpass.widgets.label_history import reassign_in_one_step
 from napari_firstpass.widgets.label_layers import labels_tuple, mask_from
 
 if TYPE_CHECKING:

@@ -238,10 +238,10 @@ def test_what_is_painted_meanwhile_stays(panel: SegmentPanel, labels: Labels, qt
     assert agreement(labels.data[~mine], TRUTH[~mine]) > 0.97
     assert "What you painted meanwhile stays." in status(panel)
     panel.form.refine.run.click()
-    other = np.ones((50, 60), np.uint8)
+    other = OFF.copy()  # of the same size: others all the same
     labels.data = other.copy()
     qtbot.waitUntil(lambda: is_ready(panel), timeout=60_000)
-    assert "another size by now; nothing was refined" in status(panel)
+    assert "has other pixels by now; nothing was refined" in status(panel)
     np.testing.assert_array_equal(labels.data, other)
 
 

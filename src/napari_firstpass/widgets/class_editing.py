@@ -27,12 +27,12 @@ from napari_firstpass.widgets.class_layers import (
     hidden_in,
     info_of,
     put_classes,
-    reassign_in_one_step,
     require_paintable,
     require_room,
     with_taxonomy,
 )
 from napari_firstpass.widgets.class_lists import ClassLists
+from napari_firstpass.widgets.label_history import reassign_in_one_step
 from napari_firstpass.widgets.session import Message
 
 if TYPE_CHECKING:

@@ -9,17 +9,15 @@ import numpy as np
 
 from napari_firstpass.errors import LayerError
 from napari_firstpass.grid import Grid
-from napari_firstpass.label_changes import reassign
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.taxonomy import MAX_CLASS_ID, UNLABELLED, Taxonomy
 from napari_firstpass.widgets.label_layers import colormap_of, colors_in, names_table, taxonomy_in
 from napari_firstpass.widgets.scene import KEY, MaskInfo, mask_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from napari.layers import Labels
-    from napari.utils.events import Event
 
 
 def require_paintable(layer: Labels | None) -> Labels:
@@ -97,36 +95,6 @@ def require_room(layer: Labels, ids: Collection[int]) -> None:
             found=str(largest),
             remedy="convert it first: right click on the layer, Convert data type, uint16",
         )
-
-
-def reassign_in_one_step(layer: Labels, mapping: Mapping[int, int]) -> int:
-    """Replace classes by others in all pixels, as one step that Ctrl+Z takes back.
-
-    napari keeps two coordinates for each changed pixel, half a gigabyte for a large image. What it
-    announces with the event ``paint`` is the list that it keeps; one pixel is set in its way, and
-    in the list, that pixel's entry is replaced by entries for all, whose places are `PackedMask`.
-
-    Returns
-    -------
-    int
-        How many pixels changed.
-    """
-    changes = reassign(layer.data, mapping)
-    if not changes:
-        return 0
-    row, col = changes[0].first
-
-    def keep_all(event: Event) -> None:
-        event.value[:] = [(change.where, change.before, change.after) for change in changes]
-
-    layer.data[row, col] = changes[0].before
-    layer.events.paint.connect(keep_all)
-    try:
-        layer.data_setitem((np.array([row]), np.array([col])), changes[0].after, refresh=False)
-    finally:
-        layer.events.paint.disconnect(keep_all)
-    layer.refresh()
-    return sum(change.pixels for change in changes)
 
 
 def with_taxonomy(info: MaskInfo, shown: Taxonomy, edited: Taxonomy) -> MaskInfo:

@@ -17,6 +17,7 @@ from napari_firstpass.provenance import Provenance
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import Taxonomy
 from napari_firstpass.widgets.image_layers import first_level, grid_of, source_files, subject_of
+from napari_firstpass.widgets.label_history import change_pixels
 from napari_firstpass.widgets.label_layers import labels_tuple
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.prompt_layers import PromptLayers
@@ -215,17 +216,12 @@ class Pointing(QObject):
         class_id, where = int(labels.selected_label), self._box.place
         there = changed_by(before, mask, where, class_under(before, mask))
         changed = there & (before != class_id)
-        places = np.nonzero(there)
-        with labels.block_history():
-            labels.data_setitem(
-                (places[0] + found.window.row, places[1] + found.window.col),
-                class_id,
-            )
-        if changed.any():
+        after = np.where(there, before.dtype.type(class_id), before)
+        if change_pixels(labels, found.window, after):
             told = preview.accepted(self._candidate, class_id, where)
             info = _mask_info(labels, image)
             labels.metadata[KEY] = info.then_pointed(found.window, changed, class_id, told)
-        return len(places[0])
+        return int(np.count_nonzero(there))
 
     def _target(self, layers: PromptLayers) -> Labels:
         """Return the labels that are meant, or new ones if there are none.

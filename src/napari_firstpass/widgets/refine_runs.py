@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_firstpass.io.geotiff import open_raster
+from napari_firstpass.label_changes import Replacement
 from napari_firstpass.progress import Progress, Span, relay
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.suggestions import KeyArray, Suggestions, key_dtype
@@ -32,9 +33,7 @@ class Refined:
 
     Attributes
     ----------
-    rows, cols : (n,) int array
-        Where they are.
-    before, after : (n,) array
+    replacement : Replacement
         What they were when it began, and what they are to be.
     whole : Segmentation
         All labels afterwards, with confidence and history.
@@ -42,10 +41,7 @@ class Refined:
         Regions found inside classes, if any were wanted and found.
     """
 
-    rows: NDArray[np.intp]
-    cols: NDArray[np.intp]
-    before: NDArray[Any]
-    after: NDArray[Any]
+    replacement: Replacement
     whole: Segmentation
     suggestions: Segmentation | None = None
 
@@ -54,10 +50,8 @@ class Refined:
         cls, before: NDArray[Any], found: Segmentation, suggestions: Segmentation | None = None
     ) -> Refined:
         """Find what differs from labels (H, W)."""
-        rows, cols = np.nonzero(before != found.labels)
-        places = (rows, cols)
-        after = found.labels[places].astype(before.dtype)
-        return cls(rows, cols, before[places], after, found, suggestions)
+        after = found.labels.astype(before.dtype, copy=False)
+        return cls(Replacement.of(found.grid.window, before, after), found, suggestions)
 
 
 def refine_labels(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, floor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels, Shapes
@@ -12,6 +12,7 @@ from napari.layers import Labels, Shapes
 from napari_firstpass.errors import LayerError
 from napari_firstpass.grid import Window
 from napari_firstpass.widgets.class_layers import require_paintable
+from napari_firstpass.widgets.label_history import replace_in_one_step
 from napari_firstpass.widgets.label_layers import labels_tuple
 from napari_firstpass.widgets.prompt_layers import is_helper
 from napari_firstpass.widgets.scene import KEY, Made, mask_of
@@ -40,9 +41,10 @@ _CONTOUR = 2
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What was asked for: a layer, and the only part of it that is changed (None for all)."""
+    """What was asked for: a layer, its pixels, and the only part that is changed (None for all)."""
 
     labels: Labels
+    pixels: NDArray[Any]
     area: Window | None
 
 
@@ -79,7 +81,7 @@ class Refining:
         """
         labels = require_paintable(labels)
         area = self._rectangle(labels) if only_rectangle else None
-        self.task = Task(labels, area)
+        self.task = Task(labels, labels.data, area)
         return self.task
 
     def offer_rectangle(self) -> Message | None:
@@ -108,21 +110,19 @@ class Refining:
         task, self.task = self.task, None
         if task is None or task.labels not in self._viewer.layers:
             return Message("The labels were removed meanwhile; nothing was refined.")
-        layer = task.labels
-        if layer.multiscale or layer.data.shape != refined.whole.labels.shape:
-            return Message(f"“{layer.name}” has another size by now; nothing was refined.")
-        same = layer.data[refined.rows, refined.cols] == refined.before
-        rows, cols, after = refined.rows[same], refined.cols[same], refined.after[same]
-        with layer.block_history():
-            layer.data_setitem((rows, cols), after)
+        layer, wanted = task.labels, refined.replacement
+        if layer.multiscale or layer.data is not task.pixels:
+            return Message(f"“{layer.name}” has other pixels by now; nothing was refined.")
+        changed = replace_in_one_step(layer, wanted)
         _note_made(layer, refined.whole)
         self._viewer.layers.selection.active = layer  # so that Ctrl+Z is meant for it
-        more = "" if bool(same.all()) else " What you painted meanwhile stays."
+        asked = 0 if wanted.change is None else wanted.change.pixels
+        more = "" if changed == asked else " What you painted meanwhile stays."
         more += self._show_suggestions(refined, layer)
-        if not len(after):
+        if not changed:
             return Message(f"Refined “{layer.name}” with {how}: nothing had to change.{more}")
-        changed = f"{len(after):,} pixels changed".replace(",", " ")
-        return Message(f"Refined “{layer.name}” with {how}: {changed}.{more} Ctrl+Z undoes it.")
+        pixels = f"{changed:,} pixels changed".replace(",", " ")
+        return Message(f"Refined “{layer.name}” with {how}: {pixels}.{more} Ctrl+Z undoes it.")
 
     def _show_suggestions(self, refined: Refined, layer: Labels) -> str:
         """Add a layer of regions found inside classes, if there are any; return what to say."""

@@ -1,0 +1,118 @@
+"""Masks and values of many pixels, compressed; to NumPy they look like arrays."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+    from napari_firstpass.grid import Window
+
+_ROWS_AT_ONCE = 512
+_FASTEST = 1
+"""zlib's level; higher ones take several times as long for a third less."""
+
+
+class Packed:
+    """Compressed pieces that may be given up when too many are kept; then there are none."""
+
+    __slots__ = ("__weakref__", "parts")
+
+    def __init__(self, parts: tuple[bytes, ...]) -> None:
+        self.parts = parts
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept."""
+        return sum(map(len, self.parts))
+
+    def give_up(self) -> None:
+        """Keep nothing from now on."""
+        self.parts = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PackedMask:
+    """A mask of an image, in an eighth of a byte for each pixel, and less where they lie together.
+
+    To NumPy it looks like an array: ``labels[mask] = 3`` unpacks it.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Height and width.
+    window : Window
+        Outside, nothing is in the mask.
+    packed : Packed
+        The rows of the window from the top, so many at once, a bit for each pixel; no bytes where
+        none is set.
+    """
+
+    shape: tuple[int, int]
+    window: Window
+    packed: Packed
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the mask (H, W), bool; empty if it was given up."""
+        del copy  # it is a new array each time
+        mask = np.zeros(self.shape, np.bool_)
+        inside = mask[self.window.slices]
+        for strip, bits in zip(strips(self.window.height), self.packed.parts, strict=False):
+            if bits:
+                unpacked = np.frombuffer(zlib.decompress(bits), np.uint8)
+                rows = inside[strip]
+                rows[:] = np.unpackbits(unpacked, count=rows.size).reshape(rows.shape)
+        return mask if dtype is None else mask.astype(dtype, copy=False)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept."""
+        return self.packed.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class PackedValues:
+    """One value for each pixel of a mask, row by row; to NumPy it looks like an array (n,).
+
+    Attributes
+    ----------
+    dtype : dtype
+        Type of the values.
+    packed : Packed
+        As many pieces as the mask has.
+    """
+
+    dtype: np.dtype[Any]
+    packed: Packed
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the values (n,); none if they were given up."""
+        del copy
+        whole = b"".join(zlib.decompress(part) for part in self.packed.parts if part)
+        return np.frombuffer(whole, self.dtype).astype(dtype or self.dtype)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept."""
+        return self.packed.nbytes
+
+
+def packed_bits(mask: NDArray[np.bool_]) -> bytes:
+    """Return a piece of a mask compressed; nothing if no pixel is set."""
+    return zlib.compress(np.packbits(mask).tobytes(), _FASTEST) if mask.any() else b""
+
+
+def packed_values(values: NDArray[Any]) -> bytes:
+    """Return values compressed; nothing for none."""
+    return zlib.compress(values.tobytes(), _FASTEST) if values.size else b""
+
+
+def strips(height: int) -> list[slice]:
+    """Return rows in pieces, so that what is computed of them stays small."""
+    tops = range(0, height, _ROWS_AT_ONCE)
+    return [slice(top, min(top + _ROWS_AT_ONCE, height)) for top in tops]
