@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO, TypeVar
 
 from tqdm import tqdm
 
+from napari_firstpass.cli_events import events
 from napari_firstpass.progress import Progress, Steps, run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
 T = TypeVar("T")
@@ -20,7 +23,10 @@ _LOG_EVERY = 0.1
 
 
 class Reporter:
-    """Shows one job on standard error: a bar on a terminal, a line now and then in a log."""
+    """Shows one job on standard error: a bar on a terminal, a line now and then in a log.
+
+    A program that asked for events gets those instead.
+    """
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -29,7 +35,7 @@ class Reporter:
             total=100,
             desc=title,
             file=sys.stderr,
-            disable=not sys.stderr.isatty(),
+            disable=events() is not None or not sys.stderr.isatty(),
             leave=False,
             bar_format="{desc} {percentage:3.0f}% |{bar}| {postfix} {elapsed} < {remaining}",
         )
@@ -40,11 +46,13 @@ class Reporter:
 
     def note(self, text: str) -> None:
         """Write a line of its own, whatever is shown at the moment."""
-        tell(f"{self._title}: {text}", sys.stderr)
+        _warn(f"{self._title}: {text}", f"{self._title}: {text}")
 
     def _show(self, progress: Progress) -> None:
         share = progress.done / max(progress.total, 1)
-        if not self._bar.disable:
+        if (told := events()) is not None:
+            told.progress(self._title, progress)
+        elif not self._bar.disable:
             self._bar.set_postfix_str(progress.message, refresh=False)
             self._bar.update(100 * share - self._bar.n)
         elif share >= self._logged + _LOG_EVERY:
@@ -68,6 +76,38 @@ def tell(text: str, stream: TextIO) -> None:
     """Write lines of their own, whatever bar is shown at the moment."""
     tqdm.write(text, file=stream)
     stream.flush()
+
+
+def complain(text: str) -> None:
+    """Tell trouble that does not end the run, or not yet."""
+    _warn(text, f"firstpass: {text}")
+
+
+def _warn(text: str, line: str) -> None:
+    if (told := events()) is not None:
+        told.warning(text)
+    else:
+        tell(line, sys.stderr)
+
+
+def tell_result(result: object, lines: Iterable[str] = (), *, as_json: bool) -> None:
+    """Print what came of a run, once: for a program, or lines for a person, who may have read it.
+
+    Parameters
+    ----------
+    result : object
+        Something that JSON can hold.
+    lines : iterable of str
+        The same for a person.
+    as_json : bool
+        Whether ``--json`` was given. A program that asked for events gets the result with the last.
+    """
+    if (told := events()) is not None:
+        told.result = result
+    elif as_json:
+        sys.stdout.write(f"{json.dumps(result, indent=2, ensure_ascii=False)}\n")
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def peak_memory() -> int | None:

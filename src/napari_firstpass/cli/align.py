@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from napari_firstpass.cli.codes import DONE
 from napari_firstpass.cli.options import table
 from napari_firstpass.cli.segment import output_folder
 from napari_firstpass.cli.summary import extras, write_overlay_on
-from napari_firstpass.cli_progress import Reporter, peak_memory
+from napari_firstpass.cli_progress import Reporter, peak_memory, tell_result
 from napari_firstpass.errors import OptionError
 from napari_firstpass.pairing import DEFAULT_SUFFIX
 
@@ -105,11 +104,8 @@ def _align(options: Namespace) -> int:
     with output_folder(options.out, wanted=len(files) > 1), Reporter(shown) as reporter:
         reports = reporter.drive(guarded(_steps(files, config, options)))
     results = [_result(report, config, options, perf_counter() - start) for report in reports]
-    if options.json:
-        alone = len(results) == 1
-        print(json.dumps(results[0] if alone else results, indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(line for result in results for line in _summary(result)))
+    lines = [line for result in results for line in _summary(result)]
+    tell_result(results[0] if len(results) == 1 else results, lines, as_json=options.json)
     return DONE
 
 

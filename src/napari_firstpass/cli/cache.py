@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from napari_firstpass.cli.codes import DONE
+from napari_firstpass.cli_progress import tell_result
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -27,19 +27,19 @@ def _info(options: Namespace) -> int:
 
     cache = FeatureCache(default_folder())
     contents, limit = cache.contents(), cache.limit()
-    if options.json:
-        content = {
-            "folder": str(cache.folder),
-            "entries": contents.entries,
-            "size_bytes": contents.size_bytes,
-            "limit_bytes": limit,
-        }
-        print(json.dumps(content, indent=2, ensure_ascii=False))
-    else:
-        print(f"folder      {cache.folder}")
-        print(f"entries     {contents.entries}")
-        print(f"size        {_megabytes(contents.size_bytes)}")
-        print(f"limit       {_megabytes(limit)}")
+    content = {
+        "folder": str(cache.folder),
+        "entries": contents.entries,
+        "size_bytes": contents.size_bytes,
+        "limit_bytes": limit,
+    }
+    lines = (
+        f"folder      {cache.folder}",
+        f"entries     {contents.entries}",
+        f"size        {_megabytes(contents.size_bytes)}",
+        f"limit       {_megabytes(limit)}",
+    )
+    tell_result(content, lines, as_json=options.json)
     return DONE
 
 

@@ -1,7 +1,8 @@
 """Exit codes.
 
 0 done; 1 some of several inputs failed, or a replay differs; 2 wrong options; 3 an input or an
-output is not fit for the job; 4 the computation failed; 130 interrupted.
+output is not fit for the job; 4 the computation failed; 130 interrupted; 141 nobody reads what is
+printed any more.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from napari_firstpass.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-DONE, SOME_FAILED, USAGE, UNFIT, FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DONE, SOME_FAILED, USAGE, UNFIT, FAILED, INTERRUPTED, UNREAD = 0, 1, 2, 3, 4, 130, 141
 DIFFERS = SOME_FAILED
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.cli.codes import DONE, exit_code, joint_code
-from napari_firstpass.cli_progress import Reporter
+from napari_firstpass.cli_progress import Reporter, complain, tell_result
 from napari_firstpass.errors import OptionError
 
 if TYPE_CHECKING:
@@ -100,21 +98,18 @@ def _evaluate(options: Namespace) -> int:
     later = [*without_image, *(savings.failures if savings else ())]
     failures += [failure for failure in later if failure.name not in known]
     for failure in failures[:_LISTED]:
-        print(f"firstpass: {failure.name}: {failure.error}", file=sys.stderr)
+        complain(f"{failure.name}: {failure.error}")
     if len(failures) > _LISTED:
-        more = len(failures) - _LISTED
-        print(f"firstpass: {more} more failed; --json lists all", file=sys.stderr)
+        complain(f"{len(failures) - _LISTED} more failed; --json lists all")
     code = joint_code(
         [*(DONE for _ in evaluation.results), *(exit_code(one.error) for one in failures)]
     )
-    if options.json:
-        failed = [{"name": one.name, "error": str(one.error)} for one in failures]
-        content = {**_content(evaluation, savings), "failures": failed, "exit_code": code}
-        print(json.dumps(content, indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(_lines(evaluation, len(pairs) + len(unpaired))))
-        if savings and savings.savings:
-            print("\n".join(_saving_lines(savings)))
+    failed = [{"name": one.name, "error": str(one.error)} for one in failures]
+    content = {**_content(evaluation, savings), "failures": failed, "exit_code": code}
+    lines = _lines(evaluation, len(pairs) + len(unpaired))
+    if savings and savings.savings:
+        lines += _saving_lines(savings)
+    tell_result(content, lines, as_json=options.json)
     return code
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentTypeError
 from pathlib import Path
 from time import perf_counter
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.cli.codes import DONE
 from napari_firstpass.cli.options import table
-from napari_firstpass.cli_progress import Reporter, peak_memory
+from napari_firstpass.cli_progress import Reporter, peak_memory, tell_result
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -93,10 +92,7 @@ def _export(options: Namespace) -> int:
     with Reporter(options.image.name) as reporter:
         report = reporter.drive(guarded(steps))
     result = _result(report, options, perf_counter() - start)
-    if options.json:
-        print(json.dumps(result, indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(_lines(result)))
+    tell_result(result, _lines(result), as_json=options.json)
     return DONE
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from napari_firstpass.cli.options import (
     table,
     tell_trouble,
 )
-from napari_firstpass.cli_progress import Reporter, peak_memory
+from napari_firstpass.cli_progress import Reporter, peak_memory, tell_result
 from napari_firstpass.config import MAX_CLASSES, SegmentConfig
 from napari_firstpass.imagery import AUTO
 
@@ -120,10 +119,7 @@ def _fit(options: Namespace) -> int:
     state.remove()
     tell_trouble(cache)
     result = _result(model, options, perf_counter() - start)
-    if options.json:
-        print(json.dumps(result, indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(_summary(result)))
+    tell_result(result, _summary(result), as_json=options.json)
     return DONE
 
 

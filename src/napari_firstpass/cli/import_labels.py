@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.cli.codes import DONE
-from napari_firstpass.cli_progress import Reporter
+from napari_firstpass.cli_progress import Reporter, tell_result
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -51,15 +50,20 @@ def _import(options: Namespace) -> int:
     with Reporter(options.labels.name) as reporter:
         report = reporter.drive(guarded(steps))
     result = _result(report)
-    if options.json:
-        print(json.dumps(result, indent=2, ensure_ascii=False))
-    else:
-        print(f"{options.labels}: {report.path}")
-        for entry in result["classes"]:
-            print(f"  {entry['id']:>5}  {entry['share']:>6.1%}  {entry['name']}")
-        if report.unknown:
-            print(f"  {report.unknown} pixels belong to no class and are unlabelled")
+    tell_result(result, _lines(options.labels, result), as_json=options.json)
     return DONE
+
+
+def _lines(labels: Path, result: dict[str, Any]) -> list[str]:
+    """Return what a person reads."""
+    lines = [f"{labels}: {result['labels']}"]
+    lines += [
+        f"  {entry['id']:>5}  {entry['share']:>6.1%}  {entry['name']}"
+        for entry in result["classes"]
+    ]
+    if unknown := result["unknown_pixels"]:
+        lines.append(f"  {unknown} pixels belong to no class and are unlabelled")
+    return lines
 
 
 def _result(report: ImportReport) -> dict[str, Any]:

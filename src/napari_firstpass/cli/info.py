@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_firstpass.cli.codes import DONE
+from napari_firstpass.cli_progress import tell_result
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -24,8 +24,5 @@ def _info(options: Namespace) -> int:
     from napari_firstpass.io.info import describe
 
     info = describe(options.file)
-    if options.json:
-        print(json.dumps(info.to_dict(), indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(info.lines()))
+    tell_result(info.to_dict(), info.lines(), as_json=options.json)
     return DONE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +100,7 @@ def _whereabouts(here: Installed | None) -> list[tuple[str, str]]:
 
 
 def _fetch(options: Namespace) -> int:
-    from napari_firstpass.cli_progress import Reporter
+    from napari_firstpass.cli_progress import Reporter, complain
     from napari_firstpass.weights.fetch import fetch_steps
 
     steps = fetch_steps(options.name, source=options.from_folder, revision=options.revision)
@@ -109,10 +108,7 @@ def _fetch(options: Namespace) -> int:
         with Reporter(options.name) as reporter:
             print(reporter.drive(steps))
     except KeyboardInterrupt:
-        print(
-            "firstpass: interrupted; the same command goes on from what has come so far",
-            file=sys.stderr,
-        )
+        complain("interrupted; the same command goes on from what has come so far")
         return INTERRUPTED
     return DONE
 
@@ -135,7 +131,7 @@ def _verify(options: Namespace) -> int:
 
 
 def _verify_one(name: str) -> int:
-    from napari_firstpass.cli_progress import Reporter
+    from napari_firstpass.cli_progress import Reporter, complain
     from napari_firstpass.errors import WeightsError
     from napari_firstpass.weights.folder import verify
 
@@ -143,7 +139,7 @@ def _verify_one(name: str) -> int:
         with Reporter(name) as reporter:
             flaws = reporter.drive(verify(name))
     except WeightsError as error:
-        print(f"firstpass: {error}", file=sys.stderr)
+        complain(str(error))
         return UNFIT
     for flaw in flaws:
         print(f"{name}: {flaw}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Any, Literal
 
+from napari_firstpass.cli_progress import complain
 from napari_firstpass.feature_cache import FeatureCache, default_folder
 from napari_firstpass.imagery import AUTO
 
@@ -62,7 +62,7 @@ def feature_cache(options: Namespace, config: SegmentConfig) -> FeatureCache | N
 def tell_trouble(cache: FeatureCache | None) -> None:
     """Say why features could not be kept, if they could not."""
     if cache is not None and cache.trouble is not None:
-        print(f"firstpass: {cache.trouble}", file=sys.stderr)
+        complain(str(cache.trouble))
 
 
 def number_of_classes(text: str) -> int | Literal["auto"]:

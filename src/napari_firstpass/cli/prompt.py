@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -12,7 +11,7 @@ from napari_firstpass.cli import prompt_folder
 from napari_firstpass.cli.codes import DONE
 from napari_firstpass.cli.options import feature_cache, table, tell_trouble
 from napari_firstpass.cli.summary import extras, result_of, write_overlay_of
-from napari_firstpass.cli_progress import Reporter
+from napari_firstpass.cli_progress import Reporter, tell_result
 from napari_firstpass.config import PromptConfig, SegmentConfig
 from napari_firstpass.errors import OptionError
 
@@ -76,10 +75,7 @@ def _prompt(options: Namespace) -> int:
     cache = feature_cache(options, SegmentConfig(backbone=config.backbone))
     with Reporter(options.image.name) as reporter:
         result = reporter.drive(guarded(_steps(config, options, cache)))
-    if options.json:
-        print(json.dumps(result, indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(_summary(result)))
+    tell_result(result, _summary(result), as_json=options.json)
     tell_trouble(cache)
     return DONE
 

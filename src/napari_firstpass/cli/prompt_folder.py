@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from time import perf_counter
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_firstpass.cli.codes import DONE, exit_code, joint_code
 from napari_firstpass.cli.segment import output_folder, output_paths
 from napari_firstpass.cli.summary import extras, result_of, summary_of, write_overlay_of
-from napari_firstpass.cli_progress import Reporter, tell
+from napari_firstpass.cli_progress import Reporter, complain, tell, tell_result
 from napari_firstpass.errors import FirstPassError, OptionError
 from napari_firstpass.weights.folder import is_path
 
@@ -73,9 +72,7 @@ def prompt_folder(options: Namespace) -> int:
             with Reporter(image.name) as reporter:
                 results.append(reporter.drive(_told_steps(image, out, ready, options)))
             _tell(results[-1], options)
-    if options.json:
-        told = results if several else results[0]
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+    tell_result(results if several else results[0], as_json=options.json)
     return joint_code(result["exit_code"] for result in results)
 
 
@@ -165,7 +162,7 @@ def _one_steps(image: Path, out: Path, ready: WordRun, options: Namespace) -> St
 
 def _tell(result: dict[str, Any], options: Namespace) -> None:
     if "error" in result:
-        tell(f"firstpass: {result['image']}: {result['error']}", sys.stderr)
+        complain(f"{result['image']}: {result['error']}")
     elif not options.json:
         tell("\n".join(_summary(result)), sys.stdout)
 

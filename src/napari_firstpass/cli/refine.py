@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -17,7 +16,7 @@ from napari_firstpass.cli.summary import (
     summary_of,
     write_overlay_of,
 )
-from napari_firstpass.cli_progress import Reporter
+from napari_firstpass.cli_progress import Reporter, tell_result
 from napari_firstpass.config import RefineConfig
 
 if TYPE_CHECKING:
@@ -66,10 +65,7 @@ def _refine(options: Namespace) -> int:
     )
     with Reporter(options.labels.name) as reporter:
         result = reporter.drive(guarded(_steps(config, options)))
-    if options.json:
-        print(json.dumps(result, indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(summary_of(result, _notes(result))))
+    tell_result(result, summary_of(result, _notes(result)), as_json=options.json)
     return DONE
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_firstpass.cli.codes import DIFFERS, DONE
-from napari_firstpass.cli_progress import Reporter
+from napari_firstpass.cli_progress import Reporter, tell_result
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -37,18 +36,15 @@ def _replay(options: Namespace) -> int:
     )
     with Reporter(options.labels.name) as reporter:
         replay = reporter.drive(guarded(steps))
-    if options.json:
-        content = {
-            "labels": str(replay.labels),
-            "image": str(replay.image),
-            "same_bytes": replay.same_bytes,
-            "different_pixels": replay.different_pixels,
-            "pixels": replay.pixels,
-            "changes": list(replay.changes),
-        }
-        print(json.dumps(content, indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(_lines(replay)))
+    content = {
+        "labels": str(replay.labels),
+        "image": str(replay.image),
+        "same_bytes": replay.same_bytes,
+        "different_pixels": replay.different_pixels,
+        "pixels": replay.pixels,
+        "changes": list(replay.changes),
+    }
+    tell_result(content, _lines(replay), as_json=options.json)
     return DONE if replay.same_bytes else DIFFERS
 
 

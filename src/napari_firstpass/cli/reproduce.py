@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import BooleanOptionalAction
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_firstpass.cli.codes import DONE
 from napari_firstpass.cli.evaluate import class_content, class_lines, number, said_of, wrapped
 from napari_firstpass.cli.options import feature_cache, tell_trouble
-from napari_firstpass.cli_progress import Reporter, peak_memory
+from napari_firstpass.cli_progress import Reporter, peak_memory, tell_result
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.errors import OptionError
 
@@ -73,10 +72,7 @@ def reproduce(options: Namespace) -> int:
     write_model(options.out, found.model, overwrite=options.overwrite)
     tell_trouble(chosen.cache)
     content = _content(found, options, perf_counter() - start)
-    if options.json:
-        print(json.dumps(content, indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(_lines(found, content)))
+    tell_result(content, _lines(found, content), as_json=options.json)
     return DONE
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from napari_firstpass.cli.options import (
     tell_trouble,
 )
 from napari_firstpass.cli.summary import extras, result_of, summary_of, write_overlay_of
-from napari_firstpass.cli_progress import Reporter, tell
+from napari_firstpass.cli_progress import Reporter, complain, tell, tell_result
 from napari_firstpass.config import MAX_CLASSES, SegmentConfig
 from napari_firstpass.errors import FirstPassError, OptionError, OutputError
 from napari_firstpass.imagery import AUTO
@@ -97,9 +96,7 @@ def _segment(options: Namespace) -> int:
     with output_folder(options.out, wanted=len(jobs) > 1):
         results = _segment_all(jobs, how, options)
         tell_trouble(how.cache)
-    if options.json:
-        alone = len(results) == 1
-        print(json.dumps(results[0] if alone else results, indent=2, ensure_ascii=False))
+    tell_result(results[0] if len(results) == 1 else results, as_json=options.json)
     return joint_code(result["exit_code"] for result in results)
 
 
@@ -237,7 +234,7 @@ def _tell(result: dict[str, Any], results: list[dict[str, Any]], options: Namesp
     """Note what became of an image, and print it."""
     results.append(result)
     if "error" in result:
-        tell(f"firstpass: {result['image']}: {result['error']}", sys.stderr)
+        complain(f"{result['image']}: {result['error']}")
     elif not options.json:
         tell("\n".join(summary_of(result)), sys.stdout)
 

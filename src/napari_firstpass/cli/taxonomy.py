@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_firstpass.cli.codes import DONE, exit_code, joint_code
+from napari_firstpass.cli_progress import complain, tell_result
 from napari_firstpass.errors import FirstPassError
 
 if TYPE_CHECKING:
@@ -52,20 +52,17 @@ def _show(options: Namespace) -> int:
     from napari_firstpass.taxonomies import BUILT_IN
 
     if options.taxonomy is None:
-        print(json.dumps(dict(BUILT_IN), indent=2) if options.json else _built_in_lines())
+        tell_result(dict(BUILT_IN), _built_in_lines(), as_json=options.json)
         return DONE
     taxonomy = read_taxonomy(options.taxonomy, encoding=options.encoding)
-    if options.json:
-        print(json.dumps(taxonomy.to_dict(), indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(_lines(taxonomy)))
+    tell_result(taxonomy.to_dict(), _lines(taxonomy), as_json=options.json)
     return DONE
 
 
-def _built_in_lines() -> str:
+def _built_in_lines() -> list[str]:
     from napari_firstpass.taxonomies import BUILT_IN
 
-    return "\n".join(f"{name:<14}{summary}" for name, summary in BUILT_IN.items())
+    return [f"{name:<14}{summary}" for name, summary in BUILT_IN.items()]
 
 
 def _lines(taxonomy: Taxonomy) -> Iterator[str]:
@@ -103,7 +100,7 @@ def _validate(options: Namespace) -> int:
         try:
             taxonomy = read_taxonomy(name, encoding=options.encoding)
         except FirstPassError as error:
-            print(f"firstpass: {name}: {error}", file=sys.stderr)
+            complain(f"{name}: {error}")
             codes.append(exit_code(error))
         else:
             print(f"{name}: {len(taxonomy)} classes, {_kind(taxonomy)}")
@@ -121,6 +118,6 @@ def _convert(options: Namespace) -> int:
     out = write_taxonomy(options.out, taxonomy, overwrite=options.overwrite, forbid=forbid)
     form = FORMS[out.suffix.lower()]
     if lost := form.lost(taxonomy):
-        print(f"firstpass: a {form.name} has no room for {', '.join(lost)}", file=sys.stderr)
+        complain(f"a {form.name} has no room for {', '.join(lost)}")
     print(f"{out}: {len(taxonomy)} classes")
     return DONE
