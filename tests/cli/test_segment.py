@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -65,6 +66,24 @@ def test_the_overlay_shows_classes_over_the_image(scene: Path, tmp_path: Path) -
     picture = imread(tmp_path / "labels_overlay.png")
     assert picture.shape == (96, 112, 4)
     assert len(np.unique(picture[..., 0])) > 20
+
+
+def test_the_style_for_qgis_has_the_classes_and_is_never_that_of_older_labels(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, style = tmp_path / "labels.tif", tmp_path / "labels.qml"
+    command = ["segment", str(scene), "--out", str(out), "--json", "--classes"]
+    assert main([*command, "3", "--qml"]) == DONE
+    result = json.loads(capsys.readouterr().out)
+    assert result["style"] == str(style)
+    expected = [(str(c["id"]), c["name"], c["color"].lower()) for c in result["classes"]]
+    entries = ET.parse(style).getroot().iter("paletteEntry")  # noqa: S314 - our own file
+    assert [(e.get("value"), e.get("label"), e.get("color")) for e in entries] == expected
+    assert len(expected) == 3
+    assert main([*command, "2", "--qml"]) == UNFIT  # nothing is replaced unasked
+    assert main([*command, "2", "--overwrite"]) == DONE
+    entries = ET.parse(style).getroot().iter("paletteEntry")  # noqa: S314
+    assert [entry.get("value") for entry in entries] == ["1", "2"]
 
 
 @pytest.mark.parametrize(

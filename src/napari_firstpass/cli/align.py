@@ -10,7 +10,7 @@ from napari_firstpass.aligning import AlignConfig
 from napari_firstpass.cli.codes import DONE
 from napari_firstpass.cli.options import table
 from napari_firstpass.cli.segment import output_folder
-from napari_firstpass.cli.summary import extras, write_overlay_on
+from napari_firstpass.cli.summary import Style, add_qml, extras, write_overlay_on
 from napari_firstpass.cli_progress import Reporter, peak_memory, tell_result
 from napari_firstpass.errors import OptionError
 from napari_firstpass.pairing import DEFAULT_SUFFIX
@@ -74,6 +74,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
     add("--confidence", action="store_true", help="also write NAME_confidence.tif")
     add("--overlay", action="store_true", help="also write NAME_overlay.png")
+    add_qml(parser)
     add("--overwrite", action="store_true", help="replace existing output")
     add("--json", action="store_true", help="print the result as JSON")
 
@@ -98,12 +99,16 @@ def _align(options: Namespace) -> int:
         candidates=_candidates(options),
     )
     files = _files(options)
-    if options.overlay:
-        _check_overlays(files, options)
     shown = files[0].labels.name if len(files) == 1 else f"{len(files)} files"
-    with output_folder(options.out, wanted=len(files) > 1), Reporter(shown) as reporter:
-        reports = reporter.drive(guarded(_steps(files, config, options)))
-    results = [_result(report, config, options, perf_counter() - start) for report in reports]
+    with output_folder(options.out, wanted=len(files) > 1):
+        if options.overlay:
+            _check_overlays(files, options)
+        styles = {paths.out: Style(paths.out, options) for paths in files}
+        with Reporter(shown) as reporter:
+            reports = reporter.drive(guarded(_steps(files, config, options)))
+        results = [_result(report, config, options, perf_counter() - start) for report in reports]
+        for report, result in zip(reports, results, strict=True):
+            result["style"] = styles[report.paths.out].write(report.target)
     lines = [line for result in results for line in _summary(result)]
     tell_result(results[0] if len(results) == 1 else results, lines, as_json=options.json)
     return DONE

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from napari_firstpass.cli.codes import DONE
 from napari_firstpass.cli.options import table
 from napari_firstpass.cli.summary import (
+    Style,
+    add_qml,
     extras,
     result_of,
     suggestions_of,
@@ -46,6 +48,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device)
     add("--confidence", action="store_true", help="also write NAME_confidence.tif")
     add("--overlay", action="store_true", help="also write NAME_overlay.png")
+    add_qml(parser)
     told = "also write regions found inside classes, if any, to NAME_suggestions.tif"
     add("--suggestions", action="store_true", help=told)
     add("--overwrite", action="store_true", help="replace existing output")
@@ -79,6 +82,7 @@ def _steps(config: RefineConfig, options: Namespace) -> Steps[dict[str, Any]]:
     if options.overlay:
         forbid = [options.image, options.labels]
         check_output(overlay, overwrite=options.overwrite, forbid=forbid)
+    style = Style(options.out, options)
     # Labels that had a confidence file have one afterwards.
     wanted = options.confidence or extras(options.labels)[0].is_file()
     report = yield from refine_file_steps(
@@ -95,6 +99,7 @@ def _steps(config: RefineConfig, options: Namespace) -> Steps[dict[str, Any]]:
     used = report.guide_confidence
     return {
         **result_of(report.written, shown, perf_counter() - start),
+        "style": style.write(report.written.taxonomy),
         "refined": str(report.guide),
         "refiner": config.refiner,
         "preset": config.preset,

@@ -21,7 +21,14 @@ from napari_firstpass.cli.options import (
     table,
     tell_trouble,
 )
-from napari_firstpass.cli.summary import extras, result_of, summary_of, write_overlay_of
+from napari_firstpass.cli.summary import (
+    Style,
+    add_qml,
+    extras,
+    result_of,
+    summary_of,
+    write_overlay_of,
+)
 from napari_firstpass.cli_progress import Reporter, complain, tell, tell_result
 from napari_firstpass.config import MAX_CLASSES, SegmentConfig
 from napari_firstpass.errors import FirstPassError, OptionError, OutputError
@@ -72,6 +79,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--runtime", choices=("torch", "openvino"), help=f"{RUNTIMES} [{default.runtime}]")
     add("--confidence", action="store_true", help="also write NAME_confidence.tif")
     add("--overlay", action="store_true", help="also write NAME_overlay.png")
+    add_qml(parser)
     add("--no-cache", action="store_true", help="compute all features of networks anew")
     add("--overwrite", action="store_true", help="replace existing output")
     add("--json", action="store_true", help="print the result as JSON")
@@ -258,6 +266,7 @@ def _one_steps(image: Path, out: Path, how: _How, options: Namespace) -> Steps[d
     confidence, overlay = extras(out)
     if options.overlay:
         check_output(overlay, overwrite=options.overwrite, forbid=[image])
+    style = Style(out, options)
     given = {
         "bands": options.bands,
         "confidence": confidence if options.confidence else None,
@@ -273,4 +282,5 @@ def _one_steps(image: Path, out: Path, how: _How, options: Namespace) -> Steps[d
         steps = label_file_steps(image, out, how.model, how.config, cache=how.cache, **given)
     report = yield from steps
     written = write_overlay_of(report, overlay, options) if options.overlay else None
-    return result_of(report, written, perf_counter() - start)
+    shown = style.write(report.taxonomy)
+    return {**result_of(report, written, perf_counter() - start), "style": shown}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.cli.codes import DONE
@@ -10,11 +11,12 @@ from napari_firstpass.cli_progress import peak_memory
 from napari_firstpass.pairing import EXTRAS
 
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Sequence
     from pathlib import Path
 
     from napari_firstpass.image_work import SegmentReport
+    from napari_firstpass.taxonomy import Taxonomy
 
 _MOST_SHOWN = 12
 
@@ -28,6 +30,51 @@ def extras(labels: Path) -> tuple[Path, Path]:
 def suggestions_of(labels: Path) -> Path:
     """Return where the suggestions of a label file go."""
     return labels.with_name(f"{labels.stem}{EXTRAS[2]}.tif")
+
+
+def add_qml(parser: ArgumentParser) -> None:
+    """Describe ``--qml`` to a parser, for `Style`."""
+    told = "also write NAME.qml: names and colours of the classes, for QGIS"
+    parser.add_argument("--qml", action="store_true", help=told)
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """The style of a label file, if it gets one: if asked for, or where one would be out of date.
+
+    Raises
+    ------
+    OutputError
+        If it is asked for and may not be written.
+    """
+
+    labels: Path
+    options: Namespace
+
+    def __post_init__(self) -> None:
+        from napari_firstpass.io.files import check_output
+
+        if self.options.qml:
+            check_output(self._path, overwrite=self.options.overwrite)
+
+    @property
+    def _path(self) -> Path:
+        from napari_firstpass.io.formats.raster_style import style_path
+
+        return style_path(self.labels)
+
+    def write(self, taxonomy: Taxonomy) -> str | None:
+        """Write it; return its path, None if there is none."""
+        from napari_firstpass.io.files import whole_file
+        from napari_firstpass.io.formats.raster_style import label_style
+
+        path = self._path
+        is_outdated = self.options.overwrite and path.is_file()
+        if not self.options.qml and not is_outdated:
+            return None
+        with whole_file(path, overwrite=self.options.overwrite) as partial:
+            partial.write_bytes(label_style(taxonomy))
+        return str(path)
 
 
 def write_overlay_of(report: SegmentReport, path: Path, options: Namespace) -> Path:
@@ -91,7 +138,11 @@ def summary_of(result: dict[str, Any], notes: Sequence[str] = ()) -> list[str]:
     lines = [
         f"{result['image']}: {result['height']} x {result['width']} pixels, {place}",
         f"  labels      {result['labels']}",
-        *(f"  {key:<11} {result[key]}" for key in ("confidence", "overlay") if result[key]),
+        *(
+            f"  {key:<11} {result[key]}"
+            for key in ("confidence", "overlay", "style")
+            if result.get(key)
+        ),
         f"  classes     {shares}",
         *suggestion_lines(result["suggested"]),
     ]

@@ -18,7 +18,7 @@ from napari_firstpass.io.band_file import BandFile
 from napari_firstpass.io.band_tiff import BandStyle, unlike
 from napari_firstpass.io.export_tags import export_tags
 from napari_firstpass.io.files import writing
-from napari_firstpass.io.formats.raster_style import mask_style
+from napari_firstpass.io.formats.raster_style import mask_style, style_path
 from napari_firstpass.io.gdal import crs_of, gdal_writing
 from napari_firstpass.io.label_tags import provenance_tags
 from napari_firstpass.io.sidecar import plain_text, write_class_names
@@ -82,7 +82,8 @@ class GeotiffExporter:
             finishing = file.finish(lambda p: write_class_names(p, named, preview.after))
             yield from relay(finishing, Span(50, 100, 100))
         with writing(path):
-            path.with_suffix(".qml").write_bytes(mask_style(classes))
+            shown = {entry.code: (entry.name, entry.color) for entry in classes}
+            style_path(path).write_bytes(mask_style(shown))
 
     def _style(self, job: ExportJob) -> BandStyle:
         classes = job.coding.classes
