@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 # A minute on two idle cores: some forty processes. On a busy machine it may take several.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 OURS = {
