@@ -19,7 +19,14 @@ from napari_firstpass.aligning import (
 from napari_firstpass.alignment import Alignment, Decision, Flows
 from napari_firstpass.errors import TaxonomyError
 from napari_firstpass.hint_pairing import paired_hints_steps
-from napari_firstpass.hints import ArrayHints, NamedHints, hint_set_steps
+from napari_firstpass.hints import (
+    ArrayHints,
+    MapHints,
+    NamedHints,
+    add_agreeing,
+    hint_set_steps,
+    one_list,
+)
 from napari_firstpass.image_work import file_sha256
 from napari_firstpass.io.alignment_file import AlignmentFile
 from napari_firstpass.io.files import check_output
@@ -130,6 +137,7 @@ def align_file(
     *,
     image: str | os.PathLike[str] | None = None,
     reference: Sequence[str | os.PathLike[str]] = (),
+    attribute: str | None = None,
     bands: str | None = None,
     confidence: str | os.PathLike[str] | None = None,
     record: str | os.PathLike[str] | None = None,
@@ -154,7 +162,9 @@ def align_file(
         The image of the labels, for ways that look at it.
     reference : sequence of path
         Label files on the grid of the labels whose classes are those of the target, by name; 0 says
-        nothing.
+        nothing. Shapes as GeoJSON, GeoPackage or Shapefile lie on all images under them.
+    attribute : str or None
+        What tells the class of a shape; None for a usual name, such as ``class``.
     bands : str or None
         What the bands of the image are, such as ``"r,g,b,n"``, where it does not say it.
     confidence : path or None
@@ -179,7 +189,13 @@ def align_file(
     """
     paths = AlignPaths(Path(labels), Path(out), *map(_path, (image, confidence, record)))
     steps = align_files_steps(
-        [paths], target, config, reference=reference, bands=bands, overwrite=overwrite
+        [paths],
+        target,
+        config,
+        reference=reference,
+        attribute=attribute,
+        bands=bands,
+        overwrite=overwrite,
     )
     return run(guarded(steps), on_progress or ignore)[0]
 
@@ -190,6 +206,7 @@ def align_files_steps(
     config: AlignConfig = DEFAULT_ALIGNING,
     *,
     reference: Sequence[str | os.PathLike[str]] = (),
+    attribute: str | None = None,
     bands: str | None = None,
     overwrite: bool = False,
 ) -> Steps[list[AlignReport]]:
@@ -215,7 +232,8 @@ def align_files_steps(
     images = tuple(
         _opened(paths, labels, bands) for paths, labels in zip(files, sources, strict=True)
     )
-    given = relay(job_steps(images, source, target, counts, hint_files(reference)), Span(5, 8, 100))
+    hints = hint_files(reference, attribute)
+    given = relay(job_steps(images, source, target, counts, hints), Span(5, 8, 100))
     job = yield from given
     prepared = yield from relay(aligner.prepared(job), Span(8, 30, 100))
     told = {**config.record(), **_recorded(aligner), "reference": [Path(p).name for p in reference]}
@@ -351,7 +369,7 @@ def job_steps(
     source: Taxonomy,
     target: Taxonomy,
     counts: Mapping[int, int],
-    hints: Sequence[NamedHints],
+    hints: Sequence[NamedHints | MapHints],
 ) -> Steps[AlignJob]:
     """Join labels with what somebody says of some places of them.
 
@@ -431,14 +449,21 @@ def _cut(
     return tiles(grid, window=window, overlap=overlap)
 
 
-def reference_taxonomy_steps(reference: Sequence[str | os.PathLike[str]]) -> Steps[Taxonomy]:
-    """Return the classes that label files name places of, under their ids, names and colours."""
-    hints = yield from hint_set_steps(list(enumerate(hint_files(reference))))
-    ids = {entry.id for entry in hints.classes}
+def reference_taxonomy_steps(
+    reference: Sequence[str | os.PathLike[str]], attribute: str | None = None
+) -> Steps[Taxonomy]:
+    """Return the classes that label files, and shapes, name, under their ids, names and colours."""
+    given = hint_files(reference, attribute)
+    named = [hint for hint in given if isinstance(hint, NamedHints)]
+    found = yield from hint_set_steps(list(enumerate(named)))
+    classes = {entry.id: entry for entry in found.classes}
+    for hint in given:
+        if isinstance(hint, MapHints):
+            add_agreeing(classes, hint.classes, hint.name)
     return Taxonomy(
         tuple(
-            replace(entry, parent=entry.parent if entry.parent in ids else None)
-            for entry in hints.classes
+            replace(entry, parent=entry.parent if entry.parent in classes else None)
+            for entry in one_list(classes)
         )
     )
 

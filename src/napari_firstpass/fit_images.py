@@ -45,6 +45,7 @@ def fit_files(
     metres: Metres = None,
     state: str | os.PathLike[str] | None = None,
     hints: Sequence[str | os.PathLike[str]] = (),
+    attribute: str | None = None,
     auto_classes: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> SetModel:
@@ -70,8 +71,11 @@ def fit_files(
         that of this run in; removed at the end.
     hints : sequence of path
         Label files that say of some places of some images what is there, and nothing (0) of all
-        others. The classes that they name come first, under their names; any more are clusters,
-        which take places from them. ``auto_classes`` makes as many as they name.
+        others; or shapes as GeoJSON, GeoPackage or Shapefile, on all images under them. The classes
+        that they name come first, under their names; any more are clusters, which take places from
+        them. ``auto_classes`` makes as many as they name.
+    attribute : str or None
+        What tells the class of a shape; None for a usual name, such as ``class``.
     auto_classes : bool
         Whether the images decide how many classes there are, as `suggest_classes` does; with
         hints, there are as many as they name. Those of ``config`` then do not count.
@@ -104,7 +108,7 @@ def fit_files(
         cache=cache,
         metres=metres,
         state=kept,
-        hints=hint_files(hints),
+        hints=hint_files(hints, attribute),
         auto_classes=auto_classes,
     )
     model = run(guarded(fit_files_steps(images, config, options)), told)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_firstpass.feature_cache import FeatureCache
-    from napari_firstpass.hints import NamedHints
+    from napari_firstpass.hints import MapHints, NamedHints
     from napari_firstpass.imagery import Metres
     from napari_firstpass.training_state import StateStore
 
@@ -27,7 +27,7 @@ class FitOptions:
         coarsest. None for their own, which must then be about the same.
     state : StateStore or None
         Where it is kept how far a fit has come, for another run to go on from.
-    hints : tuple of NamedHints
+    hints : tuple of NamedHints or MapHints
         Places of which somebody says what is there, on some of the images.
     auto_classes : bool
         Whether the images decide how many classes there are (`class_count`), or the hints if there
@@ -38,7 +38,7 @@ class FitOptions:
     cache: FeatureCache | None = None
     metres: Metres = None
     state: StateStore | None = None
-    hints: tuple[NamedHints, ...] = ()
+    hints: tuple[NamedHints | MapHints, ...] = ()
     auto_classes: bool = False
 
 

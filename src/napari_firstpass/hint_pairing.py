@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from napari_firstpass.errors import GridMismatchError, OptionError
-from napari_firstpass.hints import HintSet, hint_set_steps
+from napari_firstpass.hints import HintSet, MapHints, NamedHints, hint_set_steps
 from napari_firstpass.io.label_images import on_same_grid
 from napari_firstpass.pairing import called_after
 from napari_firstpass.progress import Progress, Span, Steps, relay
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from napari_firstpass.grid import Grid
-    from napari_firstpass.hints import NamedHints
 
 _LISTED = 3
 
@@ -34,18 +33,21 @@ OpenPlaced: TypeAlias = "Callable[[], AbstractContextManager[Placed]]"
 
 
 def paired_hints_steps(
-    names: Sequence[str], images: Sequence[OpenPlaced], hints: Sequence[NamedHints], classes: int
+    names: Sequence[str],
+    images: Sequence[OpenPlaced],
+    hints: Sequence[NamedHints | MapHints],
+    classes: int,
 ) -> Steps[HintSet | None]:
     """Find the image of each of several hints, and look what they say.
 
     Hints belong to the image that they are called after (`pairing.called_after`); where there is
-    none, or several, to the one on the same grid.
+    none, or several, to the one on the same grid. Those on a map belong to all images under them.
 
     Parameters
     ----------
     names, images : sequence of str, sequence of callable
         Names of images, and what opens them.
-    hints : sequence of NamedHints
+    hints : sequence of NamedHints or MapHints
         The hints.
     classes : int
         How many classes there are to be.
@@ -58,7 +60,8 @@ def paired_hints_steps(
     Raises
     ------
     GridMismatchError
-        If no image is on the grid of hints, or not the one that they are called after.
+        If no image is on the grid of hints, or not the one that they are called after; or if an
+        image has no place on the map.
     OptionError
         If it cannot be told which of several images hints belong to, if two belong to one image, or
         if they name more than ``classes`` classes.
@@ -68,19 +71,40 @@ def paired_hints_steps(
     found: dict[int, NamedHints] = {}
     for done, hint in enumerate(hints):
         span = Span(done, done + 1, len(hints))
-        index = yield from relay(_image_of(hint, names, images), span)
-        if index in found:
+        if isinstance(hint, MapHints):
+            more = yield from relay(_on_images(hint, images), span)
+        else:
+            more = {(yield from relay(_image_of(hint, names, images), span)): hint}
+        for index in sorted(found.keys() & more.keys()):
             raise OptionError(
                 expected=f"one file of hints for {names[index]}",
                 found=f"{found[index].name} and {hint.name}",
                 remedy="join them, or leave one out",
             )
-        found[index] = hint
+        found |= more
     if not found:
         return None
     together = yield from hint_set_steps(list(found.items()))
     together.require_room(classes)
     return together
+
+
+def _on_images(hint: MapHints, images: Sequence[OpenPlaced]) -> Steps[dict[int, NamedHints]]:
+    """Return hints on a map as hints on each image under them."""
+    found: dict[int, NamedHints] = {}
+    for index, open_image in enumerate(images):
+        yield Progress(index, len(images), "looking for the images of hints")
+        with open_image() as image:
+            opens = hint.on(image.grid)
+        if opens is not None:
+            found[index] = NamedHints(hint.name, opens)
+    if not found:
+        raise GridMismatchError(
+            expected=f"an image in the list under what {hint.name} names",
+            found="none: it names no pixel of them",
+            remedy="check its coordinate system and attribute, or leave it out",
+        )
+    return found
 
 
 def _image_of(hint: NamedHints, names: Sequence[str], images: Sequence[OpenPlaced]) -> Steps[int]:

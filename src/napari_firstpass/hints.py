@@ -15,7 +15,7 @@ from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.taxonomy import UNLABELLED, LabelClass, Taxonomy, color_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
@@ -68,6 +68,25 @@ class NamedHints:
 
     name: str
     open: OpenHints
+
+
+@dataclass(frozen=True, slots=True)
+class MapHints:
+    """Hints that lie on a map, on whichever images are there.
+
+    Attributes
+    ----------
+    name : str
+        What to call them in messages and records.
+    classes : tuple of LabelClass
+        Those that they name.
+    on : callable
+        Returns for the grid of an image what opens the hints on it; None where there are none.
+    """
+
+    name: str
+    classes: tuple[LabelClass, ...]
+    on: Callable[[Grid], OpenHints | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,13 +256,12 @@ def hint_set_steps(hints: Sequence[tuple[int, NamedHints]]) -> Steps[HintSet]:
                 found="no labelled pixel",
                 remedy="paint some, or leave it out",
             )
-        for entry in said:
-            _require_same(classes.setdefault(entry.id, entry), entry, hint.name)
+        add_agreeing(classes, said, hint.name)
         blocks += found
-    together = tuple(classes[i] for i in sorted(classes))
-    _require_names(together)
+    together = one_list(classes)
     opens = {image: hint.open for image, hint in ordered}
-    return HintSet(together, opens, tuple(blocks), tuple(hint.name for _, hint in hints))
+    names = tuple(dict.fromkeys(hint.name for _, hint in hints))
+    return HintSet(together, opens, tuple(blocks), names)
 
 
 def _blocks_of(source: HintSource, image: int) -> Steps[list[HintedBlock]]:
@@ -265,16 +283,33 @@ def _blocks_of(source: HintSource, image: int) -> Steps[list[HintedBlock]]:
     return found
 
 
-def _require_same(first: LabelClass, other: LabelClass, name: str) -> None:
-    if first.name != other.name:
-        raise TaxonomyError(
-            expected=f"class {first.id} to be {first.name!r} in all hints",
-            found=f"{other.name!r} in {name}",
-            remedy="use one list of classes for all images",
-        )
+def add_agreeing(classes: dict[int, LabelClass], more: Iterable[LabelClass], name: str) -> None:
+    """Add what ``name`` calls its classes to those of other hints, by ids.
+
+    Raises
+    ------
+    TaxonomyError
+        If an id means something else there.
+    """
+    for entry in more:
+        first = classes.setdefault(entry.id, entry)
+        if first.name != entry.name:
+            raise TaxonomyError(
+                expected=f"class {first.id} to be {first.name!r} in all hints",
+                found=f"{entry.name!r} in {name}",
+                remedy="use one list of classes for all images",
+            )
 
 
-def _require_names(classes: Sequence[LabelClass]) -> None:
+def one_list(found: Mapping[int, LabelClass]) -> tuple[LabelClass, ...]:
+    """Return classes in order of ids.
+
+    Raises
+    ------
+    TaxonomyError
+        If two have one name.
+    """
+    classes = tuple(found[i] for i in sorted(found))
     for entry in classes:
         ids = [str(other.id) for other in classes if other.name == entry.name]
         if len(ids) > 1:
@@ -283,6 +318,7 @@ def _require_names(classes: Sequence[LabelClass]) -> None:
                 found=" and ".join(ids),
                 remedy="use one list of classes for all images",
             )
+    return classes
 
 
 def chosen_blocks(

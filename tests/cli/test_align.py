@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from affine import Affine
 from alignments import TARGET, reference, three_regions
 from borders import agreement, areas, picture
 from rasters import write_raster
@@ -12,6 +13,7 @@ from scipy import ndimage
 
 from napari_firstpass.cli import main
 from napari_firstpass.cli.codes import DONE, UNFIT, USAGE
+from napari_firstpass.grid import Grid
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.label_file import read_segmentation, write_segmentation
 from napari_firstpass.segmentation import Segmentation
@@ -88,6 +90,41 @@ def test_several_files_go_to_a_folder_and_one_reference_names_all(
         found = read_segmentation(out / f"{name}.tif").labels
         np.testing.assert_array_equal(found[:, 0], [7, 7, 4, 4, 300, 300])
         assert (out / f"{name}_alignment.json").is_file()
+
+
+def test_shapes_name_the_clusters_of_all_files_under_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = []
+    for place in (0, 1):
+        grid = Grid(8, 8, Affine(1, 0, 500_000 + 8 * place, 0, -1, 5_000_000), "EPSG:32631")
+        labels = np.full((8, 8), 1 + place, np.uint8)
+        labels[4:] = 3
+        path = tmp_path / f"{place}_labels.tif"
+        files.append(write_segmentation(path, Segmentation(labels, numbered_taxonomy(3), grid)))
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"landuse": name},
+            "geometry": {
+                "type": "LineString",
+                "coordinates": [[500_000 + left, 5_000_000 - y], [500_000 + right, 5_000_000 - y]],
+            },
+        }
+        for name, y, left, right in (("tree", 2.5, 1, 7), ("roof", 1.5, 9, 15), ("road", 6.5, 2, 5))
+    ]
+    content = {"features": features, "crs": {"properties": {"name": "EPSG:32631"}}}
+    drawn = tmp_path / "drawn.geojson"
+    drawn.write_text(json.dumps(content))
+    command = ["align", *map(str, files), "--with", "reference", "--reference", str(drawn)]
+    command += ["--out", str(tmp_path / "named")]
+    assert main(command) == USAGE
+    assert "none of that name; it has landuse" in capsys.readouterr().err
+    assert main([*command, "--attribute", "landuse"]) == DONE
+    for path, above in zip(files, ("tree", "roof"), strict=True):
+        found = read_segmentation(tmp_path / "named" / path.name)
+        names = {entry.id: entry.name for entry in found.taxonomy.classes}
+        assert [names[i] for i in found.labels[[0, 7], 0].tolist()] == [above, "road"]
 
 
 def test_the_labels_themselves_are_never_replaced(

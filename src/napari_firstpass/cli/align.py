@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.aligning import AlignConfig
 from napari_firstpass.cli.codes import DONE
-from napari_firstpass.cli.options import table
+from napari_firstpass.cli.options import ATTRIBUTE, table
 from napari_firstpass.cli.segment import output_folder
 from napari_firstpass.cli.summary import Style, add_qml, extras, write_overlay_on
 from napari_firstpass.cli_progress import Reporter, peak_memory, tell_result
@@ -49,8 +49,12 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
         "for table: a CSV, YAML or JSON file of classes and what they become; none: by common names"
     )
     add("--table", type=Path, metavar="FILE", help=pairs)
-    named = "for reference: label files of some places, their classes called as in the list"
-    add("--reference", nargs="+", type=Path, default=[], metavar="LABELS", help=named)
+    named = (
+        "for reference: label files, or shapes (GeoJSON, GeoPackage), of some places, "
+        "their classes called as in the list"
+    )
+    add("--reference", nargs="+", type=Path, default=[], metavar="FILE", help=named)
+    add("--attribute", metavar="NAME", help=ATTRIBUTE)
     how = "several classes may become one, or one to one [%(default)s]"
     add("--match", choices=("majority", "hungarian"), default=default.match, help=how)
     words = "for text, dynalign: name or folder of a model of pictures and words, such as clip-b16"
@@ -126,6 +130,7 @@ def _steps(
             target,
             config,
             reference=options.reference,
+            attribute=options.attribute,
             bands=options.bands,
             overwrite=options.overwrite,
         )
@@ -140,7 +145,7 @@ def _target_steps(options: Namespace) -> Steps[Taxonomy]:
     if options.taxonomy is not None:
         return read_taxonomy(options.taxonomy)
     if options.reference:
-        return (yield from reference_taxonomy_steps(options.reference))
+        return (yield from reference_taxonomy_steps(options.reference, options.attribute))
     raise OptionError(
         expected="a list of classes",
         found="none",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_firstpass.cli import reproduce
 from napari_firstpass.cli.codes import DONE
 from napari_firstpass.cli.options import (
+    ATTRIBUTE,
     NETWORKS,
     RUNTIMES,
     feature_cache,
@@ -57,9 +58,11 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
         nargs="+",
         type=Path,
         default=[],
-        metavar="LABELS.tif",
-        help="label files of some of the images, sparse: their classes come first, by name",
+        metavar="FILE",
+        help="label files of some of the images, sparse, or shapes (GeoJSON, GeoPackage) on them: "
+        "their classes come first, by name",
     )
+    add("--attribute", metavar="NAME", help=ATTRIBUTE)
     add("--bands", metavar="r,g,b,n", help="what the files' bands are, in order; - leaves one out")
     whole = (
         "read all images with pixels of one size on the ground: the coarsest's, if none is given"
@@ -109,7 +112,7 @@ def _fit(options: Namespace) -> int:
             cache=cache,
             metres=options.resample,
             state=state,
-            hints=hint_files(options.hints),
+            hints=hint_files(options.hints, options.attribute),
             auto_classes=_auto(options),
         )
         model = _driven(

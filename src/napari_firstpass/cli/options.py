@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_firstpass.registry import Registry
 
 RUNTIMES = "what runs a network; openvino is an extra, for the CPU"
+ATTRIBUTE = "what tells the class of shapes; none: a usual name, such as class or name"
 _A_LINE = 10
 NETWORKS = 'a name of "firstpass models list"; a folder with a network'
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _DECIDED: dict[str, Any] = {
     **{key: getattr(SegmentConfig(), key) for key in ("method", "upsample", "projection")},
-    **dict.fromkeys(("classes", "bands", "resample")),
+    **dict.fromkeys(("attribute", "classes", "bands", "resample")),
     "hints": [],
     "restart": False,
     "runtime": SegmentConfig().runtime,

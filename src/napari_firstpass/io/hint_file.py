@@ -1,4 +1,4 @@
-"""Reading label files as hints: window by window, and only what they say."""
+"""Reading label files and drawn shapes as hints: window by window, and only what they say."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import rasterio
 from rasterio.windows import Window as GdalWindow
 
 from napari_firstpass.grid import Grid
-from napari_firstpass.hints import NamedHints, selected
+from napari_firstpass.hints import MapHints, NamedHints, selected
 from napari_firstpass.io.export_tags import codes_in
 from napari_firstpass.io.gdal import check_readable, crs_text, reading
 from napari_firstpass.io.label_reader import hex_colors, narrowed, require_labels, taxonomy_of
 from napari_firstpass.io.label_tags import taxonomy_in
+from napari_firstpass.io.shape_file import holds_shapes
+from napari_firstpass.io.shape_hints import shape_hints
 from napari_firstpass.io.sidecar import read_class_names
 from napari_firstpass.taxonomy import UNLABELLED
 
@@ -113,6 +115,15 @@ def open_hints(path: str | os.PathLike[str]) -> HintFile:
             raise
 
 
-def hint_files(paths: Iterable[str | os.PathLike[str]]) -> tuple[NamedHints, ...]:
-    """Return label files as hints under their own names; none is opened yet."""
-    return tuple(NamedHints(Path(path).name, partial(open_hints, path)) for path in paths)
+def hint_files(
+    paths: Iterable[str | os.PathLike[str]], attribute: str | None = None
+) -> tuple[NamedHints | MapHints, ...]:
+    """Return label files, and then files of shapes, as hints under their own names.
+
+    Label files are not opened yet; shapes are read (`shape_hints.shape_hints`), and ``attribute``
+    tells the class of each.
+    """
+    given = list(paths)
+    labels = (path for path in given if not holds_shapes(path))
+    named = tuple(NamedHints(Path(path).name, partial(open_hints, path)) for path in labels)
+    return (*named, *shape_hints(filter(holds_shapes, given), attribute))

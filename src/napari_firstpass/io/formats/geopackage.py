@@ -7,16 +7,17 @@ import struct
 import warnings
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from napari_firstpass.errors import OptionError, OutputError
+from napari_firstpass.errors import OutputError
 from napari_firstpass.io.files import writing
 from napari_firstpass.io.formats.exported_regions import parent_of, require_codes
 from napari_firstpass.io.formats.polygons import polygons_of, square_metres_of_pixel
 from napari_firstpass.io.formats.vector_style import polygon_style
 from napari_firstpass.io.gdal import crs_of, gdal
+from napari_firstpass.io.ogr import ogr_package
 from napari_firstpass.io.sidecar import plain_text
 
 if TYPE_CHECKING:
@@ -152,15 +153,7 @@ def _writing(path: Path) -> Iterator[ModuleType]:
 
 
 def _package() -> ModuleType:
-    try:
-        import pyogrio
-    except ImportError as error:
-        raise OptionError(
-            expected="the package pyogrio for geopackage",
-            found="none",
-            remedy='install it with pip install "napari-firstpass[vector]", or choose geojson',
-        ) from error
-    return cast("ModuleType", pyogrio)
+    return ogr_package("geopackage", "choose geojson")
 
 
 def _put_style(path: Path, style: str) -> None:
