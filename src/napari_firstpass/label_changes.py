@@ -113,8 +113,14 @@ class Replacement:
     @classmethod
     def of(cls, whole: Window, before: NDArray[Any], after: NDArray[Any]) -> Replacement:
         """Compare all labels (H, W) of an image with what they are to be."""
-        shape = whole.height, whole.width
-        return cls(whole, before, after, _difference(shape, whole, before, after, before))
+        return cls.within((whole.height, whole.width), whole, before, after)
+
+    @classmethod
+    def within(
+        cls, shape: tuple[int, ...], window: Window, before: NDArray[Any], after: NDArray[Any]
+    ) -> Replacement:
+        """Compare labels (h, w) of a window of an image (H, W) with what they are to be."""
+        return cls(window, before, after, _difference(shape, window, before, after, before))
 
     def write(self, labels: NDArray[Any]) -> Change | None:
         """Write it into labels (H, W), where they still are what they were; return what changed."""

@@ -6,7 +6,6 @@ whoever writes it can leave alone what was painted meanwhile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +17,7 @@ from skimage.segmentation import watershed
 
 from napari_firstpass.errors import PromptError
 from napari_firstpass.inner_regions import inner_regions
+from napari_firstpass.label_changes import Replacement
 from napari_firstpass.label_regions import Region
 from napari_firstpass.refiners.small_regions import merge_small_regions
 from napari_firstpass.segmentation import label_dtype
@@ -46,29 +46,15 @@ _FURTHER, _FURTHEST = 0.2, 20.0
 _SIDES = ndimage.generate_binary_structure(2, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class RegionEdit:
-    """Pixels of a window that are to change.
-
-    Attributes
-    ----------
-    window : Window
-        The window.
-    before, after : (h, w) integer array
-        Its class ids as they were, and as they are to be.
-    """
-
-    window: Window
-    before: NDArray[Any]
-    after: NDArray[Any]
-
-    @property
-    def pixels(self) -> int:
-        """How many change."""
-        return int(np.count_nonzero(self.before != self.after))
+def region_after(edit: Replacement, region: Region) -> Region | None:
+    """Return what a region is once an edit is written: what has its class, and met it before."""
+    numbers, _ = ndimage.label(edit.after == region.class_id, _SIDES)
+    met = np.unique(numbers[region.within(edit.window)])
+    mask = np.isin(numbers, met[met > 0])
+    return Region.of(edit.window, mask, region.class_id) if mask.any() else None
 
 
-def relabelled(labels: NDArray[Any], region: Region, class_id: int) -> RegionEdit:
+def given_class(labels: NDArray[Any], region: Region, class_id: int) -> Replacement:
     """Give a region a class; 0 takes it away."""
     return _edit(labels, region.window, lambda ids: np.where(region.mask, class_id, ids))
 
@@ -99,7 +85,7 @@ def neighbour_of(labels: NDArray[Any], region: Region) -> int:
     return int(classes[counts.argmax()])
 
 
-def smoothed(labels: NDArray[Any], region: Region) -> RegionEdit:
+def smoothed(labels: NDArray[Any], region: Region) -> Replacement:
     """Let the pixels around each vote on its class, inside a region and along its border.
 
     Pixels without a class keep none, and do not vote.
@@ -111,10 +97,10 @@ def smoothed(labels: NDArray[Any], region: Region) -> RegionEdit:
         share = ndimage.uniform_filter((ids == class_id).astype(np.float32), 2 * _SMOOTH_RADIUS + 1)
         more = share > votes + 1e-6
         best[more], votes[more] = class_id, share[more]
-    return RegionEdit(window, ids, np.where(near, best, ids))
+    return _replacement(labels, window, ids, np.where(near, best, ids))
 
 
-def holes_filled(labels: NDArray[Any], region: Region, most: int) -> RegionEdit:
+def holes_filled(labels: NDArray[Any], region: Region, most: int) -> Replacement:
     """Give the class of a region to what it encloses, if that has at most so many pixels."""
 
     def fill(ids: NDArray[Any]) -> NDArray[Any]:
@@ -126,18 +112,18 @@ def holes_filled(labels: NDArray[Any], region: Region, most: int) -> RegionEdit:
     return _edit(labels, region.window, fill)
 
 
-def specks_removed(labels: NDArray[Any], region: Region, least: int) -> RegionEdit:
+def specks_removed(labels: NDArray[Any], region: Region, least: int) -> Replacement:
     """Merge what has fewer pixels with its neighbour, in a region and in what it encloses."""
     ids, inside, window = _around(labels, region, 2)
     area = ndimage.binary_fill_holes(inside)
     narrow = cast("Labels", ids.astype(label_dtype(int(ids.max()))))
     merged = merge_small_regions(narrow, least).astype(ids.dtype)
-    return RegionEdit(window, ids, np.where(area, merged, ids))
+    return _replacement(labels, window, ids, np.where(area, merged, ids))
 
 
 def snapped(
     labels: NDArray[Any], region: Region, picture: NDArray[np.float32], window: Window
-) -> RegionEdit:
+) -> Replacement:
     """Move the border of a region to the strongest edge of the image nearby.
 
     Inside and outside grow towards each other from where neither is in doubt, and meet where the
@@ -297,6 +283,12 @@ def _around(
 
 def _edit(
     labels: NDArray[Any], window: Window, change: Callable[[NDArray[Any]], NDArray[Any]]
-) -> RegionEdit:
+) -> Replacement:
     before = labels[window.slices].copy()
-    return RegionEdit(window, before, change(before).astype(before.dtype))
+    return _replacement(labels, window, before, change(before))
+
+
+def _replacement(
+    labels: NDArray[Any], window: Window, before: NDArray[Any], after: NDArray[Any]
+) -> Replacement:
+    return Replacement.within(labels.shape, window, before, after.astype(before.dtype))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from borders import picture
+from hands import Hand, opened
 from napari.layers import Labels
-from qtpy.QtCore import QPoint, Qt, QThreadPool
+from qtpy.QtCore import Qt
 from rasters import write_raster
 from sam import save_sam
 
@@ -25,11 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari.layers import Image
     from napari.viewer import Viewer
     from npe2 import PluginManager
     from pytestqt.qtbot import QtBot
-    from qtpy.QtWidgets import QWidget
 
     from napari_firstpass.widgets.segment_panel import SegmentPanel
 
@@ -40,24 +39,12 @@ UNDO = (Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
 RIGHT, SHIFT = Qt.MouseButton.RightButton, Qt.KeyboardModifier.ShiftModifier
 
 
-class Desk:
-    """A viewer on the screen with an image and the panel, and a hand for mouse and keys."""
+class Desk(Hand):
+    """A hand that points at things."""
 
     def __init__(self, viewer: Viewer, panel: SegmentPanel, qtbot: QtBot) -> None:
-        self.viewer, self.panel, self.qtbot = viewer, panel, qtbot
+        super().__init__(viewer, panel, qtbot)
         self.box = panel.form.prompts
-
-    @property
-    def canvas(self) -> QWidget:
-        return self.viewer.window._qt_viewer.canvas.native
-
-    @property
-    def status(self) -> str:
-        return self.panel.form.status.text()
-
-    @property
-    def image(self) -> Image:
-        return self.panel.form.image.layer
 
     @property
     def shown(self) -> bool:
@@ -73,52 +60,13 @@ class Desk:
         whole[top : top + height, left : left + width] = layer.data > 0
         return whole
 
-    def at(self, row: float, col: float) -> QPoint:
-        """Where a position of the image is on the canvas."""
-        scene = self.viewer.scene.camera
-        height, width = self.canvas.height(), self.canvas.width()
-        centre, zoom = scene.center[-2:], scene.zoom
-        x = width / 2 + (col - 0.5 - centre[1]) * zoom
-        y = height / 2 + (row - 0.5 - centre[0]) * zoom
-        return QPoint(round(x), round(y))
-
     def begin(self) -> None:
         self.panel.form.fixing.click()
         self.box.pointing.click()
         self.qtbot.wait(10)
 
-    def click(self, row: float, col: float, **how: object) -> None:
-        button = how.pop("button", Qt.MouseButton.LeftButton)
-        self.qtbot.mouseClick(self.canvas, button, pos=self.at(row, col), **how)
-
-    def drag(self, *places: tuple[float, float]) -> None:
-        first, *others = (self.at(*place) for place in places)
-        left = Qt.MouseButton.LeftButton
-        self.qtbot.mousePress(self.canvas, left, pos=first)
-        for place in others:
-            self.move(place)
-        self.qtbot.mouseRelease(self.canvas, left, pos=others[-1])
-
-    def move(self, place: QPoint) -> None:
-        """Move the mouse with its button down, which Qt's own helper forgets to say."""
-        from qtpy.QtCore import QEvent, QPointF
-        from qtpy.QtGui import QMouseEvent
-        from qtpy.QtWidgets import QApplication
-
-        left = Qt.MouseButton.LeftButton
-        where, screen = QPointF(place), QPointF(self.canvas.mapToGlobal(place))
-        kind, none = QEvent.Type.MouseMove, Qt.KeyboardModifier.NoModifier
-        QApplication.sendEvent(self.canvas, QMouseEvent(kind, where, screen, left, left, none))
-
-    def key(self, key: Qt.Key, *modifiers: Qt.KeyboardModifier) -> None:
-        self.qtbot.keyClick(self.canvas, key, *modifiers)
-
     def wait_for_outline(self) -> None:
         self.qtbot.waitUntil(lambda: self.shown and not self.panel._pointing._busy, timeout=20_000)
-
-    def settle(self) -> None:
-        QThreadPool.globalInstance().waitForDone()
-        self.qtbot.wait(10)
 
 
 @pytest.fixture
@@ -129,14 +77,8 @@ def desk(
     tmp_path: Path,
 ) -> Desk:
     del plugins
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(800, 600)  # without a graphics card, pixels cost time
-    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
     scene = write_raster(tmp_path / "scene.tif", picture(IDS), photometric="RGB")
-    viewer.open(scene, plugin=PLUGIN)
-    qtbot.waitExposed(viewer.window._qt_window)
-    qtbot.wait(50)
-    return Desk(viewer, panel, qtbot)
+    return Desk(*opened(make_napari_viewer, qtbot, scene), qtbot)
 
 
 @pytest.fixture

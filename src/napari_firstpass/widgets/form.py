@@ -30,6 +30,7 @@ from napari_firstpass.widgets.note import note
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.prompt_box import PromptBox
 from napari_firstpass.widgets.refine_box import RefineBox
+from napari_firstpass.widgets.region_box import RegionBox
 from napari_firstpass.widgets.session import capitalised
 from napari_firstpass.widgets.several_box import SeveralBox
 from napari_firstpass.widgets.status_line import StatusLine
@@ -73,7 +74,8 @@ TIPS = {
     "them.",
     "classing": "The classes of the selected labels: name, merge and hide them, and choose one to "
     "paint with.",
-    "fixing": "For what is wrong or missing: point at a thing, and its outline becomes a class.",
+    "fixing": "For what is wrong or missing: point at a thing, and its outline becomes a class; or "
+    "click on a region of the labels, and give it another.",
     "decided": "The model has decided this. Choose “this image” above to decide it yourself.",
     "network": "The model was fitted on features of the network “{name}”: choose its folder.",
     "run": "Divides the image into classes and shows them as a new labels layer. Layers that are "
@@ -132,6 +134,8 @@ class SegmentForm(QWidget):
         Unfolds `prompts`.
     prompts : PromptBox
         Points at things.
+    regions : RegionBox
+        Changes whole regions.
     exporting : QToolButton
         Unfolds `export`.
     export : ExportBox
@@ -166,6 +170,8 @@ class SegmentForm(QWidget):
         self.refining, self.refine = QToolButton(), RefineBox()
         self.classing, self.class_list = QToolButton(), ClassBox()
         self.fixing, self.prompts = QToolButton(), PromptBox(preferences().keys)
+        self.regions = RegionBox(preferences().keys)
+        self._fix = _stacked(self.prompts, self.regions)
         self.exporting, self.export = QToolButton(), ExportBox()
         self.features, self.features_about = FeaturesBox(defaults.backbone), note(lines=2)
         self.min_region = _spin(0, MAX_REGION, defaults.min_region, suffix=" px")
@@ -183,7 +189,7 @@ class SegmentForm(QWidget):
         _folds(self.several, "Several images", self.fit)
         _folds(self.refining, "Refine", self.refine)
         _folds(self.classing, "Classes", self.class_list)
-        _folds(self.fixing, "Fix", self.prompts)
+        _folds(self.fixing, "Fix", self._fix)
         _folds(self.exporting, "Export", self.export)
         self._arrange()
 
@@ -325,7 +331,7 @@ class SegmentForm(QWidget):
                 folds.addWidget(fold)
             folds.addStretch(1)
             column.addLayout(folds)
-        corrections = (self.refine, self.class_list, self.prompts)
+        corrections = (self.refine, self.class_list, self._fix)
         for part in (self._fold, self.fit, *corrections, self.export):
             column.addWidget(part)
         column.addStretch(1)
@@ -377,6 +383,16 @@ def _rows(*rows: tuple[str, QWidget]) -> QGridLayout:
         else:
             grid.addWidget(field, row, 0, 1, 2)
     return grid
+
+
+def _stacked(*parts: QWidget) -> QWidget:
+    """Return parts one below the other."""
+    together = QWidget()
+    column = QVBoxLayout(together)
+    column.setContentsMargins(0, 0, 0, 0)
+    for part in parts:
+        column.addWidget(part)
+    return together
 
 
 def _beside(wide: QWidget, narrow: QWidget) -> QWidget:

@@ -8,6 +8,7 @@ from napari.layers import Image
 from qtpy.QtCore import QSignalBlocker, Signal
 
 from napari_firstpass.widgets.narrow_box import NarrowBox
+from napari_firstpass.widgets.prompt_layers import is_helper
 from napari_firstpass.widgets.scene import scene_of
 
 if TYPE_CHECKING:
@@ -88,4 +89,5 @@ class ImageBox(NarrowBox):
 def is_choice(layer: Layer) -> bool:
     """Return whether a layer is listed."""
     info = scene_of(layer.metadata)
-    return isinstance(layer, Image) and (info is None or info.band is None)
+    whole = info is None or info.band is None
+    return isinstance(layer, Image) and whole and not is_helper(layer)

@@ -73,6 +73,8 @@ class Pointing(QObject):
     -------
     said : Message
         Something for the status line.
+    begun
+        The mouse points at things.
 
     Parameters
     ----------
@@ -85,6 +87,7 @@ class Pointing(QObject):
     """
 
     said = Signal(object)
+    begun = Signal()
 
     def __init__(
         self, viewer: Viewer, box: PromptBox, desk: Desk, parent: QObject | None = None
@@ -129,6 +132,7 @@ class Pointing(QObject):
             self.said.emit(Message.of(error))
             return
         self.end()
+        self.begun.emit()
         self._desk.labels()  # they lose the selection
         layers = PromptLayers(
             self._viewer, image, grid_of(image).shape, preferences().keys, parent=self
@@ -194,7 +198,7 @@ class Pointing(QObject):
         self._forget()
         layers.point()
         pixels = f"{changed:,} pixels".replace(",", " ")
-        became = _class_text(labels, int(labels.selected_label))
+        became = class_text(labels, int(labels.selected_label))
         self.said.emit(Message(f"{pixels} of “{labels.name}” are {became} now. Ctrl+Z undoes it."))
 
     def discard(self) -> None:
@@ -362,7 +366,7 @@ class Pointing(QObject):
         which = f"Outline {self._candidate + 1} of {count}" if count > 1 else "One outline"
         labels = self._desk.labels()
         into = "new labels" if labels is None else f"“{labels.name}”"
-        became = _class_text(labels, 1 if labels is None else int(labels.selected_label))
+        became = class_text(labels, 1 if labels is None else int(labels.selected_label))
         self.said.emit(
             Message(f"{which}, score {score:.2f}. Accept writes it into {into} as {became}.")
         )
@@ -416,7 +420,7 @@ class Pointing(QObject):
         labels = self._desk.labels()
         if labels is not None:
             labels.selected_label = number
-            self.said.emit(Message(f"Accept gives {_class_text(labels, number)}."))
+            self.said.emit(Message(f"Accept gives {class_text(labels, number)}."))
             self._tell()
 
     def _on_missed(self) -> None:
@@ -437,7 +441,7 @@ def _mask_info(labels: Labels, image: Image) -> MaskInfo:
     return MaskInfo(name, grid, Taxonomy(()), Provenance(), source_files(image))
 
 
-def _class_text(labels: Labels | None, class_id: int) -> str:
+def class_text(labels: Labels | None, class_id: int) -> str:
     """Return what a class is called."""
     if class_id == 0:
         return "unlabelled"

@@ -50,7 +50,7 @@ class Helper:
 
 
 def is_helper(layer: Layer) -> bool:
-    """Tell whether a layer only helps to point at things: it is no image, and no labels."""
+    """Tell whether a layer only shows something of ours: it is no image, and no labels."""
     return isinstance(layer.metadata.get(KEY), Helper)
 
 
@@ -111,7 +111,7 @@ class PromptLayers(QObject):
         self._showing = QTimer(self)
         self._showing.setInterval(_LOOK_MS)
         self._showing.timeout.connect(self.next_wanted)
-        place = {"affine": _affine(image), "metadata": {KEY: Helper()}}
+        place = {"affine": affine_at(image), "metadata": {KEY: Helper()}}
         self._preview: Labels = viewer.add_labels(
             np.zeros((1, 1), np.uint8),
             name=PREVIEW,
@@ -168,7 +168,7 @@ class PromptLayers(QObject):
             return
         window = preview.found.window
         self._preview.data = preview.pictures[candidate]
-        self._preview.affine = _affine(self._image, window.row, window.col)
+        self._preview.affine = affine_at(self._image, window.row, window.col)
 
     def remove(self) -> None:
         """Remove the layers that are still there."""
@@ -323,8 +323,8 @@ def _corners(stroke: Line | Box) -> tuple[NDArray[np.float64], str]:
     return np.array(places), "path"
 
 
-def _affine(layer: Image, row: int = 0, col: int = 0) -> NDArray[Any]:
-    """Return what brings pixels of an image, counted from one of them, to their place."""
+def affine_at(layer: Image | Labels, row: int = 0, col: int = 0) -> NDArray[Any]:
+    """Return what brings pixels of a layer, counted from one of them, to their place."""
     origin, down, across = (
         np.array(layer.data_to_world(place))[-2:]
         for place in ((row, col), (row + 1, col), (row, col + 1))

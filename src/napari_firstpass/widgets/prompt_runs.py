@@ -56,20 +56,24 @@ class Preview:
     @classmethod
     def of(cls, found: Outlines, prompt: Prompt, record: dict[str, Any]) -> Preview:
         """Draw the candidates."""
-        masks = found.masks
-        inner = masks.copy()
-        # Four comparisons take a tenth of the time of an erosion.
-        inner[:, 1:] &= masks[:, :-1]
-        inner[:, :-1] &= masks[:, 1:]
-        inner[:, :, 1:] &= masks[:, :, :-1]
-        inner[:, :, :-1] &= masks[:, :, 1:]
-        pictures = _BORDER * masks.view(np.uint8) - inner.view(np.uint8)
-        return cls(found, pictures, prompt, record)
+        return cls(found, drawn(found.masks), prompt, record)
 
     def accepted(self, candidate: int, class_id: int, where: Where) -> dict[str, Any]:
         """Return what is noted of a candidate that became part of labels."""
         thing = {"class": class_id, **self.prompt.record(), "outline": candidate + 1}
         return {**self.record, "where": where, "things": [thing]}
+
+
+def drawn(masks: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return masks (N, h, w) as they are shown: 0 outside, 1 inside, 2 on the border."""
+    inner = masks.copy()
+    # Four comparisons take a tenth of the time of an erosion.
+    inner[:, 1:] &= masks[:, :-1]
+    inner[:, :-1] &= masks[:, 1:]
+    inner[:, :, 1:] &= masks[:, :, :-1]
+    inner[:, :, :-1] &= masks[:, :, 1:]
+    pictures: NDArray[np.uint8] = _BORDER * masks.view(np.uint8) - inner.view(np.uint8)
+    return pictures
 
 
 class PromptedImage:

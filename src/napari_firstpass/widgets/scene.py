@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_firstpass.grid import Grid
     from napari_firstpass.provenance import Provenance
     from napari_firstpass.raster import Raster
+    from napari_firstpass.reviewed import Reviewed
     from napari_firstpass.taxonomy import LabelClass, Taxonomy
 
 LayerTuple = tuple[Any, dict[str, Any], str]
@@ -199,6 +200,8 @@ class MaskInfo:
         Classes that were merged into others, or deleted; undone, they are there again.
     pointed : tuple of Pointed
         The outlines that were accepted, the newest last; the user may have undone some of them.
+    reviewed : Reviewed or None
+        What somebody has looked at; None for nothing yet.
     """
 
     scene: str
@@ -209,6 +212,7 @@ class MaskInfo:
     made: tuple[Made, ...] = ()
     retired: tuple[LabelClass, ...] = ()
     pointed: tuple[Pointed, ...] = ()
+    reviewed: Reviewed | None = None
 
     @property
     def number(self) -> int:

@@ -31,6 +31,7 @@ from napari_firstpass.widgets.prompt_layers import is_helper
 from napari_firstpass.widgets.proposing import Proposing
 from napari_firstpass.widgets.refine_runs import Refined, refine_labels
 from napari_firstpass.widgets.refining import Refining
+from napari_firstpass.widgets.region_tool import RegionTool
 from napari_firstpass.widgets.runs import (
     LabelsNow,
     Suggested,
@@ -121,6 +122,7 @@ class SegmentPanel(QWidget):
         self._result: Labels | None = None
         self.form = SegmentForm(napari_viewer, SEGMENTERS.names)
         self._pointing = Pointing(napari_viewer, self.form.prompts, self._desk(), parent=self)
+        self._regions = RegionTool(napari_viewer, self.form.regions, self._desk(), parent=self)
         desk = ClassDesk(lambda: self._refining.target(self._result), self._place_for)
         self._classes = ClassEditing(napari_viewer, self.form.class_list, desk, parent=self)
         where = ExportDesk(lambda: self.form.image.layer, desk.labels, self._place_for)
@@ -157,6 +159,10 @@ class SegmentPanel(QWidget):
         self.form.refine.wanted.connect(self._on_refine)
         self.form.refine.rectangle_wanted.connect(self._on_rectangle)
         self._pointing.said.connect(self._say)
+        self._pointing.begun.connect(self._regions.end)
+        self._regions.said.connect(self._say)
+        self._regions.begun.connect(self._pointing.end)
+        self.form.fixing.toggled.connect(self._regions.unfold)
         self._classes.said.connect(self._say)
         self._proposing.said.connect(self._say)
         self.form.classing.toggled.connect(self._classes.unfold)
@@ -189,6 +195,7 @@ class SegmentPanel(QWidget):
         self._reader.stop()
         self._saver.let_go()
         self._pointing.let_go()
+        self._regions.let_go()
         self._proposing.let_go()
         self._classes.let_go()
         self._exporting.let_go()
@@ -468,6 +475,7 @@ class SegmentPanel(QWidget):
         busy = _BUSY if running else unfit
         self.form.refine.show_labels(None if labels is None else labels.name, busy)
         self._pointing.show_offer(unfit)
+        self._regions.follow()
         self._classes.follow()
         self._exporting.follow()
 

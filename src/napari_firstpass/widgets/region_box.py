@@ -1,0 +1,147 @@
+"""The part of the dock for changing whole regions of labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QWidget,
+)
+
+from napari_firstpass.widgets.note import note
+from napari_firstpass.widgets.region_layers import MODES
+
+if TYPE_CHECKING:
+    from napari_firstpass.widgets.preferences import PromptKeys
+    from napari_firstpass.widgets.region_layers import RegionMode
+
+KEY = "X"
+_MODES: dict[RegionMode, str] = {
+    "click": "Click",
+    "lasso": "Lasso",
+    "split": "Split",
+    "brush": "Superpixels",
+}
+_EDITS = {"smooth": "Smooth", "fill": "Fill", "specks": "Specks", "snap": "Snap"}
+_MOST, _USUAL = 100_000, 50
+
+TIPS = {
+    "regions": "Begins or ends: then click on a region of the labels and press the key of its "
+    "class, 1 to 9. Key: X",
+    "click": "Click on a region to select it; with Shift, besides those that are selected.",
+    "lasso": "Draw around regions: those that lie mostly inside are selected.",
+    "split": "Draw a line across the selected region: the smaller part is selected then, the "
+    "other one with {next}. Only a class of its own keeps a part apart.",
+    "brush": "Paint whole superpixels, patches of one colour, with the class that is selected in "
+    "the labels layer.",
+    "smooth": "Takes teeth off the border of the selected regions: each pixel gets the class that "
+    "most pixels around it have.",
+    "fill": "Gives small holes in the selected regions their class.",
+    "specks": "Gives small specks in the selected regions to what surrounds them.",
+    "snap": "Moves the border of the selected regions to the strongest edge of the image nearby, "
+    "up to 6 pixels away: paint roughly, then snap.",
+    "size": "How many pixels a hole or a speck has at most.",
+    "nothing": "Select a region first: click on it.",
+    "off": "Press Regions first.",
+}
+
+
+class RegionBox(QWidget):
+    """A switch, what the mouse does, and what can be done with what is selected.
+
+    Attributes
+    ----------
+    regions : QPushButton
+        Whether the mouse selects regions.
+    modes : QButtonGroup
+        What the mouse does, in the order of `MODES`.
+    edits : dict of str to QPushButton
+        What can be done.
+    most : QSpinBox
+        How large holes and specks are at most.
+
+    Signals
+    -------
+    toggled : bool
+        The mouse is to select regions, or no longer.
+    mode_chosen : str
+        The mouse is to do something else.
+    edit_wanted : str
+        A button was pressed.
+    """
+
+    toggled = Signal(bool)
+    mode_chosen = Signal(str)
+    edit_wanted = Signal(str)
+
+    def __init__(self, keys: PromptKeys, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.regions, self.modes = QPushButton(f"Regions   {KEY}"), QButtonGroup(self)
+        self.regions.setCheckable(True)
+        self.edits = {name: QPushButton(text) for name, text in _EDITS.items()}
+        self.most = QSpinBox()
+        self.most.setRange(1, _MOST)
+        self.most.setValue(_USUAL)
+        self.most.setSuffix(" px")
+        self.most.setToolTip(TIPS["size"])
+        self._keys = note(lines=2)
+        self._keys.setText(
+            f"Shift: one more. 1–9: class, Del: none. M: as neighbour. {keys.accept}: reviewed. "
+            "Esc: back. Ctrl+Z: undo."
+        )
+        self._arrange(keys)
+        self.regions.clicked.connect(self.toggled)
+        self.modes.idClicked.connect(lambda index: self.mode_chosen.emit(MODES[index]))
+        for name, button in self.edits.items():
+            button.clicked.connect(lambda _=False, name=name: self.edit_wanted.emit(name))
+        self.show_on(on=False, obstacle=None)
+        self.show_selected(TIPS["off"])
+
+    @property
+    def mode(self) -> RegionMode:
+        """What the mouse does."""
+        return MODES[self.modes.checkedId()]
+
+    def choose_mode(self, mode: RegionMode) -> None:
+        """Choose what the mouse does, as its button does."""
+        self.modes.buttons()[MODES.index(mode)].click()
+
+    def show_on(self, *, on: bool, obstacle: str | None) -> None:
+        """Say whether the mouse selects regions, or why it cannot."""
+        self.regions.setChecked(on)
+        self.regions.setEnabled(on or obstacle is None)
+        self.regions.setToolTip(TIPS["regions"] if on or obstacle is None else obstacle)
+
+    def show_selected(self, obstacle: str | None) -> None:
+        """Offer what can be done with a selection, or say why there is nothing to do."""
+        for name, button in self.edits.items():
+            button.setEnabled(obstacle is None)
+            button.setToolTip(obstacle or TIPS[name])
+
+    def _arrange(self, keys: PromptKeys) -> None:
+        modes, edits = QHBoxLayout(), QHBoxLayout()
+        for mode, text in _MODES.items():
+            button = QPushButton(text)
+            button.setCheckable(True)
+            button.setToolTip(TIPS[mode].format(next=keys.candidates))
+            self.modes.addButton(button, MODES.index(mode))
+            modes.addWidget(button, 1)
+        self.modes.buttons()[0].setChecked(True)
+        for button in self.edits.values():
+            edits.addWidget(button, 1)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setColumnStretch(1, 1)
+        grid.addWidget(self.regions, 0, 0, 1, 2)
+        grid.addLayout(modes, 1, 0, 1, 2)
+        grid.addLayout(edits, 2, 0, 1, 2)
+        grid.addWidget(QLabel("Holes, specks up to"), 3, 0)
+        grid.addWidget(self.most, 3, 1)
+        grid.addWidget(self._keys, 4, 0, 1, 2)
