@@ -50,12 +50,21 @@ class Preferences:
         See `SegmentConfig`.
     keys : PromptKeys
         Keys for prompts.
+    autosave : bool
+        Whether work is saved while it is done.
+    autosave_s : float
+        Seconds after a change until then.
+    tile : int
+        Side in pixels of the tiles that it is saved in.
     """
 
     weights: Path | None = None
     cache: Path | None = None
     device: Device = "auto"
     keys: PromptKeys = PromptKeys()
+    autosave: bool = True
+    autosave_s: float = 3.0
+    tile: int = 512
 
 
 def preferences() -> Preferences:
@@ -63,13 +72,16 @@ def preferences() -> Preferences:
     try:
         settings = get_plugin_settings(_PLUGIN)
     except KeyError:  # a panel that a script made, with the plugin disabled in napari
-        return Preferences()
+        return Preferences(autosave=False)  # a script's files are its own business
     folders = settings.folders
     return Preferences(
         _path(folders.weights),
         _path(folders.cache),
         settings.computing.device,
         keys_of({field.name: getattr(settings.keys, field.name) for field in fields(PromptKeys)}),
+        bool(settings.saving.autosave),
+        min(max(float(settings.saving.seconds), 1.0), 60.0),
+        int(settings.saving.tile),
     )
 
 

@@ -23,6 +23,7 @@ from napari_firstpass.widgets.image_layers import (
     source_files,
     subject_of,
 )
+from napari_firstpass.widgets.keeping import Keeping
 from napari_firstpass.widgets.label_layers import labels_tuple
 from napari_firstpass.widgets.model_runs import Fit, Fitted, fit_model, look_at_model
 from napari_firstpass.widgets.pointing import Desk, Pointing
@@ -48,6 +49,7 @@ from napari_firstpass.widgets.session import (
     capitalised,
     in_words,
 )
+from napari_firstpass.widgets.work_bar import WorkBar
 from napari_firstpass.widgets.worker import Runner
 
 if TYPE_CHECKING:
@@ -132,7 +134,10 @@ class SegmentPanel(QWidget):
         )
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
+        self.work = WorkBar()
+        self._keeping = Keeping(napari_viewer, self.work, self)
         column.addWidget(self.form)
+        column.addWidget(self.work)
         self._connect()
         self._warmer.start(warm_up(), 0)
         self._show_about()
@@ -175,6 +180,7 @@ class SegmentPanel(QWidget):
         self._runner.reported.connect(self._on_reported)
         self._runner.replied.connect(self._on_replied)
         self._saver.said.connect(self._say)
+        self._keeping.said.connect(self._say)
         self._saver.busy.connect(self._on_saving)
         self._viewer.layers.events.removed.connect(self._on_removed)
         self._viewer.layers.selection.events.active.connect(self._on_active)
@@ -199,6 +205,7 @@ class SegmentPanel(QWidget):
         self._proposing.let_go()
         self._classes.let_go()
         self._exporting.let_go()
+        self._keeping.let_go()
         self.form.image.let_go()
         self._viewer.layers.events.removed.disconnect(self)
         self._viewer.layers.selection.events.active.disconnect(self)
@@ -330,6 +337,7 @@ class SegmentPanel(QWidget):
     def _on_chosen(self) -> None:
         layer = self.form.image.layer
         self._pointing.on_chosen()
+        self._keeping.look_for(layer)
         self._problem = _problem_of(layer)
         self.form.show_subject(facts_of(layer) if self._problem is None else "")
         files = source_files(layer)
@@ -434,6 +442,7 @@ class SegmentPanel(QWidget):
         name = f"{run.scene} · {run.how}"
         data, keywords, _ = labels_tuple(result, name=name, scene=run.scene, sources=run.files)
         self._result = self._viewer.add_labels(data, **keywords)
+        self._keeping.touch(self._result)
         self._show_save()
 
     def _labels_to_save(self) -> Labels | None:

@@ -1,0 +1,299 @@
+"""Somebody's work on one image in a folder: labels in tiles, and all else as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import weakref
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from napari_firstpass.errors import FirstPassError, ImageReadError
+from napari_firstpass.grid import Window
+from napari_firstpass.io.journal import commit, finish, put_aside
+from napari_firstpass.io.json_file import json_bytes
+from napari_firstpass.io.tile_store import HEADER, TileStore
+from napari_firstpass.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_firstpass.progress import Steps
+
+SUFFIX = ".firstpass"
+RECORD, BEFORE = "project.json", "project.before.json"
+_FORMAT = "napari-firstpass project"
+_VERSION = 1
+_LAYERS, _ARRAYS = "layers", "arrays"
+_LARGEST_RECORD = 2**28
+_HELD_PIXELS = 64 * 2**20
+_PLACE = re.compile(r"(layers|arrays)/[0-9a-z-]{1,64}(\.[a-z]{1,32})?")
+
+
+@dataclass(frozen=True, slots=True)
+class SavedLayer:
+    """A labels layer, on its way to a folder or from it.
+
+    Attributes
+    ----------
+    number : int
+        Tells it from the other layers of the project, for ever.
+    about : dict
+        All but pixels, as plain values for JSON.
+    labels : (H, W) integer array or TileStore
+        Class ids. Somebody may paint on them while they are written.
+    arrays : dict of str to (H, W) array
+        Others that belong to it, which nobody modifies.
+    parts : dict of str to bytes
+        What has a form of its own.
+    """
+
+    number: int
+    about: dict[str, Any]
+    labels: NDArray[Any] | TileStore
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    parts: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a folder holds.
+
+    Attributes
+    ----------
+    image : dict
+        The image it belongs to, as plain values; empty if nobody knows any more.
+    layers : tuple of SavedLayer
+        The labels.
+    troubles : tuple of str
+        What could not be read, a sentence each.
+    """
+
+    image: dict[str, Any]
+    layers: tuple[SavedLayer, ...]
+    troubles: tuple[str, ...] = ()
+
+
+class ProjectFolder:
+    """Writes work on one image, of which only what changed; used by one thread at a time.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    tile : int
+        Side of the tiles of labels that are written for the first time.
+    """
+
+    def __init__(self, path: Path, tile: int = 512) -> None:
+        self.path, self._tile = path, tile
+        self._stores: dict[str, TileStore] = {}
+        self._names: dict[int, tuple[weakref.ref[NDArray[Any]], str]] = {}
+        self._record = b""
+        self._parts: dict[str, bytes] = {}
+
+    def save_steps(self, image: Mapping[str, Any], layers: Sequence[SavedLayer]) -> Steps[int]:
+        """Write what changed, all of it or nothing; return how many bytes that were.
+
+        Raises
+        ------
+        OutputError
+            If the disk is full or may not be written. What was saved before is still there.
+        """
+        told: list[dict[str, Any]] = []
+        stores: dict[str, TileStore] = {}
+        contents: dict[str, bytes] = {}
+        for index, layer in enumerate(layers):
+            yield Progress(index, len(layers) + 1, "looking what changed")
+            name, store = self._labels(layer)
+            arrays = {key: self._array(values, stores) for key, values in layer.arrays.items()}
+            stores[name] = store
+            parts = {key: f"{_LAYERS}/{layer.number}.{key}" for key in layer.parts}
+            contents |= {parts[key]: content for key, content in layer.parts.items()}
+            told.append(
+                {"number": layer.number, "labels": name, "arrays": arrays, "parts": parts}
+                | {"about": layer.about}
+            )
+        written = {name: store.pending() for name, store in stores.items()}
+        files: dict[str, bytes | None] = {
+            name: content for name, content in contents.items() if self._parts.get(name) != content
+        }
+        for name, tiles in written.items():
+            files |= {f"{name}/{tile}": content for tile, content in tiles.items()}
+        yield Progress(len(layers), len(layers) + 1, "writing")
+        record = json_bytes(
+            {"format": _FORMAT, "version": _VERSION, "image": dict(image), "layers": told}
+        )
+        if not files and record == self._record:
+            return 0
+        before = {BEFORE: self._record} if self._record else {}
+        commit(self.path, {**files, **before, RECORD: record})
+        for name, tiles in written.items():
+            stores[name].settle(tiles)
+        self._stores, self._record, self._parts = stores, record, contents
+        self._tidy(stores)
+        return sum(len(content) for content in files.values() if content)
+
+    def _labels(self, layer: SavedLayer) -> tuple[str, TileStore]:
+        """Return the store of a layer, which holds its pixels as they are now."""
+        labels = layer.labels
+        height, width = labels.shape[:2]
+        # Of another size or type, they are other files.
+        name = f"{_LAYERS}/{layer.number}-{height}x{width}-{labels.dtype.str[1:]}"
+        if isinstance(labels, TileStore):
+            labels.folder = self.path / name
+            return name, labels
+        store = self._stores.get(name)
+        if store is None:
+            store = TileStore(self.path / name, (height, width), labels.dtype, self._tile)
+        store.take(labels)
+        return name, store
+
+    def _array(self, values: NDArray[Any], stores: dict[str, TileStore]) -> str:
+        """Return the name of an array that nobody modifies; it is written once."""
+        known = self._names.get(id(values))
+        if known is None or known[0]() is not values:
+            digest = sha256(repr((values.shape, values.dtype.str)).encode())
+            for row in range(0, len(values), self._tile):
+                digest.update(values[row : row + self._tile].tobytes())
+            name = f"{_ARRAYS}/{digest.hexdigest()[:32]}"
+            self._names[id(values)] = weakref.ref(values), name
+        name = self._names[id(values)][1]
+        if name not in stores:
+            store = self._stores.get(name)
+            if store is None:
+                shape = values.shape[0], values.shape[1]
+                store = TileStore(self.path / name, shape, values.dtype, self._tile)
+                store.take(values)
+            stores[name] = store
+        return name
+
+    def _tidy(self, stores: Mapping[str, TileStore]) -> None:
+        """Remove labels that nothing refers to any more."""
+        for group in (_LAYERS, _ARRAYS):
+            with suppress(OSError):
+                for folder in (self.path / group).iterdir():
+                    if folder.is_dir() and f"{group}/{folder.name}" not in stores:
+                        shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_project_steps(path: Path) -> Steps[Recovered]:
+    """Read what a project holds; of a damaged one, what is still there.
+
+    Raises
+    ------
+    ImageReadError
+        If there is nothing that could be read.
+    """
+    yield Progress(0, 1, "reading the project")
+    troubles: list[str] = []
+    try:
+        finish(path)
+    except FirstPassError as error:
+        put_aside(path)
+        troubles.append(f"The last change is lost: {error}.")
+    told = _record(path, troubles)
+    layers = []
+    for index, entry in enumerate(told["layers"]):
+        yield Progress(index, len(told["layers"]), "reading labels")
+        try:
+            layers.append(_layer(path, entry, troubles))
+        except (FirstPassError, KeyError, TypeError, ValueError, OSError) as error:
+            troubles.append(f"Labels {index + 1} are lost: {error}.")
+    if not layers:
+        raise ImageReadError(
+            expected=f"labels in {path}",
+            found=" ".join(troubles) or "none",
+            remedy="check the folder, or begin anew",
+        )
+    return Recovered(dict(told["image"]), tuple(layers), tuple(troubles))
+
+
+def peek(path: Path) -> dict[str, Any]:
+    """Return the image that a project belongs to, as plain values; empty if nobody knows."""
+    for name in (RECORD, BEFORE):
+        with suppress(FirstPassError, OSError, ValueError):
+            return dict(_checked(path / name)["image"])
+    return {}
+
+
+def _record(path: Path, troubles: list[str]) -> dict[str, Any]:
+    """Return the list of labels: the newest, else the one before, else what the folder shows."""
+    for name in (RECORD, BEFORE):
+        try:
+            found = _checked(path / name)
+        except (OSError, ValueError) as error:
+            if not isinstance(error, FileNotFoundError) or name == RECORD:
+                troubles.append(f"{name} is damaged: {error}.")
+            continue
+        if name == BEFORE:
+            troubles.append("Names and classes are those of the save before the last.")
+        return found
+    headers = sorted((path / _LAYERS).glob(f"*/{HEADER}"))
+    troubles.append("Names and classes are lost; the pixels are there.")
+    return {
+        "image": {},
+        "layers": [
+            {"number": number, "labels": f"{_LAYERS}/{header.parent.name}", "about": {}}
+            for number, header in enumerate(headers, start=1)
+        ],
+    }
+
+
+def _checked(path: Path) -> dict[str, Any]:
+    """Read a record, and make sure that it is one."""
+    if path.stat().st_size > _LARGEST_RECORD:
+        raise ValueError("too large")
+    told = json.loads(path.read_bytes())
+    known = {"format": _FORMAT, "version": _VERSION}
+    if not isinstance(told, dict) or {key: told.get(key) for key in known} != known:
+        raise ValueError("another kind of file, or of a newer version")
+    if not (isinstance(told.get("layers"), list) and isinstance(told.get("image"), dict)):
+        raise ValueError("an incomplete list")  # noqa: TRY004 - of a file, not of an argument
+    return told
+
+
+def _layer(path: Path, entry: Mapping[str, Any], troubles: list[str]) -> SavedLayer:
+    number, about = int(entry["number"]), dict(entry["about"])
+    name = about.get("name", f"labels {number}")
+    store = _opened(path, entry["labels"])
+    labels: NDArray[Any] | TileStore = store
+    if store.shape[0] * store.shape[1] <= _HELD_PIXELS:
+        labels = _whole(store, name, troubles)
+    arrays, parts = {}, {}
+    for key, place in dict(entry.get("arrays", {})).items():
+        try:
+            arrays[key] = _whole(_opened(path, place), f"{name}, {key}", troubles)
+        except FirstPassError:
+            troubles.append(f"{key} of “{name}” is lost.")
+    for key, place in dict(entry.get("parts", {})).items():
+        try:
+            parts[key] = (path / _allowed(place)).read_bytes()
+        except OSError:
+            troubles.append(f"{key} of “{name}” is lost.")
+    return SavedLayer(number, about, labels, arrays, parts)
+
+
+def _opened(path: Path, place: str) -> TileStore:
+    return TileStore.open(path / _allowed(place))
+
+
+def _allowed(place: str) -> str:
+    """Return a place if it lies in the folder."""
+    if not _PLACE.fullmatch(place):
+        raise ValueError(f"{place!r} is no place in a project")
+    return place
+
+
+def _whole(store: TileStore, name: str, troubles: list[str]) -> NDArray[Any]:
+    values = store.read(Window(0, 0, *store.shape))
+    if store.damaged:
+        count = sum(1 for _ in store.windows())
+        troubles.append(f"{len(store.damaged)} of {count} tiles of “{name}” are damaged.")
+    return values

@@ -1,0 +1,360 @@
+"""Keeping work: labels and all that belongs to them are saved while somebody goes on working."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtWidgets import QFileDialog
+
+from napari_firstpass.errors import FirstPassError
+from napari_firstpass.grid import Grid
+from napari_firstpass.io.open_projects import note_closed, note_open
+from napari_firstpass.io.project_folder import ProjectFolder
+from napari_firstpass.io.project_lock import ProjectLock
+from napari_firstpass.widgets.image_layers import grid_of, source_files
+from napari_firstpass.widgets.preferences import preferences
+from napari_firstpass.widgets.project_records import LayerNow, grid_record
+from napari_firstpass.widgets.project_runs import (
+    ImageMovedError,
+    Offer,
+    Work,
+    find_left_steps,
+    find_work_steps,
+    hash_steps,
+    reopen_steps,
+    save_steps,
+)
+from napari_firstpass.widgets.prompt_layers import is_helper
+from napari_firstpass.widgets.scene import scene_of
+from napari_firstpass.widgets.session import Message
+from napari_firstpass.widgets.worker import Runner
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
+    from qtpy.QtWidgets import QWidget
+
+    from napari_firstpass.widgets.project_runs import Reopened
+    from napari_firstpass.widgets.work_bar import WorkBar
+    from napari_firstpass.widgets.worker import Reply
+
+_EVENTS = ("paint", "set_data", "data", "features", "colormap", "name", "visible", "opacity")
+"""What a labels layer says when there may be something to save."""
+
+_AGAIN_MS = 300
+
+
+class Keeping(QObject):
+    """Saves labels of image files into projects beside them, and offers what was saved before.
+
+    A change begins a countdown that later ones do not prolong. What is written is decided in a
+    thread, tile by tile; the window only notes which layers there are.
+
+    Signals
+    -------
+    said : Message
+        Something for the status line.
+    saved : Path
+        A project that was written.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Holds the layers.
+    bar : WorkBar
+        Offers earlier work.
+    """
+
+    said = Signal(object)
+    saved = Signal(object)
+
+    def __init__(self, viewer: Viewer, bar: WorkBar, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._viewer, self._bar, self._panel = viewer, bar, parent
+        self._works: dict[Path, Work] = {}
+        self._changed: set[Any] = set()
+        self._watched: dict[Any, Labels] = {}
+        self._saving: Path | None = None
+        self._opening: Offer | None = None
+        self._right: ProjectLock | None = None
+        self._declined: set[Path] = set()
+        self._trouble = ""
+        self._runs = self._looks = self._opens = 0
+        self._writer, self._finder = Runner(self), Runner(self)
+        self._reader, self._hasher = Runner(self), Runner(self)
+        self._countdown = QTimer(self)
+        self._countdown.setSingleShot(True)
+        self._connect()
+        self._looks += 1
+        self._finder.start(find_left_steps(), self._looks)
+
+    def look_for(self, image: Image | None) -> None:
+        """Look whether there is earlier work on an image."""
+        home = None if image is None else file_of(image)
+        if home is None or home in self._works or not preferences().autosave:
+            return
+        self._looks += 1
+        self._finder.start(find_work_steps(home), self._looks)
+
+    def touch(self, layer: Labels) -> None:
+        """Note that a layer holds work that is to be kept, although nobody painted on it yet."""
+        self._note(layer.unique_id)
+
+    def let_go(self) -> None:
+        """Save what is not saved yet, and give everything back."""
+        self._countdown.stop()
+        for runner in (self._finder, self._reader, self._hasher):
+            runner.stop()
+        events = self._viewer.layers.events
+        events.inserted.disconnect(self)
+        events.removed.disconnect(self)
+        for home in self._homes_changed():
+            self._save_now(home)
+        for layer in self._watched.values():
+            self._disconnect(layer)
+        self._watched = {}
+        for work in self._works.values():
+            work.right.release()
+            note_closed(work.folder.path)
+        self._works, self._saving = {}, None
+        if self._right is not None:
+            self._right.release()
+
+    def _connect(self) -> None:
+        self._writer.replied.connect(self._on_saved)
+        self._finder.replied.connect(self._on_found)
+        self._reader.replied.connect(self._on_reopened)
+        self._hasher.replied.connect(self._on_hashed)
+        self._countdown.timeout.connect(self._on_time)
+        self._bar.wanted.connect(self.reopen)
+        self._bar.declined.connect(lambda offer: self._declined.add(offer.folder))
+        events = self._viewer.layers.events
+        events.inserted.connect(self._on_inserted)
+        events.removed.connect(self._on_removed)
+        for layer in self._viewer.layers:
+            self._watch(layer)
+
+    def _on_inserted(self, event: Event) -> None:
+        self._watch(event.value)
+
+    def _on_removed(self, event: Event) -> None:
+        layer = self._watched.pop(event.value.unique_id, None)
+        if layer is not None:
+            self._disconnect(layer)
+
+    def _watch(self, layer: Layer) -> None:
+        if isinstance(layer, Labels) and not is_helper(layer):
+            self._watched[layer.unique_id] = layer
+            for name in _EVENTS:
+                getattr(layer.events, name).connect(self._on_changed)
+
+    def _disconnect(self, layer: Labels) -> None:
+        for name in _EVENTS:
+            getattr(layer.events, name).disconnect(self._on_changed)
+
+    def _on_changed(self, event: Event) -> None:
+        # What only looks other is saved along with work, but is no work by itself.
+        known = event.source.unique_id in self._changed or self._works
+        if event.type in ("paint", "data", "features") or known:
+            self._note(event.source.unique_id)
+
+    def _note(self, unique_id: object) -> None:
+        self._changed.add(unique_id)
+        if not self._countdown.isActive():
+            self._countdown.start(round(1000 * preferences().autosave_s))
+
+    def _on_time(self) -> None:
+        if not preferences().autosave:
+            return
+        if self._saving is not None:
+            self._countdown.start(_AGAIN_MS)
+            return
+        home = next(iter(self._homes_changed()), None)
+        if home is None:
+            self._changed.clear()
+        else:
+            self._start(home)
+
+    def _homes_changed(self) -> list[Path]:
+        """Return the images on which there is work that is not saved."""
+        layers = (layer for layer in self._viewer.layers if layer.unique_id in self._changed)
+        homes = (self._home(layer) for layer in layers if isinstance(layer, Labels))
+        return [home for home in dict.fromkeys(homes) if home is not None]
+
+    def _start(self, home: Path) -> None:
+        """Write a project in a thread."""
+        try:
+            work = self._work(home)
+        except FirstPassError as error:
+            self._refuse(error)
+            return
+        layers = self._layers(home, work)
+        self._runs += 1
+        self._saving = home
+        self._writer.start(save_steps(work, layers, self._grid(home)), self._runs)
+
+    def _save_now(self, home: Path) -> None:
+        """Write a project before the window closes."""
+        try:
+            work = self._work(home)
+            work.save(self._layers(home, work), self._grid(home))
+        except FirstPassError as error:
+            self._refuse(error)
+
+    def _layers(self, home: Path, work: Work) -> list[LayerNow]:
+        """Note the labels of an image as they are now; they count as saved from here on."""
+        found = []
+        for layer in self._viewer.layers:
+            if isinstance(layer, Labels) and self._home(layer) == home:
+                number = work.number_of(layer.unique_id)
+                found.append(LayerNow.of(layer, number, self._place(layer)))
+                self._changed.discard(layer.unique_id)
+        return found
+
+    def _work(self, home: Path) -> Work:
+        if home not in self._works:
+            work = Work.begin(home, preferences().tile)
+            self._works[home] = work
+            note_open(work.folder.path)
+        return self._works[home]
+
+    def _on_saved(self, reply: Reply[Any]) -> None:
+        home, self._saving = self._saving, None
+        if home is None:
+            return
+        if isinstance(reply.outcome, FirstPassError):
+            self._changed.update(
+                u for u, layer in self._watched.items() if self._home(layer) == home
+            )
+            self._refuse(reply.outcome)
+            return
+        work = self._works[home]
+        if self._trouble:
+            self._trouble = ""
+            self.said.emit(Message("Your work is saved again, in", path=work.folder.path))
+        if work.sha256 is None and home.exists():
+            self._hasher.start(hash_steps(home), id(work))
+        self.saved.emit(work.folder.path)
+        if self._changed and not self._countdown.isActive():
+            self._countdown.start(_AGAIN_MS)
+
+    def _on_hashed(self, reply: Reply[Any]) -> None:
+        for home, work in self._works.items():
+            if id(work) == reply.generation and isinstance(reply.outcome, str):
+                work.sha256 = reply.outcome
+                layers = (la for la in self._watched.values() if self._home(la) == home)
+                layer = next(layers, None)
+                if layer is not None:
+                    self._note(layer.unique_id)
+
+    def _refuse(self, error: FirstPassError) -> None:
+        """Say at once that nothing can be saved, once; it is tried again and again."""
+        if self._trouble != str(error):
+            self._trouble = str(error)
+            text = f"Your work is not saved: {error}. Go on; it is tried again."
+            self.said.emit(Message(text, "error"))
+        self._countdown.start(round(1000 * preferences().autosave_s))
+
+    def _on_found(self, reply: Reply[Any]) -> None:
+        if reply.generation != self._looks or isinstance(reply.outcome, FirstPassError):
+            return
+        mine = {work.folder.path for work in self._works.values()} | self._declined
+        offers = [offer for offer in reply.outcome if offer.folder not in mine]
+        self._bar.show_offer(next(iter(offers), None))
+
+    def reopen(self, offer: Offer, image: Path | None = None) -> None:
+        """Open earlier work; ``image`` says where its image is now."""
+        try:
+            if self._right is None:
+                self._right = ProjectLock.take(offer.folder)
+        except FirstPassError as error:
+            self.said.emit(Message.of(error))
+            return
+        home = (image or offer.image).absolute()
+        is_open = any(isinstance(x, Image) and file_of(x) == home for x in self._viewer.layers)
+        self._opening, self._opens = offer, self._opens + 1
+        self._reader.start(reopen_steps(offer.folder, home, is_open=is_open), self._opens)
+        self.said.emit(Message(f"Opening {offer.folder.name} …"))
+
+    def _on_reopened(self, reply: Reply[Any]) -> None:
+        offer, right = self._opening, self._right
+        if offer is None or right is None or reply.generation != self._opens:
+            return
+        self._opening = self._right = None
+        if not isinstance(reply.outcome, FirstPassError):
+            self._show(offer, right, reply.outcome)
+            return
+        right.release()
+        self.said.emit(Message.of(reply.outcome))
+        if isinstance(reply.outcome, ImageMovedError):
+            self._ask_for_image(offer)
+
+    def _show(self, offer: Offer, right: ProjectLock, found: Reopened) -> None:
+        """Show what was read, and go on in its folder."""
+        for data, keywords, _ in found.images:
+            self._viewer.add_image(data, **keywords)
+        home = found.image.absolute()
+        work = Work(home, ProjectFolder(offer.folder, preferences().tile), right, found.sha256)
+        before = self._works.get(home)
+        if before is not None:
+            before.right.release()
+            note_closed(before.folder.path)
+        self._works[home] = work
+        note_open(offer.folder)
+        for (data, keywords, _), number in zip(found.labels, found.numbers, strict=True):
+            layer = self._viewer.add_labels(data, **keywords)
+            work.numbers[layer.unique_id] = number
+        count = len(found.labels)
+        what = "1 labels layer is" if count == 1 else f"{count} labels layers are"
+        text = " ".join([f"{what} back; your work goes on there.", *found.troubles])
+        self.said.emit(Message(text, "error" if found.troubles else "info"))
+
+    def _ask_for_image(self, offer: Offer) -> None:
+        dialog = QFileDialog(self._panel, f"Where is {offer.image.name} now?")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setDirectory(str(offer.folder.parent))
+        dialog.fileSelected.connect(lambda path: self.reopen(offer, Path(path)))
+        dialog.open()
+
+    def _home(self, layer: Labels) -> Path | None:
+        """Return the image file that labels belong to, None for labels that cannot be kept."""
+        if is_helper(layer) or layer.multiscale or not isinstance(layer.data, np.ndarray):
+            return None
+        if layer.ndim != 2 or layer.data.dtype.kind not in "ui":
+            return None
+        files = source_files(layer)
+        if files:
+            return files[0]
+        below = (x for x in reversed(self._viewer.layers) if isinstance(x, Image))
+        homes = (file_of(x) for x in below if grid_of(x).shape == layer.data.shape)
+        return next((home for home in homes if home is not None), None)
+
+    def _place(self, layer: Labels) -> Grid:
+        """Return the grid of labels that were drawn by hand."""
+        home = self._home(layer)
+        for image in self._viewer.layers:
+            if isinstance(image, Image) and file_of(image) == home:
+                return grid_of(image)
+        height, width = layer.data.shape
+        return Grid(height, width)
+
+    def _grid(self, home: Path) -> dict[str, Any]:
+        """Return size and place of an image; empty for one that was closed."""
+        images = (x for x in self._viewer.layers if isinstance(x, Image) and file_of(x) == home)
+        return next((grid_record(grid_of(x)) for x in images), {})
+
+
+def file_of(image: Image) -> Path | None:
+    """Return the file of an image layer that stands for a scene, None without one."""
+    info = scene_of(image.metadata)
+    if info is not None:
+        files = source_files(image)
+        return files[0] if files and info.band is None else None
+    path = image.source.path
+    return Path(path).absolute() if path and image.ndim == 2 else None

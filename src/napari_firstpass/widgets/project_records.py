@@ -1,0 +1,235 @@
+"""A labels layer as plain values and arrays for a project folder, and back."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from affine import Affine
+
+from napari_firstpass.errors import FirstPassError
+from napari_firstpass.grid import Grid, Window
+from napari_firstpass.io.project_folder import SavedLayer
+from napari_firstpass.provenance import Provenance
+from napari_firstpass.reviewed import Reviewed
+from napari_firstpass.segmentation import present_ids
+from napari_firstpass.taxonomy import Taxonomy
+from napari_firstpass.widgets.label_layers import colormap_of, names_table, taxonomy_in
+from napari_firstpass.widgets.runs import LabelsNow
+from napari_firstpass.widgets.scene import KEY, Made, MaskInfo, Pointed, mask_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari.layers import Labels
+    from numpy.typing import NDArray
+
+    from napari_firstpass.taxonomy import LabelClass
+    from napari_firstpass.widgets.scene import LayerTuple
+
+_REVIEWED = "reviewed"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNow:
+    """A labels layer at the moment in which it is saved.
+
+    Attributes
+    ----------
+    number : int
+        See `SavedLayer`.
+    name : str
+        Of the layer.
+    looks : dict
+        How it is shown, as plain values.
+    now : LabelsNow
+        The pixels, of which there is no copy, and all that names them.
+    """
+
+    number: int
+    name: str
+    looks: dict[str, Any]
+    now: LabelsNow
+
+    @classmethod
+    def of(cls, layer: Labels, number: int, grid: Grid) -> LayerNow:
+        """Note a layer; takes less than a millisecond."""
+        looks: dict[str, Any] = {"visible": bool(layer.visible), "opacity": float(layer.opacity)}
+        looks |= {"selected": int(layer.selected_label), "affine": _plain(layer)}
+        now = LabelsNow(
+            layer.data, dict(layer.metadata), layer.features.copy(), layer.colormap, grid
+        )
+        return cls(number, layer.name, looks, now)
+
+    def saved(self) -> SavedLayer:
+        """Return what is to be written; looks at all pixels."""
+        info, grid = mask_of(self.now.metadata), self.now.grid
+        if info is None:
+            height, width = self.now.labels.shape
+            info = MaskInfo(self.name, grid or Grid(height, width), Taxonomy(()), Provenance())
+        arrays: dict[str, NDArray[Any]] = {}
+        about = {
+            "name": self.name,
+            "looks": self.looks,
+            "scene": info.scene,
+            "grid": grid_record(info.grid),
+            "sources": [str(path) for path in info.sources],
+            "taxonomy": self._classes(info).to_dict(),
+            "retired": [_class_record(entry) for entry in info.retired],
+            "provenance": info.provenance.to_json(),
+            "made": [_made_record(made, arrays) for made in info.made],
+            "pointed": [_pointed_record(one) for one in info.pointed],
+        }
+        values = self.now.metadata.items()
+        seen = next((item for item in values if isinstance(item[1], Reviewed)), None)
+        if seen is None:
+            return SavedLayer(self.number, about, self.now.labels, arrays)
+        parts = {_REVIEWED: seen[1].to_bytes()}
+        return SavedLayer(
+            self.number, {**about, _REVIEWED: seen[0]}, self.now.labels, arrays, parts
+        )
+
+    def _classes(self, info: MaskInfo) -> Taxonomy:
+        """Return the classes as they are shown; the work is saved whatever they are called."""
+        now = self.now
+        present = present_ids(now.labels)
+        try:
+            return taxonomy_in(
+                present, metadata=now.metadata, features=now.features, colormap=now.colormap
+            )[0]
+        except FirstPassError:
+            return info.taxonomy
+
+
+def labels_again(saved: SavedLayer, files: Sequence[Path]) -> LayerTuple:
+    """Return the layer that was saved; ``files`` is the image, which may have moved."""
+    about, labels = saved.about, np.asarray(saved.labels)
+    height, width = labels.shape
+    grid = grid_of_record(about.get("grid")) or Grid(height, width)
+    taxonomy = Taxonomy.from_dict(about.get("taxonomy", {"classes": []}))
+    retired = tuple(_class_again(entry) for entry in about.get("retired", ()))
+    info = MaskInfo(
+        about.get("scene", "scene"),
+        grid,
+        taxonomy,
+        _provenance(about.get("provenance", "{}")),
+        tuple(files) or tuple(Path(path) for path in about.get("sources", ())),
+        _made_again(about.get("made", ()), saved.arrays),
+        retired,
+        tuple(_pointed_again(entry) for entry in about.get("pointed", ())),
+    )
+    looks = about.get("looks", {})
+    metadata: dict[str, Any] = {KEY: info}
+    if _REVIEWED in saved.parts:
+        seen = Reviewed.from_bytes(saved.parts[_REVIEWED])
+        metadata[about.get(_REVIEWED, _REVIEWED)] = seen
+    entries = [*retired, *taxonomy.classes]
+    keywords: dict[str, Any] = {
+        "name": about.get("name", f"labels {saved.number}"),
+        "opacity": looks.get("opacity", 0.5),
+        "visible": looks.get("visible", True),
+        "colormap": colormap_of(entries),
+        "features": names_table(entries),
+        "metadata": metadata,
+    }
+    if "affine" in looks:
+        keywords["affine"] = np.array(looks["affine"], dtype=np.float64)
+    return labels.copy(), keywords, "labels"
+
+
+def grid_record(grid: Grid) -> dict[str, Any]:
+    """Return size and place as plain values."""
+    place = {"transform": list(grid.transform)[:6], "crs": grid.crs}
+    return {"height": grid.height, "width": grid.width, **place}
+
+
+def grid_of_record(told: Mapping[str, Any] | None) -> Grid | None:
+    """Return what `grid_record` wrote; None for nothing."""
+    if not told:
+        return None
+    return Grid(told["height"], told["width"], Affine(*told["transform"]), told["crs"])
+
+
+def _plain(layer: Labels) -> list[list[float]]:
+    """Return where pixels of a layer lie in the viewer, as a matrix."""
+    places = [np.array(layer.data_to_world(p))[-2:] for p in ((0, 0), (1, 0), (0, 1))]
+    origin, down, across = places
+    columns = np.stack([down - origin, across - origin, origin], axis=1)
+    return [*columns.tolist(), [0.0, 0.0, 1.0]]
+
+
+def _class_record(entry: LabelClass) -> dict[str, Any]:
+    alone: dict[str, Any] = Taxonomy((replace(entry, parent=None),)).to_dict()["classes"][0]
+    return alone
+
+
+def _class_again(told: dict[str, Any]) -> LabelClass:
+    return Taxonomy.from_dict({"classes": [told]}).classes[0]
+
+
+def _provenance(text: str) -> Provenance:
+    try:
+        return Provenance.from_json(text)
+    except FirstPassError:  # the labels can be used without their history
+        return Provenance()
+
+
+def _made_record(made: Made, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """Return a state as plain values, and its arrays by name, each once."""
+
+    def name_of(values: NDArray[Any] | None) -> str | None:
+        if values is None:
+            return None
+        known = next((name for name, other in arrays.items() if other is values), None)
+        name = known or f"array {len(arrays) + 1}"
+        arrays[name] = values
+        return name
+
+    return {
+        "labels": name_of(made.labels),
+        "confidence": name_of(made.confidence),
+        "provenance": made.provenance.to_json(),
+        "became": [list(pair) for pair in made.became],
+        "number": made.number,
+    }
+
+
+def _made_again(
+    told: Sequence[Mapping[str, Any]], arrays: Mapping[str, NDArray[Any]]
+) -> tuple[Made, ...]:
+    """Return the states whose arrays are there."""
+    return tuple(
+        Made(
+            arrays[entry["labels"]],
+            arrays.get(entry["confidence"]),
+            _provenance(entry["provenance"]),
+            tuple((int(old), int(new)) for old, new in entry["became"]),
+            int(entry["number"]),
+        )
+        for entry in told
+        if entry["labels"] in arrays
+    )
+
+
+def _pointed_record(one: Pointed) -> dict[str, Any]:
+    window = one.window
+    return {
+        "window": [window.row, window.col, window.height, window.width],
+        "changed": b64encode(np.packbits(one.changed).tobytes()).decode(),
+        "class": one.class_id,
+        "record": one.record,
+        "after": one.after,
+    }
+
+
+def _pointed_again(told: Mapping[str, Any]) -> Pointed:
+    window = Window(*told["window"])
+    bits = np.frombuffer(b64decode(told["changed"]), np.uint8)
+    count = window.height * window.width
+    changed = np.unpackbits(bits, count=count).reshape(window.height, window.width)
+    return Pointed(
+        window, changed.view(np.bool_), told["class"], dict(told["record"]), told["after"]
+    )

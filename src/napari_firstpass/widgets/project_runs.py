@@ -1,0 +1,261 @@
+"""What keeping somebody's work does in threads: finding it, writing it, reading it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from glob import escape
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from napari_firstpass.digest import sha256_steps
+from napari_firstpass.errors import FirstPassError, ImageContentError, ImageReadError
+from napari_firstpass.io.open_projects import left_open, state_folder
+from napari_firstpass.io.project_folder import (
+    RECORD,
+    SUFFIX,
+    ProjectFolder,
+    peek,
+    read_project_steps,
+)
+from napari_firstpass.io.project_lock import ProjectLock, holder_of, was_left
+from napari_firstpass.progress import Progress, Span, relay, run
+from napari_firstpass.widgets.project_records import grid_of_record, labels_again
+from napari_firstpass.widgets.scene_layers import file_tuples, scene_info
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_firstpass.io.project_folder import Recovered, SavedLayer
+    from napari_firstpass.progress import Steps
+    from napari_firstpass.widgets.project_records import LayerNow
+    from napari_firstpass.widgets.scene import LayerTuple
+
+
+@dataclass(slots=True)
+class Work:
+    """One project that is open in a window.
+
+    Attributes
+    ----------
+    image : Path
+        The image file.
+    folder : ProjectFolder
+        Writes it.
+    right : ProjectLock
+        The right to do so.
+    sha256 : str or None
+        Hash of the image, once it is known.
+    numbers : dict
+        The numbers of layers, by their unique ids.
+    busy : Lock
+        Held while it is written.
+    """
+
+    image: Path
+    folder: ProjectFolder
+    right: ProjectLock
+    sha256: str | None = None
+    numbers: dict[Any, int] = field(default_factory=dict)
+    busy: Lock = field(default_factory=Lock)
+
+    @classmethod
+    def begin(cls, image: Path, tile: int) -> Work:
+        """Begin a project beside an image, or among the user's own files where that is read-only.
+
+        Older work of the same name is never written over.
+
+        Raises
+        ------
+        OutputError
+            If neither can be written.
+        """
+        try:
+            return cls._begun_in(image.parent, image, tile)
+        except FirstPassError:
+            return cls._begun_in(state_folder() / "projects", image, tile)
+
+    @classmethod
+    def _begun_in(cls, parent: Path, image: Path, tile: int) -> Work:
+        from napari_firstpass.io.files import writing
+
+        number, path = 1, parent / f"{image.stem}{SUFFIX}"
+        while path.exists():
+            number += 1
+            path = parent / f"{image.stem}-{number}{SUFFIX}"
+        with writing(path):
+            path.mkdir(parents=True)
+        return cls(image, ProjectFolder(path, tile), ProjectLock.take(path))
+
+    def number_of(self, unique_id: object) -> int:
+        """Return the number of a layer, the same for ever."""
+        return self.numbers.setdefault(unique_id, max(self.numbers.values(), default=0) + 1)
+
+    def save(self, layers: Sequence[LayerNow], grid: dict[str, Any]) -> int:
+        """Write what changed; return how many bytes that were."""
+        status = self.image.stat() if self.image.exists() else None
+        about: dict[str, Any] = {"path": str(self.image), "name": self.image.name, "grid": grid}
+        about["size"] = None if status is None else status.st_size
+        about["mtime_ns"] = None if status is None else status.st_mtime_ns
+        about["sha256"] = self.sha256
+        with self.busy:
+            return run(self.folder.save_steps(about, [layer.saved() for layer in layers]))
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Work that could be opened again.
+
+    Attributes
+    ----------
+    folder : Path
+        The project.
+    image : Path
+        The image it belongs to, as far as known.
+    saved : float
+        When it was last saved, in seconds since 1970.
+    was_left : bool
+        Whether a process died in it.
+    """
+
+    folder: Path
+    image: Path
+    saved: float
+    was_left: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """Work that was read again.
+
+    Attributes
+    ----------
+    image : Path
+        Its image.
+    sha256 : str or None
+        Hash of the image, if known.
+    images, labels : tuple of layer tuples
+        What is to be shown: the image unless it is open, and the labels.
+    numbers : tuple of int
+        The numbers of the labels.
+    troubles : tuple of str
+        What could not be read.
+    """
+
+    image: Path
+    sha256: str | None
+    images: tuple[LayerTuple, ...]
+    labels: tuple[LayerTuple, ...]
+    numbers: tuple[int, ...]
+    troubles: tuple[str, ...]
+
+
+class ImageMovedError(ImageReadError):
+    """The image of a project is not where it was."""
+
+
+def save_steps(work: Work, layers: Sequence[LayerNow], grid: dict[str, Any]) -> Steps[int]:
+    """Write what changed in a project, in one go: a window that closes waits for it."""
+    yield Progress(0, 1, "saving")
+    return work.save(layers, grid)
+
+
+def hash_steps(path: Path) -> Steps[str]:
+    """Return the hash of an image."""
+    return (yield from sha256_steps(path))
+
+
+def find_left_steps() -> Steps[tuple[Offer, ...]]:
+    """Find the projects in which a process has died."""
+    yield Progress(0, 1, "looking for work that was left")
+    return tuple(offer for folder in left_open() if (offer := _offer(folder)) is not None)
+
+
+def find_work_steps(image: Path) -> Steps[tuple[Offer, ...]]:
+    """Find work on an image that nobody has open, the newest first."""
+    yield Progress(0, 1, "looking for earlier work")
+    places = (image.parent, state_folder() / "projects")
+    folders = [f for place in places for f in place.glob(f"{escape(image.stem)}*{SUFFIX}")]
+    offers = [_offer(folder) for folder in folders if folder.is_dir()]
+    mine = [o for o in offers if o is not None and o.image.name == image.name]
+    return tuple(sorted(mine, key=lambda offer: offer.saved, reverse=True))
+
+
+def _offer(folder: Path) -> Offer | None:
+    """Return what a folder offers, None if somebody has it open or there is nothing."""
+    told = peek(folder)
+    if holder_of(folder) is not None or not told.get("path"):
+        return None
+    image = Path(str(told["path"]))
+    beside = folder.parent / image.name
+    return Offer(
+        folder,
+        image if image.exists() or not beside.exists() else beside,
+        (folder / RECORD).stat().st_mtime if (folder / RECORD).exists() else 0.0,
+        was_left(folder),
+    )
+
+
+def reopen_steps(folder: Path, image: Path, *, is_open: bool) -> Steps[Reopened]:
+    """Read a project again, with its image unless that is open.
+
+    Raises
+    ------
+    ImageMovedError
+        If the image is not there.
+    ImageContentError
+        If another image is.
+    ImageReadError
+        If nothing can be read.
+    """
+    found = yield from relay(read_project_steps(folder), Span(0, 50, 100))
+    if not image.exists():
+        raise ImageMovedError(
+            expected=f"the image of {folder.name} at {image}",
+            found="none",
+            remedy="choose where it is now",
+        )
+    troubles = list(found.troubles)
+    sha256 = yield from relay(_checked_steps(found, image, troubles), Span(50, 90, 100))
+    yield Progress(90, 100, "opening the image")
+    shown = () if is_open else tuple(file_tuples(image))
+    files = (image.absolute(),)
+    labels, numbers = [], []
+    for layer in found.layers:
+        again = _labels(layer, files, troubles)
+        if again is not None:
+            labels.append(again)
+            numbers.append(layer.number)
+    return Reopened(image, sha256, shown, tuple(labels), tuple(numbers), tuple(troubles))
+
+
+def _labels(layer: SavedLayer, files: tuple[Path, ...], troubles: list[str]) -> LayerTuple | None:
+    try:
+        return labels_again(layer, files)
+    except (FirstPassError, KeyError, TypeError, ValueError) as error:
+        troubles.append(f"Classes of labels {layer.number} are lost: {error}.")
+    return labels_again(
+        type(layer)(layer.number, {"name": f"labels {layer.number}"}, layer.labels), files
+    )
+
+
+def _checked_steps(found: Recovered, image: Path, troubles: list[str]) -> Steps[str | None]:
+    """Make sure that an image is the one that was worked on; return its hash, if known."""
+    told, status = found.image, image.stat()
+    same = (status.st_size, status.st_mtime_ns) == (told.get("size"), told.get("mtime_ns"))
+    known: str | None = told.get("sha256")
+    if same or not told:
+        return known
+    now = yield from sha256_steps(image)
+    if now == known:
+        return now
+    grid = grid_of_record(told.get("grid"))
+    if grid is not None and scene_info(image).grid.shape != grid.shape:
+        raise ImageContentError(
+            expected=f"the image of {grid.height} × {grid.width} pixels that was worked on",
+            found=f"another one at {image}",
+            remedy="choose where it is now",
+        )
+    if known is not None:
+        troubles.append("The image has other content than when it was worked on.")
+    return now

@@ -1,0 +1,254 @@
+"""Work is kept: while it is done, after a crash, and for who comes back to an image."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from napari.settings import get_plugin_settings
+from qtpy.QtWidgets import QFileDialog
+from rasters import write_raster
+from tiny_scenes import quarters
+
+from napari_firstpass.grid import Window
+from napari_firstpass.io.project_folder import peek, read_project_steps
+from napari_firstpass.io.project_lock import ProjectLock, holder_of, was_left
+from napari_firstpass.progress import run
+from napari_firstpass.reviewed import Reviewed
+from napari_firstpass.segmentation import Segmentation
+from napari_firstpass.taxonomy import LabelClass, Taxonomy
+from napari_firstpass.widgets.image_layers import grid_of
+from napari_firstpass.widgets.label_history import change_pixels
+from napari_firstpass.widgets.label_layers import labels_tuple, mask_from
+from napari_firstpass.widgets.project_runs import Offer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari.layers import Labels
+    from napari.viewer import Viewer
+    from pytestqt.qtbot import QtBot
+
+    from napari_firstpass.widgets.segment_panel import SegmentPanel
+
+PLUGIN = "napari-firstpass"
+TOWN = Taxonomy((LabelClass(1, "roof", "#FF0000"), LabelClass(4, "street", "#00FF00")))
+
+pytestmark = pytest.mark.usefixtures("plugin_settings", "state")
+
+WORKER = """
+import sys
+import numpy as np, napari
+from qtpy.QtCore import QTimer
+viewer = napari.Viewer()
+_, panel = viewer.window.add_plugin_dock_widget("napari-firstpass", "Segment")
+viewer.open(sys.argv[1], plugin="napari-firstpass")
+layer = viewer.add_labels(np.zeros(viewer.layers[0].data.shape[:2], np.uint8), name="mine")
+painted = 0
+def stroke():
+    global painted
+    painted = min(painted + 1, 80)
+    layer.paint((5, painted), 3)
+    print(painted, flush=True)
+from napari.settings import get_plugin_settings
+get_plugin_settings("napari-firstpass").saving.seconds = 1
+timer = QTimer()
+timer.timeout.connect(stroke)
+timer.start(150)
+napari.run()
+"""
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place of its own for the notes of which projects are open."""
+    monkeypatch.setenv("FIRSTPASS_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def mine(viewer: Viewer, panel: SegmentPanel, scene: Path) -> Labels:
+    """Labels with named classes over their image; what changes is saved at once."""
+    get_plugin_settings(PLUGIN).saving.seconds = 1
+    assert panel.work.isHidden()
+    viewer.open(scene, plugin=PLUGIN)
+    grid = grid_of(viewer.layers[0])
+    made = Segmentation(np.ones(grid.shape, np.uint8), TOWN, grid, np.full(grid.shape, 9, np.uint8))
+    data, keywords, _ = labels_tuple(made, name="mine", scene="scene", sources=(scene,))
+    return viewer.add_labels(data, **keywords)
+
+
+def saved(qtbot: QtBot, panel: SegmentPanel) -> Path:
+    """Wait until work is saved; return where."""
+    with qtbot.waitSignal(panel._keeping.saved, timeout=20_000) as signal:
+        pass
+    folder: Path = signal.args[0]
+    return folder
+
+
+def mask_of(layer: Labels) -> Segmentation:
+    looks = {"features": layer.features, "colormap": layer.colormap}
+    return mask_from(layer.data, metadata=layer.metadata, **looks)[0]
+
+
+def close(viewer: Viewer, panel: SegmentPanel) -> None:
+    viewer.window.remove_dock_widget(panel)
+
+
+def reopened(viewer: Viewer) -> SegmentPanel:
+    viewer.layers.clear()
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+    return panel
+
+
+def test_work_is_saved_beside_the_image_and_comes_back_with_all_that_belongs_to_it(
+    viewer: Viewer, panel: SegmentPanel, mine: Labels, scene: Path, qtbot: QtBot
+) -> None:
+    assert not list(scene.parent.glob("*.firstpass"))
+    change_pixels(mine, Window(2, 3, 5, 6), np.full((5, 6), 4))
+    mine.metadata["looked at"] = Reviewed.none(mine.data.shape).marked(
+        Window(0, 0, 2, 2), np.ones((2, 2), bool)
+    )
+    mine.selected_label = 4
+    folder = saved(qtbot, panel)
+    assert folder == scene.with_suffix(".firstpass")
+    qtbot.waitUntil(lambda: bool(peek(folder).get("sha256")), timeout=20_000)
+    mine.paint((20, 20), 4)
+    close(viewer, panel)  # what is not saved yet is saved now
+    before, mask = mine.data.copy(), mask_of(mine)
+    assert holder_of(folder) is None
+    assert not was_left(folder)
+    panel = reopened(viewer)
+    viewer.open(scene, plugin=PLUGIN)
+    qtbot.waitUntil(lambda: not panel.work.isHidden(), timeout=20_000)
+    assert "Work on “scene.tif”" in panel.work.text.text()
+    panel.work.open.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20_000)
+    again = viewer.layers["mine"]
+    assert "1 labels layer is back" in panel.form.status.text()
+    np.testing.assert_array_equal(again.data, before)
+    found = mask_of(again)
+    assert (found.taxonomy, found.grid) == (mask.taxonomy, mask.grid)
+    assert found.provenance == mask.provenance
+    np.testing.assert_array_equal(found.confidence, mask.confidence)
+    assert again.metadata["looked at"].pixels == 4
+    again.paint((30, 30), 4)
+    assert saved(qtbot, panel) == folder  # it goes on there
+    assert list(scene.parent.glob("*.firstpass")) == [folder]
+    close(viewer, panel)
+
+
+def test_other_work_is_never_written_over_and_two_windows_are_told_apart(
+    viewer: Viewer, panel: SegmentPanel, mine: Labels, scene: Path, qtbot: QtBot
+) -> None:
+    mine.paint((20, 20), 4)
+    first = saved(qtbot, panel)
+    with pytest.raises(OSError, match="open in another window"):
+        ProjectLock.take(first)
+    panel._keeping.reopen(Offer(first, scene, 0.0, was_left=False))
+    assert "found it open in another window" in panel.form.status.text()
+    close(viewer, panel)
+    panel = reopened(viewer)
+    viewer.open(scene, plugin=PLUGIN)
+    qtbot.waitUntil(lambda: not panel.work.isHidden(), timeout=20_000)
+    panel.work.leave.click()
+    other = viewer.add_labels(np.zeros(grid_of(viewer.layers[0]).shape, int), name="by hand")
+    other.paint((3, 3), 7)
+    second = saved(qtbot, panel)
+    assert second.name == "scene-2.firstpass"
+    assert run(read_project_steps(first)).layers[0].about["name"] == "mine"
+    (layer,) = run(read_project_steps(second)).layers
+    np.testing.assert_array_equal(layer.labels, other.data)
+    close(viewer, panel)
+
+
+def test_an_image_that_moved_is_asked_for_and_checked(
+    viewer: Viewer, panel: SegmentPanel, mine: Labels, scene: Path, qtbot: QtBot
+) -> None:
+    mine.paint((20, 20), 4)
+    folder = saved(qtbot, panel)
+    qtbot.waitUntil(lambda: bool(peek(folder).get("sha256")), timeout=20_000)
+    before = mine.data.copy()
+    close(viewer, panel)
+    (scene.parent / "moved").mkdir()
+    moved = shutil.copy(scene, scene.parent / "moved" / "other.tif")
+    scene.unlink()
+    panel = reopened(viewer)
+    offer = Offer(folder, scene, 0.0, was_left=False)
+
+    def dialog() -> QFileDialog:
+        qtbot.waitUntil(lambda: bool(panel.findChildren(QFileDialog)), timeout=20_000)
+        return panel.findChildren(QFileDialog)[-1]
+
+    panel.work.wanted.emit(offer)
+    wrong = write_raster(scene.parent / "wrong.tif", quarters()[:, :40])
+    asked = dialog()
+    assert "choose where it is now" in panel.form.status.text().lower()
+    asked.fileSelected.emit(str(wrong))
+    asked.close()
+    qtbot.waitUntil(lambda: "another one at" in panel.form.status.text(), timeout=20_000)
+    assert not viewer.layers
+    panel._keeping.reopen(offer, moved)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20_000)
+    np.testing.assert_array_equal(viewer.layers["mine"].data, before)
+    assert "is back" in panel.form.status.text()
+    close(viewer, panel)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits on files")
+def test_a_disk_without_room_is_said_at_once_and_editing_goes_on(
+    viewer: Viewer, panel: SegmentPanel, mine: Labels, qtbot: QtBot
+) -> None:
+    import resource
+
+    mine.paint((20, 20), 4)
+    folder = saved(qtbot, panel)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        mine.paint((40, 40), 4)
+        qtbot.waitUntil(lambda: "is not saved" in panel.form.status.text(), timeout=20_000)
+        mine.paint((30, 40), 4)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    saved(qtbot, panel)
+    assert "saved again" in panel.form.status.text()
+    np.testing.assert_array_equal(run(read_project_steps(folder)).layers[0].labels, mine.data)
+    close(viewer, panel)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_after_a_kill_at_most_the_last_seconds_are_missing(
+    viewer: Viewer, scene: Path, state: Path, qtbot: QtBot
+) -> None:
+    folder, painted = scene.with_suffix(".firstpass"), list[float]()
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(scene)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "NAPARI_CONFIG": "", "FIRSTPASS_STATE": str(state)},
+    ) as worker:
+        assert worker.stdout is not None
+        for _ in worker.stdout:
+            painted.append(time.monotonic())
+            if (folder / "project.json").exists() and painted[-1] - painted[0] > 4.5:
+                break
+        worker.kill()
+    killed = time.monotonic()
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+    qtbot.waitUntil(lambda: not panel.work.isHidden(), timeout=20_000)
+    assert "napari ended without closing it" in panel.work.text.text()
+    panel.work.open.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20_000)
+    there = np.flatnonzero((viewer.layers["mine"].data == 3).any(0))
+    kept = int(there.max()) - 10 // 2  # a round brush of ten pixels, one column further each time
+    safe = len([when for when in painted if killed - when > 2.5])  # it is saved after one second
+    assert kept >= safe > 10
+    close(viewer, panel)
