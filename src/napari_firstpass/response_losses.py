@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Rule = Literal["identity", "hungarian", "repo"]
 RULES: tuple[Rule, ...] = ("identity", "hungarian", "repo")
 
+_TOGETHER = 2**16
+"""Responses that neighbours are compared in at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -94,18 +97,23 @@ class _Continuity(torch.autograd.Function):
         slope = torch.zeros_like(responses)
         total = responses.new_zeros(())
         masks = [None] * 4 if mask is None else [a * b for a, b in _beside(mask)]
-        pairs = zip(_beside(responses), _beside(slope), masks, strict=True)
-        for (there, here), (slope_there, slope_here), both in pairs:
-            apart = there - here
-            pull = apart.clamp(-1, 1)
-            if both is not None:
-                pull = pull * both
-            count = apart.numel() if both is None else both.sum().clamp_min(1) * apart.shape[1]
-            # Huber: d² / 2 up to 1, |d| − ½ beyond, which is p · (d − p / 2) for p = d, cut off.
-            total += (pull * (apart - pull / 2)).sum() / count
-            pull /= count
-            slope_there += pull
-            slope_here -= pull
+        channels = responses.shape[1]
+        step = max(1, _TOGETHER * channels // responses.numel())
+        # Some channels at a time, which stay in the processor's cache: half the time.
+        for first in range(0, channels, step):
+            part = slice(first, first + step)
+            pairs = zip(_beside(responses[:, part]), _beside(slope[:, part]), masks, strict=True)
+            for (there, here), (slope_there, slope_here), both in pairs:
+                apart = there - here
+                pull = apart.clamp(-1, 1)
+                if both is not None:
+                    pull *= both
+                pixels = apart[:, 0].numel() if both is None else both.sum().clamp_min(1)
+                # Huber: d² / 2 up to 1, |d| − ½ beyond: p · (d − p / 2) for p = d, cut off.
+                total += (pull * (apart - pull / 2)).sum() / (pixels * channels)
+                pull /= pixels * channels
+                slope_there += pull
+                slope_here -= pull
         ctx.save_for_backward(slope)
         return total
 
