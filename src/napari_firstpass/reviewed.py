@@ -65,6 +65,10 @@ class Reviewed:
                 found[there] = _unpacked(self.tiles[index], tile)[inner]
         return found
 
+    def holds(self, row: int, col: int) -> bool:
+        """Tell whether a pixel was looked at."""
+        return bool(self.within(Window(row, col, 1, 1))[0, 0])
+
     def marked(self, window: Window, mask: NDArray[np.bool_], *, seen: bool = True) -> Reviewed:
         """Return the same with pixels (h, w) of a window looked at, or not after all."""
         tiles, pixels = list(self.tiles), self.pixels

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QGridLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QWidget,
+)
 
 from napari_firstpass.exporting.options import option_lines
 from napari_firstpass.exporting.presets import PRESETS
@@ -24,6 +32,8 @@ TIPS = {
     "codes": "Which number each class is written as: its own, or that of a list that others have "
     "fixed. Classes find theirs by name.",
     "options": "Options of the format as NAME=VALUE, with spaces between them.",
+    "reviewed": "Pixels that were not reviewed get the code of what is ignored. Review goes "
+    "through them.",
     "preview": "Counted before anything is written.",
     "run": "Writes “{name}” as it is now into a new folder.",
     "none": "There are no labels yet: run, or select a labels layer.",
@@ -44,6 +54,8 @@ class ExportBox(QWidget):
         Its items hold the preset's name as their data, None for own codes.
     options : QLineEdit
         Options of the format.
+    reviewed : QCheckBox
+        Whether what was not reviewed is ignored.
     preview : QPlainTextEdit
         Pixels of each class, and what to know.
     run : QPushButton
@@ -64,6 +76,8 @@ class ExportBox(QWidget):
         super().__init__(parent)
         self.format, self.about = NarrowBox(), note(lines=2)
         self.codes, self.options = NarrowBox(), QLineEdit()
+        self.reviewed = QCheckBox("Only what was reviewed")
+        self.reviewed.setToolTip(TIPS["reviewed"])
         self.preview, self.run = QPlainTextEdit(), QPushButton(EXPORT)
         for name in EXPORTERS.names:
             self.format.addItem(name, name)
@@ -83,10 +97,11 @@ class ExportBox(QWidget):
         for row, (text, widget) in enumerate((*rows, ("Options", self.options))):
             grid.addWidget(QLabel(text), row, 0)
             grid.addWidget(widget, row, 0 if not text else 1, 1, 1 if text else 2)
-        grid.addWidget(self.preview, len(rows) + 1, 0, 1, 2)
-        grid.addWidget(self.run, len(rows) + 2, 0, 1, 2)
+        for row, widget in enumerate((self.reviewed, self.preview, self.run), start=len(rows) + 1):
+            grid.addWidget(widget, row, 0, 1, 2)
         self.format.currentIndexChanged.connect(self._on_format)
         self.codes.currentIndexChanged.connect(lambda: self.changed.emit())
+        self.reviewed.toggled.connect(lambda: self.changed.emit())
         self.options.editingFinished.connect(lambda: self.changed.emit())
         self.run.clicked.connect(lambda: self.wanted.emit())
         self._on_format()

@@ -7,14 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_firstpass.exporting.rules import ExportRules
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.progress import Progress, Span, relay
 from napari_firstpass.widgets.label_layers import mask_from
 from napari_firstpass.widgets.runs import leave_a_core
+from napari_firstpass.widgets.scene import mask_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
     from napari_firstpass.export_images import ExportReport
     from napari_firstpass.progress import Steps
@@ -70,13 +75,21 @@ def export_labels(subject: Subject, now: LabelsNow, asked: Asked) -> Steps[Expor
     source = subject.source
     # A file is opened here, in the thread that reads it.
     with open_raster(source) if isinstance(source, Path) else nullcontext(source) as opened:
-        held = InMemory(opened, segmentation, subject.name)
+        held = InMemory(opened, segmentation, subject.name, _reviewed(now))
         choices = (asked.format_name, asked.rules, asked.options)
         if asked.out is None:
             steps = preview_source_steps(held, *choices)
         else:
             steps = export_source_steps(held, asked.out, *choices)
         return (yield from relay(steps, Span(0, 100, 100)))
+
+
+def _reviewed(now: LabelsNow) -> NDArray[np.bool_]:
+    """Return where somebody has looked at labels (H, W)."""
+    info = mask_of(now.metadata)
+    if info is None or info.reviewed is None or info.reviewed.shape != now.labels.shape:
+        return np.zeros(now.labels.shape, np.bool_)
+    return np.asarray(info.reviewed)
 
 
 def preview_lines(report: ExportReport) -> list[str]:

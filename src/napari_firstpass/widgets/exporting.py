@@ -153,7 +153,8 @@ class Exporting(QObject):
         labels = self._desk.labels()
         try:
             subject = subject_of(self._desk.image())
-            rules = ExportRules(preset=self._box.preset)
+            only = self._box.reviewed.isChecked()
+            rules = ExportRules(preset=self._box.preset, reviewed_only=only)
         except FirstPassError as error:
             self._box.show_preview([capitalised(str(error))])
             return None

@@ -31,6 +31,7 @@ from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.prompt_box import PromptBox
 from napari_firstpass.widgets.refine_box import RefineBox
 from napari_firstpass.widgets.region_box import RegionBox
+from napari_firstpass.widgets.review_box import ReviewBox
 from napari_firstpass.widgets.session import capitalised
 from napari_firstpass.widgets.several_box import SeveralBox
 from napari_firstpass.widgets.status_line import StatusLine
@@ -76,6 +77,8 @@ TIPS = {
     "paint with.",
     "fixing": "For what is wrong or missing: point at a thing, and its outline becomes a class; or "
     "click on a region of the labels, and give it another.",
+    "reviewing": "Goes through the regions of the selected labels, the most doubtful first, "
+    "and keeps which were looked at.",
     "decided": "The model has decided this. Choose “this image” above to decide it yourself.",
     "network": "The model was fitted on features of the network “{name}”: choose its folder.",
     "run": "Divides the image into classes and shows them as a new labels layer. Layers that are "
@@ -136,6 +139,10 @@ class SegmentForm(QWidget):
         Points at things.
     regions : RegionBox
         Changes whole regions.
+    reviewing : QToolButton
+        Unfolds `review`.
+    review : ReviewBox
+        Looks through what was labelled.
     exporting : QToolButton
         Unfolds `export`.
     export : ExportBox
@@ -172,6 +179,7 @@ class SegmentForm(QWidget):
         self.fixing, self.prompts = QToolButton(), PromptBox(preferences().keys)
         self.regions = RegionBox(preferences().keys)
         self._fix = _stacked(self.prompts, self.regions)
+        self.reviewing, self.review = QToolButton(), ReviewBox(preferences().keys)
         self.exporting, self.export = QToolButton(), ExportBox()
         self.features, self.features_about = FeaturesBox(defaults.backbone), note(lines=2)
         self.min_region = _spin(0, MAX_REGION, defaults.min_region, suffix=" px")
@@ -190,6 +198,7 @@ class SegmentForm(QWidget):
         _folds(self.refining, "Refine", self.refine)
         _folds(self.classing, "Classes", self.class_list)
         _folds(self.fixing, "Fix", self._fix)
+        _folds(self.reviewing, "Review", self.review)
         _folds(self.exporting, "Export", self.export)
         self._arrange()
 
@@ -208,6 +217,7 @@ class SegmentForm(QWidget):
             "refining",
             "classing",
             "fixing",
+            "reviewing",
         )
         others = ("features", "min_region", "seed", "bar")
         return [(getattr(self, name), TIPS[name]) for name in (*names, *others)]
@@ -324,7 +334,8 @@ class SegmentForm(QWidget):
             )
         )
         begin, correct = (self.more, self.several), (self.refining, self.classing, self.fixing)
-        for row in (begin, (*correct, self.exporting)):
+        check = (self.reviewing, self.exporting)
+        for row in (begin, correct, check):
             folds = QHBoxLayout()
             folds.setSpacing(0)
             for fold in row:
@@ -332,7 +343,7 @@ class SegmentForm(QWidget):
             folds.addStretch(1)
             column.addLayout(folds)
         corrections = (self.refine, self.class_list, self._fix)
-        for part in (self._fold, self.fit, *corrections, self.export):
+        for part in (self._fold, self.fit, *corrections, self.review, self.export):
             column.addWidget(part)
         column.addStretch(1)
         return parts

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
+    from napari_firstpass.label_regions import Region
     from napari_firstpass.progress import Steps
     from napari_firstpass.widgets.pointing import Desk
     from napari_firstpass.widgets.region_box import RegionBox
@@ -168,6 +169,7 @@ class RegionTool(QObject):
         layers.remove()
         layers.deleteLater()
         self._selected = None
+        self.selected.emit(None)
         if layers.labels in self._viewer.layers:
             self._viewer.layers.selection.active = layers.labels
         self.ended.emit()
@@ -190,6 +192,10 @@ class RegionTool(QObject):
     def select_at(self, row: int, col: int) -> None:
         """Select the region of a pixel, as a click does."""
         self._on_clicked(row, col, adding=False)
+
+    def select_parts(self, parts: tuple[Region, ...]) -> None:
+        """Select what is left of a region that was taken apart."""
+        self._select(Selected(parts))
 
     def relabel(self, class_id: int) -> None:
         """Give what is selected a class; 0 for none."""

@@ -33,6 +33,7 @@ from napari_firstpass.widgets.proposing import Proposing
 from napari_firstpass.widgets.refine_runs import Refined, refine_labels
 from napari_firstpass.widgets.refining import Refining
 from napari_firstpass.widgets.region_tool import RegionTool
+from napari_firstpass.widgets.reviewing import Reviewing
 from napari_firstpass.widgets.runs import (
     LabelsNow,
     Suggested,
@@ -127,6 +128,7 @@ class SegmentPanel(QWidget):
         self._regions = RegionTool(napari_viewer, self.form.regions, self._desk(), parent=self)
         desk = ClassDesk(lambda: self._refining.target(self._result), self._place_for)
         self._classes = ClassEditing(napari_viewer, self.form.class_list, desk, parent=self)
+        self._reviewing = Reviewing(napari_viewer, self.form.review, self._regions, desk, self)
         where = ExportDesk(lambda: self.form.image.layer, desk.labels, self._place_for)
         self._exporting = Exporting(self.form.export, where, self)
         self._proposing = Proposing(
@@ -171,6 +173,8 @@ class SegmentPanel(QWidget):
         self._classes.said.connect(self._say)
         self._proposing.said.connect(self._say)
         self.form.classing.toggled.connect(self._classes.unfold)
+        self._reviewing.said.connect(self._say)
+        self.form.reviewing.toggled.connect(self._reviewing.unfold)
         self._exporting.said.connect(self._say)
         self.form.exporting.toggled.connect(self._exporting.unfold)
         self._reader.replied.connect(self._on_model_read)
@@ -201,6 +205,7 @@ class SegmentPanel(QWidget):
         self._reader.stop()
         self._saver.let_go()
         self._pointing.let_go()
+        self._reviewing.let_go()
         self._regions.let_go()
         self._proposing.let_go()
         self._classes.let_go()
@@ -486,6 +491,7 @@ class SegmentPanel(QWidget):
         self._pointing.show_offer(unfit)
         self._regions.follow()
         self._classes.follow()
+        self._reviewing.follow()
         self._exporting.follow()
 
     def _show_standing(self) -> None:

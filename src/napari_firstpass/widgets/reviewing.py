@@ -1,0 +1,397 @@
+"""Looking through labels: which region is next, what was reviewed, and what that came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QApplication, QMainWindow
+
+from napari_firstpass.class_areas import area_text
+from napari_firstpass.errors import FirstPassError
+from napari_firstpass.io.ground import pixel_area
+from napari_firstpass.label_regions import RegionTable, list_regions_steps
+from napari_firstpass.review_tally import ReviewClock, kept_share, tally_steps
+from napari_firstpass.reviewed import Reviewed
+from napari_firstpass.segmentation import present_ids
+from napari_firstpass.widgets.button_keys import ButtonKeys
+from napari_firstpass.widgets.class_layers import classes_of, info_of, require_paintable
+from napari_firstpass.widgets.doubt_layer import DoubtLayer
+from napari_firstpass.widgets.pointing import class_text
+from napari_firstpass.widgets.review_box import KEY
+from napari_firstpass.widgets.scene import KEY as OURS
+from napari_firstpass.widgets.scene import mask_of
+from napari_firstpass.widgets.session import Message, in_words
+from napari_firstpass.widgets.worker import Runner
+
+if TYPE_CHECKING:
+    import numpy as np
+    from napari.layers import Labels
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_firstpass.grid import Window
+    from napari_firstpass.label_regions import Region
+    from napari_firstpass.progress import Steps
+    from napari_firstpass.review_tally import ClassTally
+    from napari_firstpass.widgets.class_editing import ClassDesk
+    from napari_firstpass.widgets.region_runs import Edited, Selected
+    from napari_firstpass.widgets.region_tool import RegionTool
+    from napari_firstpass.widgets.review_box import ReviewBox
+    from napari_firstpass.widgets.worker import Reply
+
+_REST_MS = 300
+"""What was changed is counted once nothing is done for so long."""
+
+_AROUND = 2.5
+"""A region is shown with as much around it that it fills one part in so many of the window."""
+
+_MOST_ZOOM = 12.0
+_FINISHING = ("relabel", "merge")
+"""Edits after which a region is as it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """Regions of labels and the order in which they are looked at; what they were listed of."""
+
+    table: RegionTable
+    order: tuple[int, ...]
+    layer: Labels
+    pixels: Any
+
+
+class Reviewing(QObject):
+    """Goes from region to region, and keeps which pixels were reviewed with their layer.
+
+    Signals
+    -------
+    said : Message
+        Something for the status line.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Holds the layers.
+    box : ReviewBox
+        The controls.
+    tool : RegionTool
+        Selects and changes regions.
+    desk : ClassDesk
+        The rest of the panel.
+    """
+
+    said = Signal(object)
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        box: ReviewBox,
+        tool: RegionTool,
+        desk: ClassDesk,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer, self._box, self._tool, self._desk = viewer, box, tool, desk
+        self._lister, self._counter = Runner(self), Runner(self)
+        self._key = ButtonKeys(viewer, KEY, box.next, parent=self)
+        self._doubt = DoubtLayer(viewer)
+        self._listed: _Listed | None = None
+        self._place = self._labelled = 0
+        self._past: list[tuple[int, Region]] = []
+        self._flying = self._open = False
+        self._run = 0
+        self._clocks: dict[int, ReviewClock] = {}
+        self._tally: dict[int, ClassTally] = {}
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._rest.timeout.connect(self._count)
+        self._connect()
+
+    def _connect(self) -> None:
+        box, tool = self._box, self._tool
+        box.next.clicked.connect(lambda: self.go_on())
+        box.back.clicked.connect(lambda: self._go_back())
+        box.accept.clicked.connect(lambda: self._accept())
+        box.merge.clicked.connect(lambda: tool.merge())
+        box.split.clicked.connect(lambda: tool.split())
+        box.ignore.clicked.connect(lambda: tool.relabel(0))
+        box.report.clicked.connect(lambda: self._copy())
+        box.doubt.toggled.connect(self._on_doubt)
+        box.chosen.connect(self._forget)
+        tool.selected.connect(self._on_selected)
+        tool.edited.connect(self._on_edited)
+        tool.accepted.connect(self._accept)
+        self._lister.replied.connect(self._on_listed)
+        self._counter.replied.connect(self._on_counted)
+
+    def unfold(self, unfolded: bool) -> None:
+        """Offer to go through the labels that are meant, or stop doing so."""
+        self._open = unfolded
+        self._key.follow(unfolded)
+        if not unfolded:
+            self._box.doubt.setChecked(False)
+        self.follow()
+
+    def follow(self) -> None:
+        """Follow the panel to other labels."""
+        if not self._open:
+            return
+        labels, obstacle = self._desk.labels(), None
+        try:
+            labels = require_paintable(labels)
+        except FirstPassError as error:
+            obstacle, labels = Message.of(error).text, None
+        self._box.show_labels(obstacle)
+        self._box.show_doubt(known=labels is not None and self._confidence(labels) is not None)
+        if self._listed is not None and self._listed.layer != labels:
+            self._forget()
+            self._labelled = 0
+        self._show()
+
+    def let_go(self) -> None:
+        """Hold nothing of the viewer any more."""
+        self._open = False
+        self._key.follow(in_sight=False)
+        self._rest.stop()
+        self._lister.stop()
+        self._counter.stop()
+        self._doubt.hide()
+        self._forget()
+
+    def go_on(self) -> None:
+        """Fly to the next region; list them first if that was not done yet."""
+        try:
+            labels = require_paintable(self._desk.labels())
+        except FirstPassError as error:
+            self.said.emit(Message.of(error))
+            return
+        listed = self._listed
+        if listed is None or listed.layer != labels or listed.pixels is not labels.data:
+            self._list(labels)
+            return
+        reviewed = self._reviewed(labels)
+        while self._place < len(listed.order):
+            index = listed.order[self._place]
+            self._place += 1
+            row, col = (int(i) for i in listed.table.seeds[index])
+            there = int(labels.data[row, col]) == int(listed.table.class_ids[index])
+            if there and not reviewed.holds(row, col):
+                self._fly(row, col)
+                return
+        self._forget()
+        self._tool.clear()
+        least = self._box.least.value()
+        self.said.emit(Message(f"All regions of {least} pixels or more were reviewed."))
+
+    def _list(self, labels: Labels) -> None:
+        """List the regions of labels in a thread, and fly to the first."""
+        self._run += 1
+        self._tool.clear()
+        steps = list_regions_steps(
+            labels.data,
+            self._confidence(labels),
+            self._reviewed(labels),
+            least=self._box.least.value(),
+        )
+        self._lister.start(self._with_classes(steps, labels), self._run)
+        self.said.emit(Message(f"Looking through “{labels.name}” …"))
+
+    @staticmethod
+    def _with_classes(steps: Steps[RegionTable], labels: Labels) -> Steps[Any]:
+        """Return a table with the layer and the pixels that it was made of, and their ids."""
+        pixels = labels.data
+        table = yield from steps
+        return table, labels, pixels, present_ids(pixels)
+
+    def _on_listed(self, reply: Reply[Any]) -> None:
+        if reply.generation != self._run:
+            return
+        if isinstance(reply.outcome, FirstPassError):
+            self.said.emit(Message.of(reply.outcome))
+            return
+        table, labels, pixels, present = reply.outcome
+        if labels not in self._viewer.layers or labels.data is not pixels:
+            return
+        try:
+            self._box.show_classes(classes_of(labels, present).classes)
+        except FirstPassError as error:
+            self.said.emit(Message.of(error))
+        order = tuple(int(i) for i in table.ranked(self._box.class_id))
+        self._listed, self._place, self._past = _Listed(table, order, labels, pixels), 0, []
+        self._show()
+        self.go_on()
+
+    def _fly(self, row: int, col: int) -> None:
+        if not self._tool.is_on and not self._tool.begin():
+            return
+        self._flying = True
+        self._tool.activate()
+        self._tool.select_at(row, col)
+
+    def _on_selected(self, selected: Selected | None) -> None:
+        self._box.show_region(selected=selected is not None)
+        if selected is not None and self._flying:
+            self._flying = False
+            self._look_at(selected.region.window)
+            self._tell(selected.region)
+
+    def _tell(self, region: Region) -> None:
+        """Say what is looked at."""
+        listed, labels = self._listed, self._tool.layer
+        if listed is None or labels is None:
+            return
+        what, left = class_text(labels, region.class_id), len(listed.order) - self._place
+        pixels = f"{region.pixels:,} pixels".replace(",", " ")
+        self.said.emit(Message(f"{pixels} of {what}: right? {left} more regions wait."))
+
+    def _look_at(self, window: Window) -> None:
+        """Move the camera to a window of the labels."""
+        labels, main = self._tool.layer, self._box.window()
+        if labels is None:
+            return
+        low = labels.data_to_world((window.row, window.col))[-2:]
+        high = labels.data_to_world((window.bottom, window.right))[-2:]
+        camera = self._viewer.scene.camera
+        camera.center = tuple((a + b) / 2 for a, b in zip(low, high, strict=True))
+        middle = main.centralWidget() if isinstance(main, QMainWindow) else None
+        if middle is not None:
+            tall, wide = (max(abs(b - a), 1e-9) for a, b in zip(low, high, strict=True))
+            fit = min(middle.height() / tall, middle.width() / wide) / _AROUND
+            pixel = abs(high[0] - low[0]) / window.height or 1.0
+            camera.zoom = min(fit, _MOST_ZOOM / pixel)
+
+    def _accept(self) -> None:
+        """Note what is selected as reviewed, and go on."""
+        selected = self._tool.selection
+        if selected is not None:
+            self._mark(selected.region)
+            self._after(selected)
+
+    def _on_edited(self, edited: Edited) -> None:
+        if edited.kind in _FINISHING and self._listed is not None and self._open:
+            self._mark(edited.region)
+            self._after(edited.then)
+        else:
+            self._rest.start()
+
+    def _after(self, selected: Selected | None) -> None:
+        """Go on with the next part of a region that was split, or else with the next region."""
+        rest = () if selected is None else selected.parts[1:]
+        if rest:
+            self._tool.select_parts(rest)
+        elif self._open and self._listed is not None:
+            self.go_on()
+
+    def _go_back(self) -> None:
+        labels = self._tool.layer
+        if not self._past or labels is None or self._listed is None:
+            self.said.emit(Message("There is no region to go back to."))
+            return
+        self._place, region = self._past.pop()
+        reviewed = self._reviewed(labels).marked(region.window, region.mask, seen=False)
+        self._keep(labels, reviewed)
+        first = int(region.mask[0].argmax())
+        self._fly(region.window.row, region.window.col + first)
+
+    def _mark(self, region: Region) -> None:
+        """Note pixels as reviewed."""
+        labels = self._tool.layer
+        if labels is None:
+            return
+        self._past.append((self._place, region))
+        self._keep(labels, self._reviewed(labels).marked(region.window, region.mask))
+        key = id(labels.metadata)
+        self._clocks[key] = self._clocks.get(key, ReviewClock()).at(monotonic())
+
+    def _keep(self, labels: Labels, reviewed: Reviewed) -> None:
+        info = info_of(labels, self._desk.place(labels))
+        labels.metadata[OURS] = replace(info, reviewed=reviewed)
+        self._rest.start()
+        self._show()
+
+    def _reviewed(self, labels: Labels) -> Reviewed:
+        info = mask_of(labels.metadata)
+        known = None if info is None else info.reviewed
+        if known is None or known.shape != labels.data.shape:
+            return Reviewed.none(labels.data.shape)
+        return known
+
+    def _confidence(self, labels: Labels) -> NDArray[np.uint8] | None:
+        """Return how sure labels were when they were made (H, W), None if nobody knows."""
+        info = mask_of(labels.metadata)
+        if info is None or not info.made:
+            return None
+        confidence = info.made[-1].confidence
+        fits = confidence is not None and confidence.shape == labels.data.shape
+        return confidence if fits else None
+
+    def _count(self) -> None:
+        """Count in a thread what became of what was pre-labelled."""
+        labels = self._tool.layer
+        info = None if labels is None else mask_of(labels.metadata)
+        if labels is None or info is None or not info.made:
+            return
+        made = info.made[-1]
+        if made.labels.shape == labels.data.shape:
+            steps = tally_steps(made.labels_now, labels.data, self._reviewed(labels))
+            self._counter.start(steps, 0)
+
+    def _on_counted(self, reply: Reply[Any]) -> None:
+        if not isinstance(reply.outcome, FirstPassError):
+            self._tally = reply.outcome
+            self._show()
+
+    def _show(self) -> None:
+        """Say how much was reviewed, and what it came to."""
+        labels = self._desk.labels()
+        if labels is None or labels.multiscale or labels.ndim != 2:
+            self._box.show_share(0.0, "")
+            return
+        reviewed = self._reviewed(labels)
+        if self._listed is not None and self._listed.layer == labels:
+            self._labelled = max(self._listed.table.labelled, 1)
+        whole = self._labelled or labels.data.size
+        share = min(reviewed.pixels / whole, 1.0)
+        self._box.show_share(share, self._told(labels, reviewed))
+
+    def _told(self, labels: Labels, reviewed: Reviewed) -> str:
+        """Return a sentence about what was reviewed; empty if nothing was."""
+        if not reviewed.pixels:
+            return ""
+        area = pixel_area(info_of(labels, self._desk.place(labels)).grid)
+        clock = self._clocks.get(id(labels.metadata), ReviewClock())
+        said = f"{area_text(reviewed.pixels, area)} in {in_words(clock.seconds)}"
+        kept = kept_share(self._tally)
+        return f"{said}; {100 * kept:.0f} % of it as pre-labelled." if kept is not None else said
+
+    def _copy(self) -> None:
+        """Copy what it came to, class by class."""
+        labels = self._desk.labels()
+        clipboard = QApplication.clipboard()
+        if labels is None or clipboard is None:
+            return
+        lines = [f"{labels.name}: {self._told(labels, self._reviewed(labels)) or 'not reviewed'}"]
+        lines += [
+            f"{class_text(labels, class_id)}: kept {one.kept} px, lost {one.lost} px, "
+            f"gained {one.gained} px"
+            for class_id, one in sorted(self._tally.items())
+        ]
+        clipboard.setText("\n".join(lines))
+        self.said.emit(Message("Copied: time, area, and the pixels changed of each class."))
+
+    def _on_doubt(self, shown: bool) -> None:
+        labels = self._desk.labels()
+        confidence = None if labels is None else self._confidence(labels)
+        if not shown or labels is None or confidence is None:
+            self._doubt.hide()
+            return
+        self._doubt.show(labels, confidence)
+
+    def _forget(self) -> None:
+        """List regions anew when they are asked for next."""
+        self._run += 1
+        self._listed, self._place, self._past = None, 0, []
