@@ -26,6 +26,7 @@ from napari_firstpass.widgets.classes_box import ClassesBox
 from napari_firstpass.widgets.export_box import ExportBox
 from napari_firstpass.widgets.features_box import FeaturesBox
 from napari_firstpass.widgets.image_box import ImageBox
+from napari_firstpass.widgets.learn_box import LearnBox
 from napari_firstpass.widgets.note import note
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.prompt_box import PromptBox
@@ -77,6 +78,7 @@ TIPS = {
     "paint with.",
     "fixing": "For what is wrong or missing: point at a thing, and its outline becomes a class; or "
     "click on a region of the labels, and give it another.",
+    "learning": "Looks for what else has to change after you corrected some regions.",
     "reviewing": "Goes through the regions of the selected labels, the most doubtful first, "
     "and keeps which were looked at.",
     "decided": "The model has decided this. Choose “this image” above to decide it yourself.",
@@ -139,6 +141,10 @@ class SegmentForm(QWidget):
         Points at things.
     regions : RegionBox
         Changes whole regions.
+    learning : QToolButton
+        Unfolds `learn`.
+    learn : LearnBox
+        Learns from corrections.
     reviewing : QToolButton
         Unfolds `review`.
     review : ReviewBox
@@ -179,6 +185,7 @@ class SegmentForm(QWidget):
         self.fixing, self.prompts = QToolButton(), PromptBox(preferences().keys)
         self.regions = RegionBox(preferences().keys)
         self._fix = _stacked(self.prompts, self.regions)
+        self.learning, self.learn = QToolButton(), LearnBox(preferences().keys.accept)
         self.reviewing, self.review = QToolButton(), ReviewBox(preferences().keys)
         self.exporting, self.export = QToolButton(), ExportBox()
         self.features, self.features_about = FeaturesBox(defaults.backbone), note(lines=2)
@@ -198,6 +205,7 @@ class SegmentForm(QWidget):
         _folds(self.refining, "Refine", self.refine)
         _folds(self.classing, "Classes", self.class_list)
         _folds(self.fixing, "Fix", self._fix)
+        _folds(self.learning, "Learn", self.learn)
         _folds(self.reviewing, "Review", self.review)
         _folds(self.exporting, "Export", self.export)
         self._arrange()
@@ -217,6 +225,7 @@ class SegmentForm(QWidget):
             "refining",
             "classing",
             "fixing",
+            "learning",
             "reviewing",
         )
         others = ("features", "min_region", "seed", "bar")
@@ -334,7 +343,7 @@ class SegmentForm(QWidget):
             )
         )
         begin, correct = (self.more, self.several), (self.refining, self.classing, self.fixing)
-        check = (self.reviewing, self.exporting)
+        check = (self.learning, self.reviewing, self.exporting)
         for row in (begin, correct, check):
             folds = QHBoxLayout()
             folds.setSpacing(0)
@@ -343,7 +352,8 @@ class SegmentForm(QWidget):
             folds.addStretch(1)
             column.addLayout(folds)
         corrections = (self.refine, self.class_list, self._fix)
-        for part in (self._fold, self.fit, *corrections, self.review, self.export):
+        checks = (self.learn, self.review)
+        for part in (self._fold, self.fit, *corrections, *checks, self.export):
             column.addWidget(part)
         column.addStretch(1)
         return parts

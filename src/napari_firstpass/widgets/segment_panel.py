@@ -25,6 +25,7 @@ from napari_firstpass.widgets.image_layers import (
 )
 from napari_firstpass.widgets.keeping import Keeping
 from napari_firstpass.widgets.label_layers import labels_tuple
+from napari_firstpass.widgets.learning import Learning
 from napari_firstpass.widgets.model_runs import Fit, Fitted, fit_model, look_at_model
 from napari_firstpass.widgets.pointing import Desk, Pointing
 from napari_firstpass.widgets.preferences import preferences
@@ -125,6 +126,7 @@ class SegmentPanel(QWidget):
         self._result: Labels | None = None
         self.form = SegmentForm(napari_viewer, SEGMENTERS.names)
         self._pointing = Pointing(napari_viewer, self.form.prompts, self._desk(), parent=self)
+        self._learning = Learning(napari_viewer, self.form.learn, self._desk(), parent=self)
         self._regions = RegionTool(napari_viewer, self.form.regions, self._desk(), parent=self)
         desk = ClassDesk(lambda: self._refining.target(self._result), self._place_for)
         self._classes = ClassEditing(napari_viewer, self.form.class_list, desk, parent=self)
@@ -173,6 +175,7 @@ class SegmentPanel(QWidget):
         self._classes.said.connect(self._say)
         self._proposing.said.connect(self._say)
         self.form.classing.toggled.connect(self._classes.unfold)
+        self._learning.said.connect(self._say)
         self._reviewing.said.connect(self._say)
         self.form.reviewing.toggled.connect(self._reviewing.unfold)
         self._exporting.said.connect(self._say)
@@ -205,6 +208,7 @@ class SegmentPanel(QWidget):
         self._reader.stop()
         self._saver.let_go()
         self._pointing.let_go()
+        self._learning.let_go()
         self._reviewing.let_go()
         self._regions.let_go()
         self._proposing.let_go()
@@ -491,6 +495,7 @@ class SegmentPanel(QWidget):
         self._pointing.show_offer(unfit)
         self._regions.follow()
         self._classes.follow()
+        self._learning.follow()
         self._reviewing.follow()
         self._exporting.follow()
 

@@ -1,0 +1,72 @@
+"""Learning from corrections in the panel, in a real viewer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from borders import picture, squares
+from hands import Hand, opened
+from qtpy.QtCore import Qt
+from rasters import write_raster
+
+from napari_firstpass.grid import Grid
+from napari_firstpass.segmentation import Segmentation
+from napari_firstpass.taxonomy import LabelClass, Taxonomy, color_of
+from napari_firstpass.widgets.label_layers import labels_tuple
+from napari_firstpass.widgets.learning import PROPOSAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari.viewer import Viewer
+    from npe2 import PluginManager
+    from pytestqt.qtbot import QtBot
+
+
+def test_a_proposal_is_shown_first_and_written_as_one_step(
+    plugins: PluginManager,
+    make_napari_viewer: Callable[..., Viewer],
+    qtbot: QtBot,
+    tmp_path: Path,
+) -> None:
+    del plugins
+    scene = write_raster(tmp_path / "scene.tif", picture(squares()), photometric="RGB")
+    hand = Hand(*opened(make_napari_viewer, qtbot, scene), qtbot)
+    box, viewer = hand.panel.form.learn, hand.viewer
+    hand.panel.form.learning.click()
+    assert not box.learn.isEnabled()
+    made = np.where(squares() == 3, 2, squares()).astype(np.uint8)
+    classes = Taxonomy(tuple(LabelClass(i, f"class {i}", color_of(i)) for i in (1, 2, 3)))
+    result = Segmentation(made, classes, Grid(*made.shape))
+    data, keywords, _ = labels_tuple(result, name="made", scene="scene")
+    labels = viewer.add_labels(data, **keywords)
+    box.learn.click()
+    qtbot.waitUntil(lambda: "correct a few regions first" in hand.status, timeout=30_000)
+    labels.data_setitem(tuple(i.ravel() for i in np.mgrid[16:48, 80:112]), 3)
+    before = labels.data.copy()
+    box.learn.click()
+    qtbot.waitUntil(box.accept.isEnabled, timeout=60_000)
+    shown = viewer.layers[PROPOSAL].data
+    assert (shown[84:108, 84:108] == 3).mean() > 0.95
+    np.testing.assert_array_equal(labels.data, before)
+    hand.key(Qt.Key.Key_Escape)
+    assert PROPOSAL not in viewer.layers
+    np.testing.assert_array_equal(labels.data, before)
+    box.learn.click()
+    qtbot.waitUntil(box.accept.isEnabled, timeout=60_000)
+    labels.data_setitem((np.array([90]), np.array([90])), 1)  # painted while looking at it
+    viewer.layers.selection.active = viewer.layers[PROPOSAL]
+    hand.key(Qt.Key.Key_A)
+    expected = np.where(shown, shown, before)
+    expected[90, 90] = 1
+    np.testing.assert_array_equal(labels.data, expected)
+    labels.undo()
+    before[90, 90] = 1
+    np.testing.assert_array_equal(labels.data, before)
+    box.learn.click()
+    viewer.layers.remove(labels)  # while it is being learned
+    hand.settle()
+    assert not box.accept.isEnabled()
+    assert PROPOSAL not in viewer.layers
