@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,12 +19,19 @@ _ROWS_AT_ONCE = 256
 _SQUARE_METRES = 10_000
 
 
-def count_steps(labels: NDArray[Any]) -> Steps[dict[int, int]]:
+class LabelRows(Protocol):
+    """Labels (H, W) that give their rows, some at once."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: slice, /) -> NDArray[Any]: ...
+
+
+def count_steps(labels: LabelRows) -> Steps[dict[int, int]]:
     """Count the pixels of each id that occurs; the array may change meanwhile.
 
     Parameters
     ----------
-    labels : (H, W) integer array
+    labels : (H, W) integer array, or what gives its rows
         Class ids in [0, 65535].
 
     Raises

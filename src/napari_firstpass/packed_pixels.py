@@ -61,13 +61,18 @@ class PackedMask:
         """Return the mask (H, W), bool; empty if it was given up."""
         del copy  # it is a new array each time
         mask = np.zeros(self.shape, np.bool_)
-        inside = mask[self.window.slices]
+        mask[self.window.slices] = self.inside()
+        return mask if dtype is None else mask.astype(dtype, copy=False)
+
+    def inside(self) -> NDArray[np.bool_]:
+        """Return the mask of the window alone (h, w)."""
+        mask = np.zeros((self.window.height, self.window.width), np.bool_)
         for strip, bits in zip(strips(self.window.height), self.packed.parts, strict=False):
             if bits:
                 unpacked = np.frombuffer(zlib.decompress(bits), np.uint8)
-                rows = inside[strip]
+                rows = mask[strip]
                 rows[:] = np.unpackbits(unpacked, count=rows.size).reshape(rows.shape)
-        return mask if dtype is None else mask.astype(dtype, copy=False)
+        return mask
 
     @property
     def nbytes(self) -> int:

@@ -144,6 +144,39 @@ class ArraySource:
         return self.raster.crop(window)
 
 
+@dataclass(frozen=True, slots=True)
+class PartSource:
+    """A `RasterSource` over a window of another one."""
+
+    whole: RasterSource
+    window: Window
+
+    @property
+    def grid(self) -> Grid:
+        """Size and place of the window."""
+        return self.whole.grid.crop(self.window)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Band names."""
+        return self.whole.names
+
+    @property
+    def roles(self) -> tuple[Role | None, ...]:
+        """Band roles."""
+        return self.whole.roles
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the raw values."""
+        return self.whole.dtype
+
+    def read(self, window: Window) -> Raster:
+        """Return the pixels under a window, counted from the corner of this part."""
+        row, col = window.row + self.window.row, window.col + self.window.col
+        return self.whole.read(replace(window, row=row, col=col))
+
+
 def raster_of_labels(
     bands: NDArray[Any],
     grid: Grid,

@@ -199,7 +199,7 @@ def test_asking_for_a_rectangle_lets_the_user_draw_one(
     assert status(panel).startswith("Draw a rectangle")
     panel.form.refine.run.click()
     assert is_ready(panel)
-    assert "a rectangle to refine in, found none" in status(panel)
+    assert "a rectangle to work in, found none" in status(panel)
     draw(viewer, -50, -50, -20, -20)
     panel.form.refine.run.click()
     assert "found one beside it" in status(panel)

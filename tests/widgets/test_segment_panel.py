@@ -330,3 +330,26 @@ def test_the_options_reach_the_run(
 def test_each_method_is_explained(panel: SegmentPanel) -> None:
     panel.form.method.setCurrentIndex(panel.form.method.findData("kmeans"))
     assert panel.form.about.text() == "Groups pixels by colour and texture; the plain baseline."
+
+
+def test_a_run_in_a_rectangle_labels_nothing_elsewhere(
+    viewer: Viewer, panel: SegmentPanel, scene: Path, qtbot: QtBot
+) -> None:
+    viewer.open(scene, plugin=PLUGIN)
+    where = panel.form.where
+    where.setCurrentText("this rectangle")
+    assert "Draw a rectangle" in panel.form.status.text()
+    panel.form.run.click()
+    assert "a rectangle to work in, found none" in panel.form.status.text()
+    shapes = viewer.layers["refine here"]
+    shapes.add_rectangles(np.array([[8, 12], [8, 75], [71, 75], [71, 12]]))
+    panel.form.run.click()
+    qtbot.waitUntil(lambda: not panel.form.cancel.isEnabled(), timeout=60_000)
+    layer = next(layer for layer in viewer.layers if isinstance(layer, Labels))
+    assert layer.data.shape == viewer.layers[0].data.shape[:2]
+    inside = np.zeros(layer.data.shape, bool)
+    inside[8:72, 12:76] = True
+    np.testing.assert_array_equal(layer.data > 0, inside)
+    info = mask_of(layer.metadata)
+    assert info is not None
+    assert info.provenance.config["part"] == [8, 12, 64, 64]

@@ -42,8 +42,8 @@ class TileStore:
 
     Parameters
     ----------
-    folder : Path
-        Need not exist yet.
+    folder : Path or None
+        Need not exist yet; None while nobody knows where to.
     shape : (int, int)
         Height and width.
     dtype : dtype
@@ -53,7 +53,7 @@ class TileStore:
     """
 
     def __init__(
-        self, folder: Path, shape: tuple[int, int], dtype: np.dtype[Any], tile: int = TILE
+        self, folder: Path | None, shape: tuple[int, int], dtype: np.dtype[Any], tile: int = TILE
     ) -> None:
         self.folder, self.shape, self.tile = folder, shape, tile
         self.dtype = np.dtype(dtype).newbyteorder("<")
@@ -174,7 +174,7 @@ class TileStore:
         side = self.tile
         try:
             if packed is None:
-                packed = (self.folder / _name(place)).read_bytes()
+                packed = b"" if self.folder is None else (self.folder / _name(place)).read_bytes()
             content = _unpacked(packed, side * side * self.dtype.itemsize) if packed else b""
         except FileNotFoundError:
             return None

@@ -8,6 +8,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_firstpass.class_areas import count_steps
 from napari_firstpass.errors import FirstPassError
+from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.widgets.worker import Runner
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ClassCounts(QObject):
         super().__init__(parent)
         self._layer: Labels | None = None
         self._runner = Runner(self)
-        self._run = 0
+        self._run, self._counted = 0, -1
         self._waiting = QTimer(self)
         self._waiting.setSingleShot(True)
         self._waiting.setInterval(_WAIT_MS)
@@ -63,13 +64,17 @@ class ClassCounts(QObject):
             self._start()
 
     def _on_changed(self, _: Event) -> None:
-        self._waiting.start()
+        scene = None if self._layer is None else scene_behind(self._layer.data)
+        if scene is None or scene.version != self._counted:  # else another part is shown
+            self._waiting.start()
 
     def _start(self) -> None:
         if self._layer is None:
             return
+        scene = scene_behind(self._layer.data)
+        self._counted = -1 if scene is None else scene.version
         self._run += 1
-        self._runner.start(count_steps(self._layer.data), self._run)
+        self._runner.start(count_steps(self._layer.data if scene is None else scene), self._run)
 
     def _on_replied(self, reply: Reply[Any]) -> None:
         if reply.generation != self._run:

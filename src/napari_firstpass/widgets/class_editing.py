@@ -29,10 +29,11 @@ from napari_firstpass.widgets.class_layers import (
     put_classes,
     require_paintable,
     require_room,
+    require_whole,
     with_taxonomy,
 )
 from napari_firstpass.widgets.class_lists import ClassLists
-from napari_firstpass.widgets.label_history import reassign_in_one_step
+from napari_firstpass.widgets.label_history import extent_of, reassign_in_one_step
 from napari_firstpass.widgets.session import Message
 
 if TYPE_CHECKING:
@@ -251,7 +252,8 @@ class ClassEditing(QObject):
         tree.show_classes(taxonomy, hidden_in(layer, taxonomy.ids))
         if self._counts is not None:
             area = pixel_area(info_of(layer, self._desk.place(layer)).grid)
-            tree.show_areas(self._counts, layer.data.size, area)
+            height, width = extent_of(layer)
+            tree.show_areas(self._counts, height * width, area)
         tree.choose(int(layer.selected_label))
         self._offer()
         self.listed.emit()
@@ -423,6 +425,7 @@ class ClassEditing(QObject):
         past = {entry.id for entry in info.retired} - set(shown.ids)
         taken = taken_over(shown, found.taxonomy, past)
         if taken.mapping or past & set(found.taxonomy.ids):
+            require_whole(layer)
             self._lists.start_renumbering(found.name, layer.data.copy(), info, taken)
             self._say(f"Numbering the classes of “{layer.name}” …")
             return

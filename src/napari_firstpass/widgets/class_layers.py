@@ -9,8 +9,10 @@ import numpy as np
 
 from napari_firstpass.errors import LayerError
 from napari_firstpass.grid import Grid
+from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.taxonomy import MAX_CLASS_ID, UNLABELLED, Taxonomy
+from napari_firstpass.widgets.label_history import extent_of
 from napari_firstpass.widgets.label_layers import colormap_of, colors_in, names_table, taxonomy_in
 from napari_firstpass.widgets.scene import KEY, MaskInfo, mask_of
 
@@ -43,6 +45,22 @@ def require_paintable(layer: Labels | None) -> Labels:
     return layer
 
 
+def require_whole(layer: Labels) -> None:
+    """Refuse a layer that shows a part of a larger scene.
+
+    Raises
+    ------
+    LayerError
+        If it does.
+    """
+    if scene_behind(layer.data) is not None:
+        raise LayerError(
+            expected="labels that are in memory as a whole",
+            found=f"a part of a large scene in {layer.name!r}",
+            remedy="do this with labels of a part of the image",
+        )
+
+
 def classes_of(layer: Labels, present: Collection[int]) -> Taxonomy:
     """Return the classes of a layer as they are now; see `taxonomy_in`."""
     taxonomy, _ = taxonomy_in(
@@ -56,7 +74,7 @@ def info_of(layer: Labels, grid: Grid | None) -> MaskInfo:
     info = mask_of(layer.metadata)
     if info is not None:
         return info
-    height, width = layer.data.shape
+    height, width = extent_of(layer)
     return MaskInfo(layer.name, grid or Grid(height, width), Taxonomy(()), Provenance())
 
 

@@ -52,6 +52,8 @@ MAX_SEED = 999_999
 _LARGEST_INT = 2**31 - 1
 """The largest number that Qt can show."""
 
+WHERE = WHOLE, VIEW, RECTANGLE = ("whole image", "this view", "this rectangle")
+
 _WIDTH = 340
 _BAR_STEPS = 1000
 TIPS = {
@@ -63,6 +65,8 @@ TIPS = {
     "classes are merged faster than one is taken apart.",
     "suggest": "Looks at the image and sets a number of classes that can be told apart. Nothing is "
     "segmented yet.",
+    "where": "What is looked at: the whole image, what the window shows of it, or a rectangle that "
+    "you draw. Elsewhere, nothing is labelled.",
     "more": "Options that rarely need a change.",
     "features": "What places are compared by: those that look alike to it become one class. "
     "A network sees things where the others see colour and texture, and takes longer. "
@@ -121,6 +125,8 @@ class SegmentForm(QWidget):
         How many.
     suggest : QPushButton
         Looks how many there are.
+    where : QComboBox
+        One of `WHERE`.
     more : QToolButton
         Unfolds the following.
     several : QToolButton
@@ -179,6 +185,7 @@ class SegmentForm(QWidget):
         self.method = _choice(methods, defaults.method)
         self.classes = _spin(2, MAX_CLASSES, defaults.classes)
         self.suggest, self._curve = _button("Suggest"), ""
+        self.where = _choice(WHERE, WHERE[0])
         self.more, self.several, self.fit = QToolButton(), QToolButton(), SeveralBox()
         self.refining, self.refine = QToolButton(), RefineBox()
         self.classing, self.class_list = QToolButton(), ClassBox()
@@ -220,6 +227,7 @@ class SegmentForm(QWidget):
             "classes_from",
             "method",
             "classes",
+            "where",
             "more",
             "several",
             "refining",
@@ -340,6 +348,7 @@ class SegmentForm(QWidget):
                 ("Method", self.method),
                 ("", self.about),
                 ("Classes", _beside(self.classes, self.suggest)),
+                ("Where", self.where),
             )
         )
         begin, correct = (self.more, self.several), (self.refining, self.classing, self.fixing)

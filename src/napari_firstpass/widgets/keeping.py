@@ -15,7 +15,9 @@ from napari_firstpass.grid import Grid
 from napari_firstpass.io.open_projects import note_closed, note_open
 from napari_firstpass.io.project_folder import ProjectFolder
 from napari_firstpass.io.project_lock import ProjectLock
+from napari_firstpass.io.scene_labels import SceneLabels, scene_behind
 from napari_firstpass.widgets.image_layers import grid_of, source_files
+from napari_firstpass.widgets.label_history import extent_of
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.project_records import LayerNow, grid_record
 from napari_firstpass.widgets.project_runs import (
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_firstpass.widgets.project_runs import Reopened
+    from napari_firstpass.widgets.scene_following import SceneFollowing
     from napari_firstpass.widgets.work_bar import WorkBar
     from napari_firstpass.widgets.worker import Reply
 
@@ -68,17 +71,23 @@ class Keeping(QObject):
         Holds the layers.
     bar : WorkBar
         Offers earlier work.
+    following : SceneFollowing
+        Shows labels of large scenes.
     """
 
     said = Signal(object)
     saved = Signal(object)
 
-    def __init__(self, viewer: Viewer, bar: WorkBar, parent: QWidget) -> None:
+    def __init__(
+        self, viewer: Viewer, bar: WorkBar, following: SceneFollowing, parent: QWidget
+    ) -> None:
         super().__init__(parent)
+        self._following = following
         self._viewer, self._bar, self._panel = viewer, bar, parent
         self._works: dict[Path, Work] = {}
         self._changed: set[Any] = set()
         self._watched: dict[Any, Labels] = {}
+        self._versions: dict[Any, int] = {}
         self._saving: Path | None = None
         self._opening: Offer | None = None
         self._right: ProjectLock | None = None
@@ -159,8 +168,14 @@ class Keeping(QObject):
 
     def _on_changed(self, event: Event) -> None:
         # What only looks other is saved along with work, but is no work by itself.
-        known = event.source.unique_id in self._changed or self._works
-        if event.type in ("paint", "data", "features") or known:
+        known = event.source.unique_id in self._changed or bool(self._works)
+        scene = scene_behind(event.source.data)
+        if event.type in ("data", "set_data") and scene is not None:
+            # Perhaps another part of it is shown, and nothing was changed.
+            known = self._versions.get(event.source.unique_id, 0) != scene.version
+        elif event.type in ("paint", "data", "features"):
+            known = True
+        if known:
             self._note(event.source.unique_id)
 
     def _note(self, unique_id: object) -> None:
@@ -214,6 +229,8 @@ class Keeping(QObject):
                 number = work.number_of(layer.unique_id)
                 found.append(LayerNow.of(layer, number, self._place(layer)))
                 self._changed.discard(layer.unique_id)
+                scene = scene_behind(layer.data)
+                self._versions[layer.unique_id] = 0 if scene is None else scene.version
         return found
 
     def _work(self, home: Path) -> Work:
@@ -307,7 +324,10 @@ class Keeping(QObject):
         self._works[home] = work
         note_open(offer.folder)
         for (data, keywords, _), number in zip(found.labels, found.numbers, strict=True):
-            layer = self._viewer.add_labels(data, **keywords)
+            if isinstance(data, SceneLabels):
+                layer = self._following.add(data, keywords)
+            else:
+                layer = self._viewer.add_labels(data, **keywords)
             work.numbers[layer.unique_id] = number
         count = len(found.labels)
         what = "1 labels layer is" if count == 1 else f"{count} labels layers are"
@@ -341,7 +361,7 @@ class Keeping(QObject):
         for image in self._viewer.layers:
             if isinstance(image, Image) and file_of(image) == home:
                 return grid_of(image)
-        height, width = layer.data.shape
+        height, width = extent_of(layer)
         return Grid(height, width)
 
     def _grid(self, home: Path) -> dict[str, Any]:

@@ -8,21 +8,22 @@ and the oldest are given up when they are too many.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_firstpass.io.scene_labels import ScenePlaces, scene_behind
 from napari_firstpass.label_changes import StepBudget, reassign, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
 
     from napari.layers import Labels
     from napari.utils.events import Event
     from numpy.typing import NDArray
 
     from napari_firstpass.grid import Window
+    from napari_firstpass.io.scene_labels import SceneLabels
     from napari_firstpass.label_changes import Change, Replacement
 
 _BUDGET = "firstpass history"
@@ -39,7 +40,7 @@ def change_pixels(layer: Labels, window: Window, after: NDArray[Any]) -> int:
     layer : Labels
         Its pixels are in memory; see `require_paintable`.
     window : Window
-        The part, in pixels of the layer.
+        The part, in pixels of the layer, or of the scene where the layer shows a part of one.
     after : (h, w) integer array
         Class ids that the part is to have; those that it has already are no change.
 
@@ -48,7 +49,8 @@ def change_pixels(layer: Labels, window: Window, after: NDArray[Any]) -> int:
     int
         How many pixels changed. Without any, there is no step.
     """
-    change = replace(layer.data, window, after)
+    scene = scene_behind(layer.data)
+    change = replace(layer.data, window, after) if scene is None else scene.change(window, after)
     return _keep(layer, () if change is None else (change,))
 
 
@@ -63,7 +65,39 @@ def replace_in_one_step(layer: Labels, wanted: Replacement) -> int:
 
 def reassign_in_one_step(layer: Labels, mapping: Mapping[int, int]) -> int:
     """Replace classes by others in all pixels, as one step; return how many pixels changed."""
-    return _keep(layer, reassign(layer.data, mapping))
+    scene = scene_behind(layer.data)
+    return _keep(layer, reassign(layer.data, mapping) if scene is None else scene.reassign(mapping))
+
+
+def pixels_of(layer: Labels, window: Window) -> NDArray[Any]:
+    """Return the classes (h, w) of a part; see `change_pixels`. Not to be modified."""
+    scene = scene_behind(layer.data)
+    found: NDArray[Any] = layer.data[window.slices] if scene is None else scene.read(window)
+    return found
+
+
+def extent_of(layer: Labels) -> tuple[int, int]:
+    """Return height and width of all that a layer stands for."""
+    scene = scene_behind(layer.data)
+    height, width = layer.data.shape if scene is None else scene.shape
+    return height, width
+
+
+def history_entry(layer: Labels, change: Change) -> tuple[Any, Any, Any]:
+    """Return what napari keeps of a change: where, what it was, and what it is."""
+    places = change.where if scene_behind(layer.data) is None else ScenePlaces(change.where)
+    return places, change.before, change.after
+
+
+def _hold(scene: SceneLabels | None, *, held: bool) -> None:
+    """Let nobody take the one pixel for a stroke."""
+    if scene is not None:
+        scene.is_held = held
+
+
+def note_kept(layer: Labels, changes: Sequence[Change]) -> None:
+    """Note that changes became a step of a layer: all together may take only so much."""
+    layer.metadata.setdefault(_BUDGET, StepBudget()).add(changes)
 
 
 def _keep(layer: Labels, changes: Sequence[Change]) -> int:
@@ -74,18 +108,20 @@ def _keep(layer: Labels, changes: Sequence[Change]) -> int:
     """
     if not changes:
         return 0
-    place = changes[0].first
+    place = changes[0].first if scene_behind(layer.data) is None else (0, 0)
 
     def keep_all(event: Event) -> None:
-        event.value[:] = [(change.where, change.before, change.after) for change in changes]
+        event.value[:] = [history_entry(layer, change) for change in changes]
 
-    now = layer.data[place]
-    layer.data[place] = not now  # any other value
+    now, scene = layer.data[place], scene_behind(layer.data)
     layer.events.paint.connect(keep_all)
     try:
+        _hold(scene, held=True)
+        layer.data[place] = not now  # any other value
         layer.data_setitem(tuple(np.array([i]) for i in place), now, refresh=False)
     finally:
+        _hold(scene, held=False)
         layer.events.paint.disconnect(keep_all)
     layer.refresh()
-    layer.metadata.setdefault(_BUDGET, StepBudget()).add(changes)
+    note_kept(layer, changes)
     return sum(change.pixels for change in changes)

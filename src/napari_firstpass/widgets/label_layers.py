@@ -52,14 +52,18 @@ def labels_tuple(
     history = segmentation.provenance
     made = Made(segmentation.labels, segmentation.confidence, history)
     info = MaskInfo(scene, segmentation.grid, taxonomy, history, sources, (made,))
-    keywords = {
+    return segmentation.labels.copy(), labels_keywords(info, name), "labels"
+
+
+def labels_keywords(info: MaskInfo, name: str) -> dict[str, Any]:
+    """Return what makes a layer of labels that we made."""
+    return {
         "name": name,
         "opacity": _OPACITY,
-        "colormap": colormap_of(taxonomy.classes),
-        "features": names_table(taxonomy.classes),
+        "colormap": colormap_of(info.taxonomy.classes),
+        "features": names_table(info.taxonomy.classes),
         "metadata": {KEY: info},
     }
-    return segmentation.labels.copy(), keywords, "labels"
 
 
 def mask_from(

@@ -11,13 +11,14 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_firstpass.config import PromptConfig
 from napari_firstpass.errors import FirstPassError, LayerError
+from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.mask_writing import changed_by, class_under
 from napari_firstpass.prompts import Box, Line, Point, Prompt
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import Taxonomy
 from napari_firstpass.widgets.image_layers import first_level, grid_of, source_files, subject_of
-from napari_firstpass.widgets.label_history import change_pixels
+from napari_firstpass.widgets.label_history import change_pixels, extent_of, pixels_of
 from napari_firstpass.widgets.label_layers import labels_tuple
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.prompt_layers import PromptLayers
@@ -215,8 +216,7 @@ class Pointing(QObject):
     def _write(self, labels: Labels, preview: Preview, image: Image) -> int:
         """Give pixels of the outline the selected class; return how many."""
         found = preview.found
-        rows, cols = found.window.slices
-        mask, before = found.masks[self._candidate], labels.data[rows, cols]
+        mask, before = found.masks[self._candidate], pixels_of(labels, found.window)
         class_id, where = int(labels.selected_label), self._box.place
         there = changed_by(before, mask, where, class_under(before, mask))
         changed = there & (before != class_id)
@@ -245,6 +245,8 @@ class Pointing(QObject):
                 remedy="select another one",
             )
         corners = ((0, 0), shape)
+        if scene_behind(labels.data) is not None and extent_of(labels) == shape:
+            return labels
         if labels.data.shape != shape or not np.allclose(
             [labels.data_to_world(corner) for corner in corners],
             [layers.image.data_to_world(corner) for corner in corners],

@@ -13,6 +13,8 @@ from affine import Affine
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.grid import Grid, Window
 from napari_firstpass.io.project_folder import SavedLayer
+from napari_firstpass.io.scene_labels import SceneLabels, scene_behind
+from napari_firstpass.io.tile_store import TileStore
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.reviewed import Reviewed
 from napari_firstpass.segmentation import present_ids
@@ -58,10 +60,12 @@ class LayerNow:
     def of(cls, layer: Labels, number: int, grid: Grid) -> LayerNow:
         """Note a layer; takes less than a millisecond."""
         looks: dict[str, Any] = {"visible": bool(layer.visible), "opacity": float(layer.opacity)}
-        looks |= {"selected": int(layer.selected_label), "affine": _plain(layer)}
-        now = LabelsNow(
-            layer.data, dict(layer.metadata), layer.features.copy(), layer.colormap, grid
-        )
+        looks["selected"] = int(layer.selected_label)
+        scene = scene_behind(layer.data)
+        pixels = layer.data if scene is None else scene.store
+        if scene is None:  # else it lies where the part does that is shown
+            looks["affine"] = _plain(layer)
+        now = LabelsNow(pixels, dict(layer.metadata), layer.features.copy(), layer.colormap, grid)
         return cls(number, layer.name, looks, now)
 
     def saved(self) -> SavedLayer:
@@ -95,19 +99,19 @@ class LayerNow:
     def _classes(self, info: MaskInfo) -> Taxonomy:
         """Return the classes as they are shown; the work is saved whatever they are called."""
         now = self.now
-        present = present_ids(now.labels)
         try:
+            present = [] if isinstance(now.labels, TileStore) else present_ids(now.labels)
             return taxonomy_in(
                 present, metadata=now.metadata, features=now.features, colormap=now.colormap
             )[0]
-        except FirstPassError:
+        except (FirstPassError, ValueError):  # such as ids below 0
             return info.taxonomy
 
 
 def labels_again(saved: SavedLayer, files: Sequence[Path]) -> LayerTuple:
     """Return the layer that was saved; ``files`` is the image, which may have moved."""
-    about, labels = saved.about, np.asarray(saved.labels)
-    height, width = labels.shape
+    about = saved.about
+    height, width = saved.labels.shape[:2]
     grid = grid_of_record(about.get("grid")) or Grid(height, width)
     taxonomy = Taxonomy.from_dict(about.get("taxonomy", {"classes": []}))
     retired = tuple(_class_again(entry) for entry in about.get("retired", ()))
@@ -137,7 +141,11 @@ def labels_again(saved: SavedLayer, files: Sequence[Path]) -> LayerTuple:
     }
     if "affine" in looks:
         keywords["affine"] = np.array(looks["affine"], dtype=np.float64)
-    return labels.copy(), keywords, "labels"
+    if not isinstance(saved.labels, TileStore):
+        return saved.labels.copy(), keywords, "labels"
+    scene = SceneLabels(saved.labels)
+    scene.look_at_all()
+    return scene, keywords, "labels"
 
 
 def grid_record(grid: Grid) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from napari.layers import Labels, Shapes
 
 from napari_firstpass.errors import LayerError
 from napari_firstpass.grid import Window
-from napari_firstpass.widgets.class_layers import require_paintable
+from napari_firstpass.widgets.class_layers import require_paintable, require_whole
 from napari_firstpass.widgets.label_history import replace_in_one_step
 from napari_firstpass.widgets.label_layers import labels_tuple
 from napari_firstpass.widgets.prompt_layers import is_helper
@@ -21,7 +21,7 @@ from napari_firstpass.widgets.session import Message
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari.layers import Layer
+    from napari.layers import Image, Layer
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 RECTANGLES = "refine here"
 """Name of the layer that rectangles are drawn in."""
 
-DRAW = "Draw a rectangle on the image, then press Refine labels."
+DRAW = "Draw a rectangle on the image, then press the button."
 
 _EDGE = "#F0E442"
 
@@ -80,7 +80,8 @@ class Refining:
             If the labels cannot be changed in place, or no rectangle lies on them.
         """
         labels = require_paintable(labels)
-        area = self._rectangle(labels) if only_rectangle else None
+        require_whole(labels)
+        area = self.rectangle_on(labels, labels.data.shape) if only_rectangle else None
         self.task = Task(labels, labels.data, area)
         return self.task
 
@@ -138,22 +139,35 @@ class Refining:
         self._viewer.layers.selection.active = layer
         return f" Regions inside classes: {len(found.taxonomy)}, in “{name}”."
 
-    def _rectangle(self, labels: Labels) -> Window:
-        """Return the pixels of labels whose centres lie in the drawn rectangle."""
+    def rectangle_on(self, target: Labels | Image, whole: tuple[int, int]) -> Window:
+        """Return the pixels of a layer whose centres lie in the drawn rectangle.
+
+        Parameters
+        ----------
+        target : Labels or Image
+            The layer.
+        whole : (int, int)
+            Its height and width.
+
+        Raises
+        ------
+        LayerError
+            If there is none, or it lies elsewhere.
+        """
         found = next(self._rectangles(), None)
         if found is None:
             raise LayerError(
-                expected="a rectangle to refine in", found="none", remedy="draw one on the image"
+                expected="a rectangle to work in", found="none", remedy="draw one on the image"
             )
         layer, corners = found
-        placed = np.array([labels.world_to_data(layer.data_to_world(c))[-2:] for c in corners])
+        placed = np.array([target.world_to_data(layer.data_to_world(c))[-2:] for c in corners])
         low, high = placed.min(0), placed.max(0)
         top, left = (max(0, ceil(value)) for value in low)
-        sides = zip(high, labels.data.shape, strict=True)
+        sides = zip(high, whole, strict=True)
         bottom, right = (min(side, floor(value) + 1) for value, side in sides)
         if bottom <= top or right <= left:
             raise LayerError(
-                expected=f"a rectangle on {labels.name!r}",
+                expected=f"a rectangle on {target.name!r}",
                 found="one beside it",
                 remedy="draw another",
             )

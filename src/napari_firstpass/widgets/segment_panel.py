@@ -11,11 +11,11 @@ from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_firstpass.config import RefineConfig, SegmentConfig
-from napari_firstpass.errors import FirstPassError
+from napari_firstpass.errors import FirstPassError, LayerError
 from napari_firstpass.segmenters import SEGMENTERS
 from napari_firstpass.widgets.class_editing import ClassDesk, ClassEditing
 from napari_firstpass.widgets.exporting import ExportDesk, Exporting
-from napari_firstpass.widgets.form import SegmentForm
+from napari_firstpass.widgets.form import RECTANGLE, VIEW, SegmentForm
 from napari_firstpass.widgets.image_layers import (
     facts_of,
     first_level,
@@ -24,7 +24,7 @@ from napari_firstpass.widgets.image_layers import (
     subject_of,
 )
 from napari_firstpass.widgets.keeping import Keeping
-from napari_firstpass.widgets.label_layers import labels_tuple
+from napari_firstpass.widgets.label_layers import labels_keywords, labels_tuple
 from napari_firstpass.widgets.learning import Learning
 from napari_firstpass.widgets.model_runs import Fit, Fitted, fit_model, look_at_model
 from napari_firstpass.widgets.pointing import Desk, Pointing
@@ -37,6 +37,7 @@ from napari_firstpass.widgets.region_tool import RegionTool
 from napari_firstpass.widgets.reviewing import Reviewing
 from napari_firstpass.widgets.runs import (
     LabelsNow,
+    Part,
     Suggested,
     apply_model,
     find_classes,
@@ -44,6 +45,8 @@ from napari_firstpass.widgets.runs import (
     warm_up,
 )
 from napari_firstpass.widgets.saving import Saver
+from napari_firstpass.widgets.scene import MaskInfo
+from napari_firstpass.widgets.scene_following import SceneFollowing, seen_part
 from napari_firstpass.widgets.session import (
     LOOK_EVERY,
     Message,
@@ -63,7 +66,6 @@ if TYPE_CHECKING:
 
     from napari_firstpass.grid import Grid
     from napari_firstpass.progress import Steps
-    from napari_firstpass.segmentation import Segmentation
     from napari_firstpass.widgets.runs import Found
     from napari_firstpass.widgets.worker import Reply, Report
 
@@ -139,7 +141,8 @@ class SegmentPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         self.work = WorkBar()
-        self._keeping = Keeping(napari_viewer, self.work, self)
+        self._following = SceneFollowing(napari_viewer, self)
+        self._keeping = Keeping(napari_viewer, self.work, self._following, self)
         column.addWidget(self.form)
         column.addWidget(self.work)
         self._connect()
@@ -158,6 +161,7 @@ class SegmentPanel(QWidget):
         self.form.run.clicked.connect(self._on_run)
         self.form.cancel.clicked.connect(self._on_cancel)
         self.form.suggest.clicked.connect(self._on_suggest)
+        self.form.where.currentIndexChanged.connect(self._on_where)
         self.form.save.clicked.connect(self._on_save)
         self.form.method.currentIndexChanged.connect(self._show_about)
         self.form.image.chosen.connect(self._on_chosen)
@@ -188,6 +192,7 @@ class SegmentPanel(QWidget):
         self._runner.replied.connect(self._on_replied)
         self._saver.said.connect(self._say)
         self._keeping.said.connect(self._say)
+        self._following.said.connect(self._say)
         self._saver.busy.connect(self._on_saving)
         self._viewer.layers.events.removed.connect(self._on_removed)
         self._viewer.layers.selection.events.active.connect(self._on_active)
@@ -215,6 +220,7 @@ class SegmentPanel(QWidget):
         self._classes.let_go()
         self._exporting.let_go()
         self._keeping.let_go()
+        self._following.let_go()
         self.form.image.let_go()
         self._viewer.layers.events.removed.disconnect(self)
         self._viewer.layers.selection.events.active.disconnect(self)
@@ -226,6 +232,7 @@ class SegmentPanel(QWidget):
         layer = self.form.image.layer
         try:
             subject = subject_of(layer)
+            part = self._part(layer)
         except FirstPassError as error:
             self._say(Message.of(error))
             return
@@ -233,12 +240,32 @@ class SegmentPanel(QWidget):
         model = self.form.classes_from.chosen_model
         if model is None:
             how = f"{config.method} {config.classes}"
-            steps = find_classes(subject, config, cache)
+            steps = find_classes(subject, config, cache, part)
         else:
             how = model.name
-            steps = apply_model(subject, model, config, cache)
+            steps = apply_model(subject, model, config, cache, part)
         self._run = Run(layer, subject.name, source_files(layer), how)
         self._start(f"Segmenting {subject.name} …", steps)
+
+    def _part(self, image: Image) -> Part | None:
+        """Return what a run is to look at, None for all of an image."""
+        where, grid = self.form.where.currentData(), grid_of(image)
+        if where == RECTANGLE:
+            return Part(grid, self._refining.rectangle_on(image, grid.shape))
+        if where != VIEW:
+            return None
+        seen = seen_part(image, grid)
+        if seen is None:
+            raise LayerError(
+                expected=f"{image.name!r} in sight",
+                found="nothing of it",
+                remedy="move the view, or choose the whole image",
+            )
+        return None if seen == grid.window else Part(grid, seen)
+
+    def _on_where(self) -> None:
+        if self.form.where.currentData() == RECTANGLE:
+            self._on_rectangle()
 
     def _on_suggest(self) -> None:
         try:
@@ -321,7 +348,7 @@ class SegmentPanel(QWidget):
             if self._session.finish(reply.generation, ""):
                 self._session.say(self._refining.take(outcome, self.form.refine.refiner))
         elif self._session.finish(reply.generation, self._summary(outcome)):
-            self._add(outcome.segmentation)
+            self._add(outcome)
         if not self._session.running:
             self._run, self._fitted_on = None, ()
         self._show()
@@ -443,14 +470,19 @@ class SegmentPanel(QWidget):
         done = f"{found.classes} classes in {taken}. Correct them with the brush, then save."
         return f"{done}{place}{trouble}"
 
-    def _add(self, result: Segmentation) -> None:
+    def _add(self, found: Found) -> None:
         """Show a result as a layer of its own: no layer the user may have edited is touched."""
         run = self._run
         if run is None:
             return
         name = f"{run.scene} · {run.how}"
-        data, keywords, _ = labels_tuple(result, name=name, scene=run.scene, sources=run.files)
-        self._result = self._viewer.add_labels(data, **keywords)
+        result = found.segmentation
+        if found.scene is None:
+            data, keywords, _ = labels_tuple(result, name=name, scene=run.scene, sources=run.files)
+            self._result = self._viewer.add_labels(data, **keywords)
+        else:  # as it was made, a large scene is not remembered: it would fill the memory
+            info = MaskInfo(run.scene, result.grid, result.taxonomy, result.provenance, run.files)
+            self._result = self._following.add(found.scene, labels_keywords(info, name))
         self._keeping.touch(self._result)
         self._show_save()
 

@@ -1,0 +1,329 @@
+"""Labels of a scene too large for memory: one window of them is an array that can be painted on.
+
+The array is changed by whoever paints; `SceneLabels.take_strokes` finds out what that was and
+brings it into the tiles. For a look at the whole scene, there is a smaller picture, in which the
+rarest class of each square is seen: thin things do not vanish.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_firstpass.grid import Window
+from napari_firstpass.label_changes import Change, reassign
+from napari_firstpass.label_changes import replace as replaced
+from napari_firstpass.segmentation import id_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from napari_firstpass.io.tile_store import TileStore
+    from napari_firstpass.packed_pixels import PackedMask
+
+PICTURE_SIDE = 4096
+"""The picture of the whole scene has at most so many pixels a side."""
+
+
+class WindowArray(np.ndarray[Any, np.dtype[Any]]):
+    """An array (h, w) that knows the scene of which it shows a part.
+
+    Whoever keeps steps to take them back may do so for places of the scene (`ScenePlaces`): the
+    part that is shown may be another one by then.
+    """
+
+    scene: SceneLabels
+
+    def __array_finalize__(self, source: NDArray[Any] | None) -> None:
+        """Let views know the scene, too."""
+        if isinstance(source, WindowArray) and hasattr(source, "scene"):
+            self.scene = source.scene
+
+    def __setitem__(self, key: Any, value: Any) -> None:  # noqa: ANN401 - NumPy's own
+        """Set values, here or in places of the scene."""
+        if isinstance(key, ScenePlaces):
+            self.scene.put(key.where, np.asarray(value))
+        else:
+            super().__setitem__(key, value)
+
+
+@dataclass(frozen=True, slots=True)
+class ScenePlaces:
+    """Pixels of a scene, as an index of any array that shows a part of it."""
+
+    where: PackedMask
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What can be shown of a scene: a window at full resolution, or all of it, smaller.
+
+    Attributes
+    ----------
+    window : Window
+        Where it lies in the scene.
+    stride : int
+        Pixels of the scene along each side of one of its own: 1 where it can be painted on.
+    values : WindowArray
+        The pixels.
+    version : int
+        Of the scene, when it was read.
+    """
+
+    window: Window
+    stride: int
+    values: WindowArray
+    version: int
+
+
+class SceneLabels:
+    """Labels in tiles, and the part of them that is shown; to NumPy they look like an array (H, W).
+
+    Parameters
+    ----------
+    store : TileStore
+        The labels; of those that it holds already, `look_at_all` makes the picture.
+
+    Attributes
+    ----------
+    is_held : bool
+        Whether what changes in the array is no stroke, for a moment.
+    """
+
+    def __init__(self, store: TileStore) -> None:
+        self.store = store
+        self.shape, self.dtype = store.shape, store.dtype
+        self.whole = Window(0, 0, *store.shape)
+        self.stride = _stride(store.shape)
+        self.is_held = False
+        self._rank = np.zeros(0, np.int64)
+        self._version = 0
+        small = tuple(-(-side // self.stride) for side in store.shape)
+        self._picture = np.zeros(small, self.dtype)
+        self.part = self._overview()
+        self._before = np.zeros((0, 0), self.dtype)
+
+    ndim = 2
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return self.shape[0] * self.shape[1]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.shape[0]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return all labels (H, W)."""
+        del copy
+        whole = self.store.read(self.whole)
+        return whole if dtype is None else whole.astype(dtype, copy=False)
+
+    @property
+    def version(self) -> int:
+        """A number that grows whenever something is changed."""
+        return self._version
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Return whole rows (h, W)."""
+        top, bottom, _ = rows.indices(self.shape[0])
+        return self.store.read(Window(top, 0, bottom - top, self.shape[1]))
+
+    def fill(self, labels: NDArray[Any]) -> None:
+        """Take over labels (H, W) of the whole scene; takes seconds."""
+        self.store.take(labels)
+        self.look_at_all()
+
+    def look_at_all(self) -> None:
+        """Make the picture of the whole scene anew; takes seconds."""
+        counts = self.counts()
+        self._rank = _ranks(counts)
+        for window in self.store.windows():
+            self._draw(window, self.store.read(window))
+        self.part = self._overview()
+
+    def counts(self) -> dict[int, int]:
+        """Return how many pixels each id has."""
+        found: dict[int, int] = {}
+        for window in self.store.windows():
+            counts = id_counts(self.store.read(window))
+            for class_id in np.flatnonzero(counts):
+                found[int(class_id)] = found.get(int(class_id), 0) + int(counts[class_id])
+        return found
+
+    def load(self, window: Window | None) -> Part:
+        """Return a window to paint on, or for None all of the scene; it is not shown yet."""
+        if window is None:
+            return self._overview()
+        version = self._version
+        return self._part(window, 1, self.store.read(window), version)
+
+    def show(self, part: Part) -> None:
+        """Note that a part is shown from now on; what was painted before was taken."""
+        if part.stride == 1 and part.version != self._version:
+            # Somebody has changed the scene since it was loaded.
+            np.copyto(part.values, self.store.read(part.window))
+        if part.stride > 1:
+            np.copyto(part.values, self._picture)
+        self.part = part
+        self._before = np.array(part.values) if part.stride == 1 else part.values[:0, :0]
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Return the labels (h, w) of a window of the scene."""
+        return self.store.read(window)
+
+    def take_strokes(self) -> Change | None:
+        """Bring what was painted since the last time into the scene; return what changed.
+
+        On the picture of the whole scene nothing is painted: it is shown as it was.
+        """
+        part = self.part
+        if part.stride > 1:
+            np.copyto(part.values, self._picture)
+            return None
+        now = np.asarray(part.values)
+        differing = now != self._before
+        rows = np.flatnonzero(differing.any(1))
+        if not len(rows):
+            return None
+        cols = np.flatnonzero(differing[rows[0] : rows[-1] + 1].any(0))
+        inner = Window(int(rows[0]), int(cols[0]), int(np.ptp(rows)) + 1, int(np.ptp(cols)) + 1)
+        after = now[inner.slices]
+        change = replaced(self._before, inner, after)
+        place = replace(inner, row=inner.row + part.window.row, col=inner.col + part.window.col)
+        self._write(place, after)
+        return None if change is None else _moved(change, place, self.shape)
+
+    def change(self, window: Window, after: NDArray[Any]) -> Change | None:
+        """Give a window of the scene other labels (h, w); return what changed."""
+        before = self.store.read(window)
+        inner = Window(0, 0, window.height, window.width)
+        change = replaced(before, inner, after)
+        if change is None:
+            return None
+        self._write(window, before)
+        self._renew(window, before)
+        return _moved(change, window, self.shape)
+
+    def reassign(self, mapping: Mapping[int, int]) -> tuple[Change, ...]:
+        """Replace classes in the whole scene; takes seconds for a large one."""
+        changes = []
+        for window in self.store.windows():
+            tile = self.store.read(window)
+            found = reassign(tile, mapping)
+            if found:
+                self._write(window, tile)
+                self._renew(window, tile)
+                changes += [_moved(change, window, self.shape) for change in found]
+        return tuple(changes)
+
+    def put(self, where: PackedMask, values: NDArray[Any]) -> None:
+        """Set pixels of the scene: take back a step, or make it again."""
+        window, mask = where.window, where.inside()
+        part = self.store.read(window)
+        part[mask] = values
+        self._write(window, part)
+        self._renew(window, part)
+
+    def _write(self, window: Window, values: NDArray[Any]) -> None:
+        self._version += 1
+        self.store.write(window, values)
+        outer = _aligned(window, self.stride, self.shape)
+        self._draw(outer, self.store.read(outer))
+
+    def _renew(self, window: Window, values: NDArray[Any]) -> None:
+        """Bring what changed into what is shown."""
+        part = self.part
+        if part.stride > 1:
+            np.copyto(part.values, self._picture)
+            return
+        top, left = max(window.row, part.window.row), max(window.col, part.window.col)
+        bottom = min(window.bottom, part.window.bottom)
+        right = min(window.right, part.window.right)
+        if bottom <= top or right <= left:
+            return
+        both = Window(top, left, bottom - top, right - left)
+        shown, inner = both.relative_to(part.window).slices, both.relative_to(window).slices
+        np.asarray(part.values)[shown] = values[inner]
+        self._before[shown] = values[inner]
+
+    def _draw(self, window: Window, values: NDArray[Any]) -> None:
+        """Bring a window, whose corner is a multiple of the stride, into the picture."""
+        small = rarest(values, self.stride, self._rank)
+        row, col = window.row // self.stride, window.col // self.stride
+        self._picture[row : row + small.shape[0], col : col + small.shape[1]] = small
+
+    def _overview(self) -> Part:
+        return self._part(self.whole, self.stride, self._picture.copy(), self._version)
+
+    def _part(self, window: Window, stride: int, values: NDArray[Any], version: int) -> Part:
+        array = values.view(WindowArray)
+        array.scene = self
+        return Part(window, stride, array, version)
+
+
+def scene_behind(labels: object) -> SceneLabels | None:
+    """Return the scene of which an array shows a part, None for one that is all there is."""
+    return labels.scene if isinstance(labels, WindowArray) else None
+
+
+def rarest(labels: NDArray[Any], stride: int, rank: NDArray[np.int64]) -> NDArray[Any]:
+    """Return labels with larger pixels, each of the class in it that is the rarest of the scene.
+
+    Parameters
+    ----------
+    labels : (H, W) integer array
+        Ids from 0 on.
+    stride : int
+        Pixels along each side of a larger one; at the right and at the bottom there may be fewer.
+    rank : (n,) int array
+        Place of each id among all, the rarest last; ids beyond are rarer still.
+    """
+    most = int(labels.max(initial=0)) + 1
+    places = np.concatenate([rank, len(rank) + np.arange(max(0, most - len(rank)))])
+    height, width = (-(-side // stride) for side in labels.shape)
+    ranks = np.full((height * stride, width * stride), -1, np.int64)
+    ranks[: labels.shape[0], : labels.shape[1]] = places[labels]
+    best = ranks.reshape(height, stride, width, stride).max((1, 3))
+    ids = np.zeros(int(places.max(initial=0)) + 1, labels.dtype)
+    ids[places] = np.arange(len(places))
+    small: NDArray[Any] = ids[best]
+    return small
+
+
+def _ranks(counts: Mapping[int, int]) -> NDArray[np.int64]:
+    """Return the place of each id, the rarest last; unlabelled pixels come first."""
+    most = max(counts, default=0) + 1
+    order = sorted(range(most), key=lambda i: (i != 0, i not in counts, -counts.get(i, 0)))
+    rank = np.zeros(most, np.int64)
+    rank[order] = np.arange(most)
+    return rank
+
+
+def _moved(change: Change, window: Window, shape: tuple[int, int]) -> Change:
+    """Return a change of a window, counted from its corner, as one of the scene."""
+    where = change.where
+    inner = where.window
+    place = (change.first[0] - inner.row + window.row, change.first[1] - inner.col + window.col)
+    outer = Window(window.row, window.col, inner.height, inner.width)
+    return replace(change, where=replace(where, shape=shape, window=outer), first=place)
+
+
+def _aligned(window: Window, stride: int, shape: tuple[int, int]) -> Window:
+    """Return a window grown to multiples of the stride, inside the scene."""
+    row, col = window.row // stride * stride, window.col // stride * stride
+    bottom = min(-(-window.bottom // stride) * stride, shape[0])
+    right = min(-(-window.right // stride) * stride, shape[1])
+    return Window(row, col, bottom - row, right - col)
+
+
+def _stride(shape: tuple[int, int]) -> int:
+    stride = 2
+    while max(shape) > stride * PICTURE_SIDE:
+        stride *= 2
+    return stride
