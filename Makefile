@@ -38,7 +38,7 @@ BASH_CI := bash .ci
 # Each process holds up to 1.5 GB. Tests of a file stay together, for what they share.
 IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help demo test test-all check docs bench train-backbone screenshot clean
+.PHONY: help demo test test-all test-qgis test-in-qgis qgis-zip check docs bench train-backbone screenshot clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,17 @@ test-all: check .cache/screen  ## the same with the slow tests, and exports read
 	@$(BASH_CI)/with_screen.sh $(VENV_PYTHON) -m pytest $(IN_PARALLEL)
 	@$(BASH_CI)/sam_tests.sh
 	@$(BASH_CI)/reader_tests.sh
+
+test-qgis: .venv/.dev .cache/screen  ## install QGIS if that is allowed, and test its plugin in it
+	@$(VENV_PYTHON) -m pytest qgis_plugin/tests
+	@$(BASH_CI)/system_packages.sh qgis
+	@$(BASH_CI)/qgis_tests.sh
+
+test-in-qgis: .venv/.dev .cache/screen
+	@$(BASH_CI)/qgis_tests.sh
+
+qgis-zip: .venv/.base | .cache/tmp  ## write the plugin of QGIS into dist, to be installed or uploaded
+	@$(VENV_PYTHON) .ci/qgis_zip.py dist
 
 check: .venv/.dev | .cache/tmp  ## style, types, import rules, size budgets, documentation
 	@.venv/bin/ruff check --quiet .

@@ -2,10 +2,12 @@
 # Install the Debian packages that are missing, or say in one line which they are.
 #   system_packages.sh venv     what Python needs to make a virtual environment
 #   system_packages.sh screen   a virtual screen, and what Qt needs to draw on it
+#   system_packages.sh qgis     QGIS, to test its plugin in
 set -euo pipefail
 
 case "${1:-}" in
   venv) wanted=(python3-venv) ;;
+  qgis) wanted=(qgis python3-qgis qgis-providers gdal-bin python3-venv) ;;
   screen)
     wanted=(
       xvfb xauth libegl1 libgl1 libopengl0 libdbus-1-3 libfontconfig1 libglib2.0-0
@@ -14,7 +16,7 @@ case "${1:-}" in
     )
     ;;
   *)
-    echo "usage: $0 venv|screen" >&2
+    echo "usage: $0 venv|screen|qgis" >&2
     exit 2
     ;;
 esac
