@@ -220,6 +220,9 @@ _REPORT: dict[str, Any] = {
 
 _LABELS = {"IMAGE": Kind.RASTER, "LABELS": Kind.RASTER, OUT: Kind.NEW_RASTER}
 _WORDS = ("MODEL", "PRESET", "CANDIDATES", "MASKS")
+_OF_SHAPES = ("ATTRIBUTE",)
+"""Layers of shapes are not asked for here, only label maps."""
+
 _RECIPES = ("PRESET", "STEPS", "ORACLE_SELECTION", "NO_CRF", "NO_FLIP", "TEST_SIDE")
 _STYLED = ("--qml", "--overwrite")
 
@@ -242,7 +245,7 @@ TOOLS = (
         "fit",
         {"IMAGE": Kind.RASTERS, "HINTS": Kind.RASTERS, OUT: Kind.NEW_MODEL,
          "PROJECTION": Kind.FILE},
-        leaves_out=_RECIPES,
+        leaves_out=(*_RECIPES, *_OF_SHAPES),
         always=("--overwrite",),
     ),
     Tool(
@@ -270,7 +273,7 @@ TOOLS = (
         "Brings labels to your own list of classes, as a table says, or by common names.",
         "align",
         {**_LABELS, "TAXONOMY": Kind.FILE},
-        leaves_out=("WITH", "REFERENCE", "MATCH", "LEVEL", *_WORDS),
+        leaves_out=("WITH", "REFERENCE", "MATCH", "LEVEL", *_WORDS, *_OF_SHAPES),
         needs=("TAXONOMY",),
         always=("--with=table", *_STYLED),
     ),
@@ -280,7 +283,7 @@ TOOLS = (
         "Brings labels to the classes of a layer in which some places are labelled.",
         "align",
         {**_LABELS, "REFERENCE": Kind.RASTER, "TAXONOMY": Kind.FILE},
-        leaves_out=("WITH", "TABLE", *_WORDS),
+        leaves_out=("WITH", "TABLE", *_WORDS, *_OF_SHAPES),
         needs=("REFERENCE",),
         always=("--with=reference", *_STYLED),
     ),
