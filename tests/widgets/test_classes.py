@@ -10,7 +10,7 @@ from borders import picture
 from napari.layers import Labels
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QThreadPool
 from qtpy.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
-from qtpy.QtWidgets import QApplication, QLineEdit, QMessageBox
+from qtpy.QtWidgets import QApplication, QLineEdit, QMessageBox, QScrollArea
 from rasters import write_raster
 
 from napari_firstpass.io.taxonomy_file import read_taxonomy
@@ -468,6 +468,8 @@ def test_classes_are_proposed_with_crops_and_each_acceptance_is_one_step(
     assert [window.row(i).target for i in (2, 3, 4)] == [5, 0, 5]
     assert not window.row(3).accept.isEnabled()
     assert window.row(2).widgets[0].pixmap().width() == 64
+    (area,) = window.findChildren(QScrollArea)
+    assert not area.horizontalScrollBar().isVisible()
     window.row(2).accept.click()
     np.testing.assert_array_equal(labels.data, np.where(where(2), 5, IDS))
     assert window.sources == (3, 4)
@@ -475,9 +477,11 @@ def test_classes_are_proposed_with_crops_and_each_acceptance_is_one_step(
     window.accept_all.click()
     desk.qtbot.waitUntil(lambda: proposing.window is None, timeout=10_000)
     np.testing.assert_array_equal(labels.data, np.array([0, 1, 5, 1, 5])[IDS])
+    assert desk.status.startswith("“cluster 3” and “cluster 4” became the chosen classes: ")
+    steps = saved(labels).provenance.config["reassigned"]
+    assert [step["became"] for step in steps] == ["roof", "ground", "roof"]
     labels.undo()
-    np.testing.assert_array_equal(labels.data, np.array([0, 1, 5, 1, 4])[IDS])
-    labels.undo()
+    np.testing.assert_array_equal(labels.data, np.where(where(2), 5, IDS))
     labels.undo()
     np.testing.assert_array_equal(labels.data, IDS)
     np.testing.assert_array_equal(desk.viewer.layers["strokes"].data, strokes)

@@ -33,7 +33,11 @@ from napari_firstpass.widgets.class_layers import (
     with_taxonomy,
 )
 from napari_firstpass.widgets.class_lists import ClassLists
-from napari_firstpass.widgets.label_history import extent_of, reassign_in_one_step
+from napari_firstpass.widgets.label_history import (
+    extent_of,
+    reassign_in_one_step,
+    replace_in_one_step,
+)
 from napari_firstpass.widgets.session import Message
 
 if TYPE_CHECKING:
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from napari_firstpass.taxonomy_edits import Place
     from napari_firstpass.widgets.class_box import ClassBox
     from napari_firstpass.widgets.class_lists import ReadList, Renumbered
+    from napari_firstpass.widgets.proposal_runs import Merged
 
 NO_LABELS = "There are no labels yet: run, or select a labels layer."
 _KEYS = range(1, 10)
@@ -162,6 +167,19 @@ class ClassEditing(QObject):
         verb = "is" if len(sources) == 1 else "are"
         self._say(f"{what} {verb} “{became}” now: {changed}. Ctrl+Z undoes it.")
 
+    def take(self, merged: Merged) -> None:
+        """Write merges that were prepared in a thread, all in one step."""
+        mapping = merged.mapping
+        layer, taxonomy = require_paintable(self._layer), self.taxonomy
+        if not {*mapping, *mapping.values()} <= set(taxonomy.ids):
+            self._say("The classes have changed meanwhile, so nothing was merged: accept again.")
+            return
+        require_room(layer, mapping.values())
+        pixels = replace_in_one_step(layer, merged.replacement)
+        changed = self._settle(layer, taxonomy, mapping, pixels)
+        what = _listed(taxonomy, mapping)
+        self._say(f"{what} became the chosen classes: {changed}. Ctrl+Z undoes it in one step.")
+
     def delete(self, ids: Collection[int]) -> None:
         """Take classes out of the list; their pixels become unlabelled."""
         layer, taxonomy = require_paintable(self._layer), self.taxonomy
@@ -265,11 +283,11 @@ class ClassEditing(QObject):
         layer = require_paintable(self._layer)
         require_room(layer, edited.ids)
         info = with_taxonomy(info_of(layer, self._desk.place(layer)), shown, edited)
-        if mapping:
-            names = [shown[class_id].name for class_id in mapping]
-            target = next(iter(mapping.values()))
+        for target, ids in _by_target(mapping or {}).items():
+            names = [shown[class_id].name for class_id in ids]
             became = shown[target].name if target in shown else "unlabelled"
-            info = info.reassigned(mapping, {"classes": names, "became": became})
+            told = {"classes": names, "became": became}
+            info = info.reassigned(dict.fromkeys(ids, target), told)
         put_classes(layer, info, hidden_in(layer, shown.ids))
         self._list()
 
@@ -280,12 +298,20 @@ class ClassEditing(QObject):
         mapping = dict.fromkeys(ids, target)
         if target != UNLABELLED:
             require_room(layer, [target])
-        pixels = reassign_in_one_step(layer, mapping)
+        return self._settle(layer, taxonomy, mapping, reassign_in_one_step(layer, mapping))
+
+    def _settle(
+        self, layer: Labels, taxonomy: Taxonomy, mapping: Mapping[int, int], pixels: int
+    ) -> str:
+        """List what is left after classes became others; return how many pixels changed."""
         self._counts = _after(self._counts, mapping)
         if layer.selected_label in mapping:
-            layer.selected_label = target or min(set(taxonomy.ids) - set(ids), default=1)
-        heir = None if target == UNLABELLED else target
-        self._put(taxonomy, removed(taxonomy, ids, heir), mapping if pixels else None)
+            left = min(set(taxonomy.ids) - set(mapping), default=1)
+            layer.selected_label = mapping[layer.selected_label] or left
+        edited = taxonomy
+        for target, ids in _by_target(mapping).items():
+            edited = removed(edited, ids, None if target == UNLABELLED else target)
+        self._put(taxonomy, edited, mapping if pixels else None)
         self._viewer.layers.selection.active = layer  # so that Ctrl+Z is meant for it
         return f"{pixels:,} pixels".replace(",", " ")
 
@@ -484,6 +510,14 @@ def _after(counts: Mapping[int, int] | None, mapping: Mapping[int, int]) -> dict
     for class_id, pixels in counts.items():
         became[mapping.get(class_id, class_id)] += pixels
     return dict(became)
+
+
+def _by_target(mapping: Mapping[int, int]) -> dict[int, list[int]]:
+    """Return which classes become each of those that some become."""
+    found: dict[int, list[int]] = {}
+    for before, after in mapping.items():
+        found.setdefault(after, []).append(before)
+    return found
 
 
 def _listed(taxonomy: Taxonomy, ids: Collection[int]) -> str:

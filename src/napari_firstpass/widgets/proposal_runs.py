@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_firstpass.example_crops import example_windows_steps
+from napari_firstpass.grid import Window
 from napari_firstpass.io.geotiff import open_raster
+from napari_firstpass.label_changes import Replacement, relabelled
 from napari_firstpass.progress import Progress, Span, relay
 from napari_firstpass.taxonomy import Taxonomy
 from napari_firstpass.taxonomy_edits import is_cluster
@@ -19,11 +21,12 @@ from napari_firstpass.widgets.looks import look_at, scene_bands
 from napari_firstpass.widgets.runs import leave_a_core
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from napari_firstpass.aligning import AlignConfig
     from napari_firstpass.alignment import Decision
-    from napari_firstpass.grid import Window
     from napari_firstpass.progress import Steps
     from napari_firstpass.raster import RasterSource
     from napari_firstpass.segmentation import Segmentation
@@ -57,6 +60,31 @@ class Proposed:
 
     proposals: tuple[Proposal, ...]
     target: Taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Classes that are to become others, and the labels then.
+
+    Attributes
+    ----------
+    mapping : mapping of int to int
+        Ids before and after.
+    replacement : Replacement
+        What that changes, ready to be written.
+    """
+
+    mapping: Mapping[int, int]
+    replacement: Replacement
+
+
+def merge_classes(labels: NDArray[Any], mapping: Mapping[int, int]) -> Steps[Merged]:
+    """Find what labels (H, W), which nobody changes, become."""
+    yield Progress(0, 2, "replacing classes")
+    after = relabelled(labels, mapping)
+    yield Progress(1, 2, "comparing")
+    whole = Window(0, 0, *labels.shape)
+    return Merged(mapping, Replacement.of(whole, labels, after))
 
 
 def propose_classes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import (
     QDialog,
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _SIZE = (560, 520)
 _NOTHING = "choose a class"
-_PAUSE_MS = 1
-"""Between two acceptances the window is drawn: each may change a large layer."""
+_MARGIN = 8
+"""Pixels beside the bar, so that rows are not cut."""
 
 
 class ProposalWindow(QDialog):
@@ -41,15 +41,18 @@ class ProposalWindow(QDialog):
     Attributes
     ----------
     accept_all : QPushButton
-        Accepts whatever has a class, one after the other.
+        Accepts whatever has a class, at once.
 
     Signals
     -------
     accepted_as : int, int
         A cluster is to become a class.
+    all_accepted_as : dict
+        Several are, by their ids.
     """
 
     accepted_as = Signal(int, int)
+    all_accepted_as = Signal(dict)
 
     def __init__(
         self, proposed: Proposed, names: Mapping[int, str], parent: QWidget | None = None
@@ -59,8 +62,8 @@ class ProposalWindow(QDialog):
         self.setWindowTitle("What clusters may be")
         self.resize(*_SIZE)
         self.accept_all = QPushButton("Accept all")
-        self.accept_all.setToolTip("Each becomes a step of its own for Ctrl+Z.")
-        self.accept_all.clicked.connect(self._accept_next)
+        self.accept_all.setToolTip("Makes all these clusters their classes: one step for Ctrl+Z.")
+        self.accept_all.clicked.connect(self._accept_all)
         self._rows: dict[int, _Row] = {}
         inside = QWidget()
         grid = QGridLayout(inside)
@@ -76,6 +79,8 @@ class ProposalWindow(QDialog):
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setWidget(inside)
+        bar = area.verticalScrollBar().sizeHint().width()
+        area.setMinimumWidth(inside.minimumSizeHint().width() + bar + _MARGIN)
         column_ = QVBoxLayout(self)
         column_.addWidget(area)
         column_.addWidget(self.accept_all)
@@ -103,14 +108,11 @@ class ProposalWindow(QDialog):
         if target != UNLABELLED:
             self.accepted_as.emit(source, target)
 
-    def _accept_next(self) -> None:
-        """Accept the first row that has a class; the others follow once it is drawn."""
-        ready = [source for source, row in self._rows.items() if row.target != UNLABELLED]
-        if not ready:
-            return
-        self._accept(ready[0])
-        if ready[0] not in self._rows and len(ready) > 1:
-            QTimer.singleShot(_PAUSE_MS, self._accept_next)
+    def _accept_all(self) -> None:
+        chosen = {source: row.target for source, row in self._rows.items()}
+        ready = {source: target for source, target in chosen.items() if target != UNLABELLED}
+        if ready:
+            self.all_accepted_as.emit(ready)
 
 
 class _Row:

@@ -12,7 +12,7 @@ from napari_firstpass.taxonomy_edits import is_cluster
 from napari_firstpass.widgets.class_layers import require_paintable
 from napari_firstpass.widgets.image_layers import subject_of
 from napari_firstpass.widgets.prompt_layers import is_helper
-from napari_firstpass.widgets.proposal_runs import propose_classes
+from napari_firstpass.widgets.proposal_runs import Merged, merge_classes, propose_classes
 from napari_firstpass.widgets.proposal_window import ProposalWindow
 from napari_firstpass.widgets.runs import LabelsNow
 from napari_firstpass.widgets.session import Message
@@ -35,7 +35,7 @@ NO_TARGET = (
 
 
 class Proposing(QObject):
-    """Lets clusters be compared with classes; each acceptance is a merge of `ClassEditing`.
+    """Lets clusters be compared with classes; what is accepted is a merge of `ClassEditing`.
 
     Signals
     -------
@@ -91,10 +91,7 @@ class Proposing(QObject):
         ]
 
     def _on_propose(self) -> None:
-        try:
-            self._ask(require_paintable(self._editing.layer))
-        except FirstPassError as error:
-            self.said.emit(Message.of(error))
+        self._try(lambda: self._ask(require_paintable(self._editing.layer)))
 
     def _ask(self, layer: Labels) -> None:
         taxonomy = self._editing.taxonomy
@@ -120,6 +117,9 @@ class Proposing(QObject):
         if isinstance(reply.outcome, FirstPassError):
             self.said.emit(Message.of(reply.outcome))
             return
+        if isinstance(reply.outcome, Merged):
+            self._try(lambda: self._editing.take(reply.outcome))
+            return
         proposed = reply.outcome
         if not proposed.proposals:
             self.said.emit(Message("There are no clusters left: all classes have names."))
@@ -129,6 +129,7 @@ class Proposing(QObject):
         names = {entry.id: entry.name for entry in self._editing.taxonomy.classes}
         window = ProposalWindow(proposed, names, self._box)
         window.accepted_as.connect(self._on_accepted)
+        window.all_accepted_as.connect(self._on_all_accepted)
         window.destroyed.connect(self._on_closed)
         self.window = window
         window.show()
@@ -137,8 +138,21 @@ class Proposing(QObject):
         self.said.emit(Message(f"{known} of {count} clusters have a proposed class; accept them."))
 
     def _on_accepted(self, source: int, target: int) -> None:
+        self._try(lambda: self._editing.merge([source], target))
+
+    def _on_all_accepted(self, mapping: dict[int, int]) -> None:
+        self._try(lambda: self._merge_all(mapping))
+
+    def _merge_all(self, mapping: dict[int, int]) -> None:
+        """Let a thread find what changes: it takes longer than a window may stand still."""
+        layer = require_paintable(self._editing.layer)
+        self._run += 1
+        self._runner.start(merge_classes(layer.data.copy(), mapping), self._run)
+        self.said.emit(Message(f"Giving {len(mapping)} clusters their classes …"))
+
+    def _try(self, change: Callable[[], None]) -> None:
         try:
-            self._editing.merge([source], target)
+            change()
         except FirstPassError as error:
             self.said.emit(Message.of(error))
 
