@@ -127,6 +127,24 @@ def test_shapes_name_the_clusters_of_all_files_under_them(
         assert [names[i] for i in found.labels[[0, 7], 0].tolist()] == [above, "road"]
 
 
+def test_images_of_other_bands_are_refused_before_anything_is_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grid = Grid(64, 64)
+    half = np.repeat(np.array([1, 2], np.uint8), 32)[:, None] * np.ones((1, 64), np.uint8)
+    files, images = [], []
+    for name, bands in (("a", 3), ("b", 1)):
+        labels = Segmentation(half, numbered_taxonomy(2), grid)
+        files.append(str(write_segmentation(tmp_path / f"{name}_labels.tif", labels)))
+        pixels = np.full((bands, 64, 64), 50, np.uint8) * half
+        images.append(str(write_raster(tmp_path / f"{name}.tif", pixels)))
+    command = ["align", *files, "--image", *images, "--with", "reference"]
+    command += ["--reference", files[0], "--out", str(tmp_path / "named")]
+    assert main(command) == UNFIT
+    assert "in b.tif, as in a.tif, found" in capsys.readouterr().err
+    assert not (tmp_path / "named").exists()
+
+
 def test_the_labels_themselves_are_never_replaced(
     clusters: Path, classes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from borders import picture
 from napari.layers import Labels
-from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QThreadPool
+from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt
 from qtpy.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QLineEdit, QMessageBox, QScrollArea
 from rasters import write_raster
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from napari_firstpass.widgets.class_tree import ClassTree
     from napari_firstpass.widgets.segment_panel import SegmentPanel
+    from napari_firstpass.widgets.worker import Reply
 
 PLUGIN = "napari-firstpass"
 IDS = np.ones((96, 112), np.uint8)
@@ -46,6 +47,8 @@ class Desk:
     def __init__(self, viewer: Viewer, panel: SegmentPanel, qtbot: QtBot) -> None:
         self.viewer, self.panel, self.qtbot = viewer, panel, qtbot
         self.box = panel.form.class_list
+        self.answered = 0
+        panel._classes._counting._runner.replied.connect(self._note)
 
     @property
     def tree(self) -> ClassTree:
@@ -65,12 +68,20 @@ class Desk:
         return {i: self.tree.item(i).text(NAME) for i in self.tree.listed}
 
     def settle(self) -> None:
-        """Let pixels be counted."""
+        """Let pixels be counted, however long threads have to wait."""
         counting = self.panel._classes._counting
         self.qtbot.wait(20)
-        self.qtbot.waitUntil(lambda: not counting._waiting.isActive(), timeout=20_000)
-        QThreadPool.globalInstance().waitForDone()
-        self.qtbot.wait(50)
+        self.qtbot.waitUntil(
+            lambda: (
+                not counting._waiting.isActive()
+                and (counting._layer is None or self.answered == counting._run)
+            ),
+            timeout=20_000,
+        )
+        self.qtbot.wait(20)
+
+    def _note(self, reply: Reply[Any]) -> None:
+        self.answered = reply.generation
 
     def click(self, class_id: int, *modifiers: Qt.KeyboardModifier) -> None:
         where = self.tree.visualItemRect(self.tree.item(class_id)).center()

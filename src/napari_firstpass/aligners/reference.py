@@ -12,8 +12,9 @@ from napari_firstpass.alignment import Decision
 from napari_firstpass.class_lookup import ClassLookup
 from napari_firstpass.errors import ImageContentError, OptionError
 from napari_firstpass.hints import SILENT
+from napari_firstpass.imagery import Imagery
 from napari_firstpass.likeness import likeness_steps, seen_steps, told_steps
-from napari_firstpass.progress import Span, Steps, relay
+from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.segmentation import SURE, label_dtype
 from napari_firstpass.shared_pixels import paired, shared_pixels_steps
 from napari_firstpass.taxonomy import UNLABELLED
@@ -53,6 +54,8 @@ class ReferenceAligner:
     def prepared(self, job: AlignJob) -> Steps[PreparedAligner]:
         """Compare the labels with the reference."""
         hints, opens = self._required(job)
+        if opens is not None:
+            yield from relay(_one_kind_steps(job, opens), Span(0, 0, 100))
         counting = relay(shared_pixels_steps(job, hints), Span(0, 10, 100))
         shared = yield from counting
         if opens is None:
@@ -171,6 +174,22 @@ class LookingAligner:
             decisions.append(Decision(number, source, target, size, share, reason))
         regions = (numbers + 1 - first).astype(np.int32)
         return AlignedWindow(labels, sure, regions, tuple(decisions))
+
+
+def _one_kind_steps(job: AlignJob, opens: Sequence[OpenSource]) -> Steps[None]:
+    """Refuse images of other bands or another type than the first, before any is read.
+
+    Raises
+    ------
+    ImageryError
+        Naming the first of them.
+    """
+    kinds: list[Imagery] = []
+    for done, (image, open_image) in enumerate(zip(job.images, opens, strict=True)):
+        yield Progress(done, len(opens), "looking at the images")
+        with open_image() as source:
+            kinds.append(Imagery.of(source, None))
+        kinds[0].require(kinds[-1], name=image.name, like=job.images[0].name)
 
 
 def _beliefs(
