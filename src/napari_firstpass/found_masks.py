@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,6 +71,36 @@ class FoundMask:
         """Pixels inside."""
         return int(np.bitwise_count(self.bits).sum())
 
+    def moved(self, row: int, col: int) -> FoundMask:
+        """Return the same mask so many pixels further down and to the right."""
+        return replace(
+            self,
+            top=self.top + row,
+            left=self.left + col,
+            bottom=self.bottom + row,
+            right=self.right + col,
+            row=self.row + row,
+            col=self.col + col,
+        )
+
+    def resized(self, before: tuple[int, int], after: tuple[int, int]) -> FoundMask | None:
+        """Return the same mask in an image of other height and width, None if nothing is left.
+
+        Each pixel is what the middle of it was.
+        """
+        rows, cols = (nearest(new, old) for old, new in zip(before, after, strict=True))
+        down = np.flatnonzero((rows >= self.top) & (rows < self.bottom))
+        across = np.flatnonzero((cols >= self.left) & (cols < self.right))
+        if not len(down) or not len(across):
+            return None
+        inside = self.inside()[np.ix_(rows[down] - self.top, cols[across] - self.left)]
+        if not inside.any():
+            return None
+        place = Window(int(down[0]), int(across[0]), len(down), len(across))
+        row, col = self.row * after[0] / before[0], self.col * after[1] / before[1]
+        stability = self.stability
+        return FoundMask.of(inside, place, score=self.score, stability=stability, row=row, col=col)
+
     def inside(self) -> NDArray[np.bool_]:
         """Return the pixels of its box (bottom − top, right − left)."""
         shape = (self.bottom - self.top, self.right - self.left)
@@ -115,6 +145,11 @@ class FoundMasks:
         """Boxes (N, 4): top, left, bottom, right."""
         sides = [(mask.top, mask.left, mask.bottom, mask.right) for mask in self.masks]
         return torch.tensor(sides, dtype=torch.int64).reshape(-1, 4)
+
+
+def nearest(count: int, length: int) -> NDArray[np.int64]:
+    """Return which of ``length`` pixels lies at the middle of each of ``count`` new ones."""
+    return ((np.arange(count) + 0.5) * length / count).astype(np.int64)
 
 
 def masks_of_regions(places: NDArray[np.int32], valid: NDArray[np.bool_]) -> FoundMasks:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
-from napari_firstpass.aligning import AlignedWindow
+from napari_firstpass.aligning import AlignedWindow, AlignView
 from napari_firstpass.alignment import Decision
 from napari_firstpass.candidates import open_choices
 from napari_firstpass.costs import Costs
 from napari_firstpass.descriptors import oklab
 from napari_firstpass.device import torch_device
-from napari_firstpass.found_masks import masks_of_regions
+from napari_firstpass.found_masks import masks_of_regions, nearest
 from napari_firstpass.grid import Window
 from napari_firstpass.mask_decisions import Held, MaskConfig, Verdict, painted
 from napari_firstpass.networks.hub_text_model import load_hub_text_model
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from napari_firstpass.aligning import AlignConfig, AlignJob, AlignView
+    from napari_firstpass.aligning import AlignConfig, AlignJob
     from napari_firstpass.alignment import Reason
     from napari_firstpass.candidates import Choices
     from napari_firstpass.found_masks import FoundMask, FoundMasks
@@ -195,6 +196,18 @@ def own_masks_steps(
         pairs = joined * (int(labels.max()) + 1) + labels
         joined = np.unique(pairs, return_inverse=True)[1].reshape(pairs.shape)
     return masks_of_regions(joined.astype(np.int32), valid)
+
+
+def framed(
+    view: AlignView, picture: Tensor, valid: NDArray[np.bool_], frame: tuple[int, int]
+) -> tuple[AlignView, Tensor, NDArray[np.bool_]]:
+    """Return labels, picture and valid pixels of a window with another height and width."""
+    rows, cols = (nearest(new, old) for new, old in zip(frame, valid.shape, strict=True))
+    places = np.ix_(rows, cols)
+    sure = None if view.confidence is None else view.confidence[places]
+    resized = functional.interpolate(picture[None], frame, mode="bilinear", antialias=True)[0]
+    seen = AlignView(view.image, Window(0, 0, *frame), view.labels[places], sure)
+    return seen, resized, valid[places]
 
 
 def verdicts_steps(

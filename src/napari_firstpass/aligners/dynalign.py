@@ -21,13 +21,15 @@ from napari_firstpass.progress import Span, Steps, relay, run
 from napari_firstpass.refinement import preset_of
 from napari_firstpass.region_vectors import CropConfig
 from napari_firstpass.region_words import RuleConfig
-from napari_firstpass.sam_models.automatic import AutomaticConfig, automatic_masks
+from napari_firstpass.sam_models.automatic import AutomaticConfig
+from napari_firstpass.sam_models.cropped import everything_steps
 from napari_firstpass.sam_models.prepared import prepare_steps
 from napari_firstpass.sam_models.source import sam_source
 from napari_firstpass.sampling import band_stats_steps
 from napari_firstpass.word_alignment import (
     WordConfig,
     WordJudge,
+    framed,
     own_masks_steps,
     painted_window,
     verdicts_steps,
@@ -35,7 +37,7 @@ from napari_firstpass.word_alignment import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -43,7 +45,8 @@ if TYPE_CHECKING:
 
     from napari_firstpass.aligning import AlignConfig, AlignedWindow, AlignJob, AlignView
     from napari_firstpass.alignment import Decision
-    from napari_firstpass.found_masks import FoundMasks
+    from napari_firstpass.found_masks import FoundMask, FoundMasks
+    from napari_firstpass.mask_decisions import Verdict
     from napari_firstpass.networks.folder import VisionFolder
     from napari_firstpass.normalize import BandStats
     from napari_firstpass.sam_models.source import SamSource
@@ -61,10 +64,16 @@ class DynAlignConfig:
         How masks are compared with words.
     automatic : AutomaticConfig
         Which masks of Segment Anything are kept.
+    crop_layers : int
+        Of enlarged parts that it looks at besides; see `sam_models.cropped`.
+    frame : (int, int) or None
+        Height and width that each window is brought to, whatever its shape; None for its own.
     """
 
     words: WordConfig = field(default_factory=WordConfig)
     automatic: AutomaticConfig = field(default_factory=AutomaticConfig)
+    crop_layers: int = 0
+    frame: tuple[int, int] | None = None
 
 
 PRESETS = {
@@ -79,6 +88,8 @@ PRESETS = {
             masks=MaskConfig(veto=0, skip_decided=False, least_share=0),
         ),
         automatic=AutomaticConfig(points_per_side=64, score=0.86, stability=0.92, least_area=100),
+        crop_layers=1,
+        frame=(1440, 1920),
     ),
 }
 """By name, the usual one first."""
@@ -177,11 +188,15 @@ class PreparedDynAlign:
         """Find the masks of a window, decide on each, and paint them, the largest first."""
         raster = view.pixels
         picture = picture_of(raster, self.stats[view.image], raster.roles, _CPU, 1)
-        finding = self.judge.costs.timing("finding masks", self._masks(picture, raster.valid))
-        masks = (yield from relay(finding, Span(0, 5, 10))).masks
-        defaults = self.judge.choices.default_of
-        judging = verdicts_steps(self.judge, view, picture, masks, defaults, len(self.job.source))
+        seen, valid = view, raster.valid
+        if self.settings.frame is not None:
+            seen, picture, valid = framed(view, picture, valid, self.settings.frame)
+        finding = self.judge.costs.timing("finding masks", self._masks(picture, valid))
+        found = yield from relay(finding, Span(0, 5, 10))
+        defaults, classes = self.judge.choices.default_of, len(self.job.source)
+        judging = verdicts_steps(self.judge, seen, picture, found.masks, defaults, classes)
         verdicts = yield from relay(judging, Span(5, 10, 10))
+        masks, verdicts = _brought_back(found, verdicts, raster.valid.shape)
         with self.judge.costs.timed("painting"):
             highest = self.job.target.max_id
             return painted_window(view, masks, verdicts, defaults, highest, "clip")
@@ -197,10 +212,27 @@ class PreparedDynAlign:
     def _masks(self, picture: Tensor, valid: NDArray[np.bool_]) -> Steps[FoundMasks]:
         if self.sam is None:
             return (yield from own_masks_steps(picture, valid, self.settings.words.regions))
-        known, device = torch.from_numpy(valid), self.judge.model.device
-        looking = prepare_steps(self.sam, picture, known, device, None)
-        image = yield from relay(looking, Span(0, 3, 10))
-        return (yield from relay(automatic_masks(image, self.settings.automatic), Span(3, 10, 10)))
+        sam, device = self.sam, self.judge.model.device
+        finding = everything_steps(
+            lambda part, known: prepare_steps(sam, part, known, device, None),
+            picture,
+            torch.from_numpy(valid),
+            self.settings.automatic,
+            self.settings.crop_layers,
+        )
+        return (yield from finding)
+
+
+def _brought_back(
+    found: FoundMasks, verdicts: Sequence[Verdict], shape: tuple[int, int]
+) -> tuple[tuple[FoundMask, ...], Sequence[Verdict]]:
+    """Return masks, and verdicts on them, in the pixels of a window of this height and width."""
+    frame = found.height, found.width
+    if frame == shape:
+        return found.masks, verdicts
+    moved = [mask.resized(frame, shape) for mask in found.masks]
+    left = [(m, verdict) for m, verdict in zip(moved, verdicts, strict=True) if m is not None]
+    return tuple(mask for mask, _ in left), [verdict for _, verdict in left]
 
 
 def dynalign_aligner(config: AlignConfig) -> DynAligner:

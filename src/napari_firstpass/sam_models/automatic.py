@@ -3,7 +3,7 @@
 Kirillov et al., "Segment Anything" (arXiv 2304.02643), section 4 and appendix B: of the masks at
 all points those are kept that the model expects to be right and that change little with the
 threshold; of masks with nearly the same box the one with the best score stays. Here the image is
-looked at once, as a whole: there are no enlarged crops of it.
+looked at once, as a whole; for enlarged parts see `cropped`.
 """
 
 from __future__ import annotations
