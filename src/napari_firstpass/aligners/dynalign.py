@@ -37,7 +37,7 @@ from napari_firstpass.word_alignment import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -224,8 +224,8 @@ class PreparedDynAlign:
 
 
 def _brought_back(
-    found: FoundMasks, verdicts: Sequence[Verdict], shape: tuple[int, int]
-) -> tuple[tuple[FoundMask, ...], Sequence[Verdict]]:
+    found: FoundMasks, verdicts: list[Verdict], shape: tuple[int, int]
+) -> tuple[tuple[FoundMask, ...], list[Verdict]]:
     """Return masks, and verdicts on them, in the pixels of a window of this height and width."""
     frame = found.height, found.width
     if frame == shape:

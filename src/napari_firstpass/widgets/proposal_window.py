@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QScrollArea,
+    QStyle,
     QVBoxLayout,
     QWidget,
 )
@@ -79,8 +80,9 @@ class ProposalWindow(QDialog):
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setWidget(inside)
-        bar = area.verticalScrollBar().sizeHint().width()
-        area.setMinimumWidth(inside.minimumSizeHint().width() + bar + _MARGIN)
+        if (style := self.style()) is not None:
+            bar = style.pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
+            area.setMinimumWidth(inside.minimumSizeHint().width() + bar + _MARGIN)
         column_ = QVBoxLayout(self)
         column_.addWidget(area)
         column_.addWidget(self.accept_all)

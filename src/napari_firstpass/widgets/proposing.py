@@ -117,10 +117,11 @@ class Proposing(QObject):
         if isinstance(reply.outcome, FirstPassError):
             self.said.emit(Message.of(reply.outcome))
             return
-        if isinstance(reply.outcome, Merged):
-            self._try(lambda: self._editing.take(reply.outcome))
-            return
         proposed = reply.outcome
+        if isinstance(proposed, Merged):
+            merged = proposed
+            self._try(lambda: self._editing.take(merged))
+            return
         if not proposed.proposals:
             self.said.emit(Message("There are no clusters left: all classes have names."))
             return
