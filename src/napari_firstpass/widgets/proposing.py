@@ -11,6 +11,7 @@ from napari_firstpass.errors import FirstPassError
 from napari_firstpass.taxonomy_edits import is_cluster
 from napari_firstpass.widgets.class_layers import require_paintable
 from napari_firstpass.widgets.image_layers import subject_of
+from napari_firstpass.widgets.label_history import extent_of
 from napari_firstpass.widgets.prompt_layers import is_helper
 from napari_firstpass.widgets.proposal_runs import Merged, merge_classes, propose_classes
 from napari_firstpass.widgets.proposal_window import ProposalWindow
@@ -147,6 +148,10 @@ class Proposing(QObject):
     def _merge_all(self, mapping: dict[int, int]) -> None:
         """Let a thread find what changes: it takes longer than a window may stand still."""
         layer = require_paintable(self._editing.layer)
+        if extent_of(layer) != layer.data.shape:  # a part of a large scene: most is not in memory
+            for source, target in mapping.items():
+                self._editing.merge([source], target)
+            return
         self._run += 1
         self._runner.start(merge_classes(layer.data.copy(), mapping), self._run)
         self.said.emit(Message(f"Giving {len(mapping)} clusters their classes …"))
