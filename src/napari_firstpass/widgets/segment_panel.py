@@ -119,8 +119,7 @@ class SegmentPanel(QWidget):
         self._late = QTimer(self)
         self._late.setSingleShot(True)
         self._late.setInterval(round(1000 * LOOK_EVERY))
-        self._saving = False
-        self._readings = 0
+        self._saving, self._readings = False, 0
         self._refusal: Message | None = None
         self._problem: Message | None = None
         self._run: Run | None = None
