@@ -1,4 +1,6 @@
-"""How long the window stands still, and what is kept, when classes of a large layer change.
+"""How long the window stands still, and what is kept, when labels of a large layer change.
+
+With ``--scene SIDE``, what it costs to open a scene of that side, to paint on it and to keep it.
 
 Needs a screen; without one: ``xvfb-run -a -s "-screen 0 1366x768x24" python benchmarks/desk.py``.
 """
@@ -10,20 +12,29 @@ import os
 
 os.environ["NAPARI_CONFIG"] = ""  # the user's settings are neither used nor changed
 
+import resource
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
-from time import perf_counter, thread_time
+from tempfile import TemporaryDirectory
+from time import perf_counter, process_time, thread_time
 from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
+import rasterio
 from qtpy.QtCore import QEventLoop, QTimer
+from rasterio.enums import Resampling
 from scipy.ndimage import gaussian_filter
 
-from napari_firstpass.grid import Grid
+from napari_firstpass.grid import Grid, Window
+from napari_firstpass.io.scene_labels import SceneLabels
+from napari_firstpass.io.tile_store import TileStore
+from napari_firstpass.provenance import Provenance
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import numbered_taxonomy
-from napari_firstpass.widgets.label_layers import labels_tuple
+from napari_firstpass.widgets.label_layers import labels_keywords, labels_tuple
+from napari_firstpass.widgets.scene import MaskInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +57,14 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=6000, help="of the labels, in pixels")
     parser.add_argument("--classes", type=int, default=12)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--scene", type=int, help="side of a scene in a file, such as 20000")
     options = parser.parse_args()
+    if options.scene:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "scene.tif"
+            write_scene(path, options.scene)
+            large_scene(path, options.scene)
+        return
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1366, 768)
     _, panel = viewer.window.add_plugin_dock_widget("napari-firstpass", "Segment")
@@ -81,6 +99,74 @@ def main() -> None:
         report(what, layer, change, options.repeats)
     np.testing.assert_array_equal(layer.data, labels)
     viewer.close()
+
+
+def large_scene(path: Path, side: int) -> None:
+    """Print what a scene costs that is too large for memory."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1366, 768)
+    _, panel = viewer.window.add_plugin_dock_widget("napari-firstpass", "Segment")
+    wait(4000)  # what a run needs is imported meanwhile
+    began, computed = perf_counter(), process_time()
+    viewer.open(path, plugin="napari-firstpass")
+    wait(1)
+    busy = process_time() - computed
+    print(f"opened in {perf_counter() - began:.1f} s, {busy:.1f} s of them computing")
+    scene = SceneLabels(TileStore(None, (side, side), np.dtype(np.uint8)))
+    tile = clusters(2000, 8)
+    for row in range(0, side, 2000):
+        for col in range(0, side, 2000):
+            part = tile[: side - row, : side - col]
+            scene.store.write(Window(row, col, *part.shape), part)
+    scene.look_at_all()
+    grid = Grid(side, side)
+    info = MaskInfo("scene", grid, numbered_taxonomy(8), Provenance(), (path,))
+    layer = panel.following.add(scene, labels_keywords(info, "labels"))
+    shown: list[float] = []
+    panel.following.shown.connect(lambda: shown.append(perf_counter()))
+    viewer.scene.camera.zoom, began = 1, perf_counter()
+    viewer.scene.camera.center = (side // 2, side // 2)
+    while not shown:
+        wait(5)
+    print(f"at full resolution after {1000 * (shown[0] - began):.0f} ms")
+    wait(500)
+    strokes = [standstill(stroke(layer, side // 2 + 30 * i)) for i in range(5)]
+    print(f"a stroke: {median(s.busy for s in strokes):.0f} ms of the window's thread")
+    before = thread_time()
+    panel.keeping.save(path)
+    print(f"saving: {1000 * (thread_time() - before):.1f} ms of the window's thread")
+    wait(5000)
+    print(f"undo: {standstill(layer.undo).busy:.0f} ms of the window's thread")
+    print(f"memory at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
+    viewer.close()
+
+
+def stroke(layer: Labels, row: int) -> Callable[[], None]:
+    """Return what paints a line of 200 pixels with a brush of 20."""
+
+    def paint() -> None:
+        layer.brush_size = 20
+        top, left = layer.world_to_data((row, row))
+        with layer.block_history():
+            for step in range(0, 200, 10):
+                layer.paint((top, left + step), 3)
+
+    return paint
+
+
+def write_scene(path: Path, side: int) -> None:
+    """Write a scene of three bands, of a pattern that repeats, with overviews."""
+    rng = np.random.default_rng(0)
+    soft = gaussian_filter(rng.random((3, 2048, 2048), dtype=np.float32), (0, 9, 9))
+    tile = np.clip(128 + 4000 * (soft - 0.5), 0, 255).astype(np.uint8)
+    profile = {"driver": "GTiff", "dtype": "uint8", "count": 3, "height": side, "width": side}
+    layout = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate"}
+    with rasterio.open(path, "w", **profile, **layout, zlevel=1, photometric="RGB") as file:
+        for row in range(0, side, 2048):
+            for col in range(0, side, 2048):
+                part = tile[:, : side - row, : side - col]
+                file.write(part, window=((row, row + part.shape[1]), (col, col + part.shape[2])))
+        file.build_overviews([2, 4, 8, 16], Resampling.average)
 
 
 def report(what: str, layer: Labels, change: Callable[[], None], repeats: int) -> None:

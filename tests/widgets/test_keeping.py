@@ -87,7 +87,7 @@ def mine(viewer: Viewer, panel: SegmentPanel, scene: Path) -> Labels:
 
 def saved(qtbot: QtBot, panel: SegmentPanel) -> Path:
     """Wait until work is saved; return where."""
-    with qtbot.waitSignal(panel._keeping.saved, timeout=20_000) as signal:
+    with qtbot.waitSignal(panel.keeping.saved, timeout=20_000) as signal:
         pass
     folder: Path = signal.args[0]
     return folder
@@ -152,7 +152,7 @@ def test_other_work_is_never_written_over_and_two_windows_are_told_apart(
     first = saved(qtbot, panel)
     with pytest.raises(OSError, match="open in another window"):
         ProjectLock.take(first)
-    panel._keeping.reopen(Offer(first, scene, 0.0, was_left=False))
+    panel.keeping.reopen(Offer(first, scene, 0.0, was_left=False))
     assert "found it open in another window" in panel.form.status.text()
     close(viewer, panel)
     panel = reopened(viewer)
@@ -195,7 +195,7 @@ def test_an_image_that_moved_is_asked_for_and_checked(
     asked.close()
     qtbot.waitUntil(lambda: "another one at" in panel.form.status.text(), timeout=20_000)
     assert not viewer.layers
-    panel._keeping.reopen(offer, moved)
+    panel.keeping.reopen(offer, moved)
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20_000)
     np.testing.assert_array_equal(viewer.layers["mine"].data, before)
     assert "is back" in panel.form.status.text()

@@ -56,12 +56,12 @@ def layer(viewer: Viewer, panel: SegmentPanel) -> Labels:
     scene.store.write(Window(LINE // 64 * 64, 0, 64, SIDE), labels)
     scene.look_at_all()
     info = MaskInfo("scene", Grid(SIDE, SIDE), numbered_taxonomy(3), Provenance())
-    return panel._following.add(scene, labels_keywords(info, "large"))
+    return panel.following.add(scene, labels_keywords(info, "large"))
 
 
 def look(viewer: Viewer, panel: SegmentPanel, row: int, col: int, qtbot: QtBot) -> None:
     """Look at a place from close by, until it can be painted on."""
-    with qtbot.waitSignal(panel._following.shown, timeout=20_000):
+    with qtbot.waitSignal(panel.following.shown, timeout=20_000):
         viewer.scene.camera.zoom = 1
         viewer.scene.camera.center = (row, col)
 

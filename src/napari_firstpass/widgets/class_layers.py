@@ -45,20 +45,22 @@ def require_paintable(layer: Labels | None) -> Labels:
     return layer
 
 
-def require_whole(layer: Labels) -> None:
-    """Refuse a layer that shows a part of a larger scene.
+def require_whole(layer: Labels | None) -> Labels:
+    """Return a layer whose pixels can be changed, and are all that there are.
 
     Raises
     ------
     LayerError
-        If it does.
+        If it is not one of `require_paintable`, or shows a part of a larger scene.
     """
+    layer = require_paintable(layer)
     if scene_behind(layer.data) is not None:
         raise LayerError(
             expected="labels that are in memory as a whole",
             found=f"a part of a large scene in {layer.name!r}",
             remedy="do this with labels of a part of the image",
         )
+    return layer
 
 
 def classes_of(layer: Labels, present: Collection[int]) -> Taxonomy:

@@ -114,6 +114,18 @@ class Keeping(QObject):
         """Note that a layer holds work that is to be kept, although nobody painted on it yet."""
         self._note(layer.unique_id)
 
+    def save(self, home: Path) -> None:
+        """Write the work on an image, in a thread."""
+        try:
+            work = self._work(home)
+        except FirstPassError as error:
+            self._refuse(error)
+            return
+        layers = self._layers(home, work)
+        self._runs += 1
+        self._saving = home
+        self._writer.start(save_steps(work, layers, self._grid(home)), self._runs)
+
     def let_go(self) -> None:
         """Save what is not saved yet, and give everything back."""
         self._countdown.stop()
@@ -193,25 +205,13 @@ class Keeping(QObject):
         if home is None:
             self._changed.clear()
         else:
-            self._start(home)
+            self.save(home)
 
     def _homes_changed(self) -> list[Path]:
         """Return the images on which there is work that is not saved."""
         layers = (layer for layer in self._viewer.layers if layer.unique_id in self._changed)
         homes = (self._home(layer) for layer in layers if isinstance(layer, Labels))
         return [home for home in dict.fromkeys(homes) if home is not None]
-
-    def _start(self, home: Path) -> None:
-        """Write a project in a thread."""
-        try:
-            work = self._work(home)
-        except FirstPassError as error:
-            self._refuse(error)
-            return
-        layers = self._layers(home, work)
-        self._runs += 1
-        self._saving = home
-        self._writer.start(save_steps(work, layers, self._grid(home)), self._runs)
 
     def _save_now(self, home: Path) -> None:
         """Write a project before the window closes."""

@@ -12,7 +12,7 @@ from napari_firstpass.config import SegmentConfig
 from napari_firstpass.errors import FirstPassError, LayerError
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.progress import Progress, Span, relay
-from napari_firstpass.widgets.class_layers import require_paintable
+from napari_firstpass.widgets.class_layers import require_whole
 from napari_firstpass.widgets.image_layers import grid_of, subject_of
 from napari_firstpass.widgets.label_history import replace_in_one_step
 from napari_firstpass.widgets.preferences import preferences
@@ -89,7 +89,7 @@ class Learning(QObject):
         """Look for what else is to change."""
         self._forget()
         try:
-            labels = require_paintable(self._desk.labels())
+            labels = require_whole(self._desk.labels())
             image = self._desk.image()
             subject = subject_of(image)
             if image is None or grid_of(image).shape != labels.data.shape:

@@ -11,7 +11,7 @@ from napari.layers import Labels, Shapes
 
 from napari_firstpass.errors import LayerError
 from napari_firstpass.grid import Window
-from napari_firstpass.widgets.class_layers import require_paintable, require_whole
+from napari_firstpass.widgets.class_layers import require_whole
 from napari_firstpass.widgets.label_history import replace_in_one_step
 from napari_firstpass.widgets.label_layers import labels_tuple
 from napari_firstpass.widgets.prompt_layers import is_helper
@@ -79,8 +79,7 @@ class Refining:
         LayerError
             If the labels cannot be changed in place, or no rectangle lies on them.
         """
-        labels = require_paintable(labels)
-        require_whole(labels)
+        labels = require_whole(labels)
         area = self.rectangle_on(labels, labels.data.shape) if only_rectangle else None
         self.task = Task(labels, labels.data, area)
         return self.task

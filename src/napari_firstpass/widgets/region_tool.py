@@ -8,7 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_firstpass.errors import FirstPassError, LayerError
 from napari_firstpass.widgets.button_keys import ButtonKeys
-from napari_firstpass.widgets.class_layers import require_paintable, require_room
+from napari_firstpass.widgets.class_layers import require_room, require_whole
 from napari_firstpass.widgets.image_layers import first_level, grid_of, subject_of
 from napari_firstpass.widgets.label_history import replace_in_one_step
 from napari_firstpass.widgets.pointing import class_text
@@ -134,7 +134,7 @@ class RegionTool(QObject):
     def begin(self) -> bool:
         """Let the mouse select regions of the labels that are meant; return whether it does."""
         try:
-            labels = require_paintable(self._desk.labels())
+            labels = require_whole(self._desk.labels())
         except FirstPassError as error:
             self._box.show_on(on=False, obstacle=None)
             self.said.emit(Message.of(error))

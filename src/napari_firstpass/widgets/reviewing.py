@@ -17,7 +17,7 @@ from napari_firstpass.review_tally import ReviewClock, kept_share, tally_steps
 from napari_firstpass.reviewed import Reviewed
 from napari_firstpass.segmentation import present_ids
 from napari_firstpass.widgets.button_keys import ButtonKeys
-from napari_firstpass.widgets.class_layers import classes_of, info_of, require_paintable
+from napari_firstpass.widgets.class_layers import classes_of, info_of, require_whole
 from napari_firstpass.widgets.doubt_layer import DoubtLayer
 from napari_firstpass.widgets.pointing import class_text
 from napari_firstpass.widgets.review_box import KEY
@@ -142,7 +142,7 @@ class Reviewing(QObject):
             return
         labels, obstacle = self._desk.labels(), None
         try:
-            labels = require_paintable(labels)
+            labels = require_whole(labels)
         except FirstPassError as error:
             obstacle, labels = Message.of(error).text, None
         self._box.show_labels(obstacle)
@@ -165,7 +165,7 @@ class Reviewing(QObject):
     def go_on(self) -> None:
         """Fly to the next region; list them first if that was not done yet."""
         try:
-            labels = require_paintable(self._desk.labels())
+            labels = require_whole(self._desk.labels())
         except FirstPassError as error:
             self.said.emit(Message.of(error))
             return

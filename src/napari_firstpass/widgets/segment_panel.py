@@ -105,15 +105,20 @@ class SegmentPanel(QWidget):
     ----------
     napari_viewer : Viewer
         Gives the images, takes the result.
+
+    Attributes
+    ----------
+    following : SceneFollowing
+        Shows labels of large scenes.
+    keeping : Keeping
+        Saves what is worked on.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self._viewer = napari_viewer
         self._session = Session()
-        self._runner = Runner(self)
-        self._warmer = Runner(self)
-        self._reader = Runner(self)
+        self._runner, self._warmer, self._reader = Runner(self), Runner(self), Runner(self)
         self._saver = Saver(self)
         self._refining = Refining(napari_viewer)
         self._late = QTimer(self)
@@ -140,10 +145,10 @@ class SegmentPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         self.work = WorkBar()
-        self._following = SceneFollowing(napari_viewer, self)
-        self._keeping = Keeping(napari_viewer, self.work, self._following, self)
-        column.addWidget(self.form)
-        column.addWidget(self.work)
+        self.following = SceneFollowing(napari_viewer, self)
+        self.keeping = Keeping(napari_viewer, self.work, self.following, self)
+        for part in (self.form, self.work):
+            column.addWidget(part)
         self._connect()
         self._warmer.start(warm_up(), 0)
         self._show_about()
@@ -190,8 +195,8 @@ class SegmentPanel(QWidget):
         self._runner.reported.connect(self._on_reported)
         self._runner.replied.connect(self._on_replied)
         self._saver.said.connect(self._say)
-        self._keeping.said.connect(self._say)
-        self._following.said.connect(self._say)
+        self.keeping.said.connect(self._say)
+        self.following.said.connect(self._say)
         self._saver.busy.connect(self._on_saving)
         self._viewer.layers.events.removed.connect(self._on_removed)
         self._viewer.layers.selection.events.active.connect(self._on_active)
@@ -218,8 +223,8 @@ class SegmentPanel(QWidget):
         self._proposing.let_go()
         self._classes.let_go()
         self._exporting.let_go()
-        self._keeping.let_go()
-        self._following.let_go()
+        self.keeping.let_go()
+        self.following.let_go()
         self.form.image.let_go()
         self._viewer.layers.events.removed.disconnect(self)
         self._viewer.layers.selection.events.active.disconnect(self)
@@ -372,7 +377,7 @@ class SegmentPanel(QWidget):
     def _on_chosen(self) -> None:
         layer = self.form.image.layer
         self._pointing.on_chosen()
-        self._keeping.look_for(layer)
+        self.keeping.look_for(layer)
         self._problem = _problem_of(layer)
         self.form.show_subject(facts_of(layer) if self._problem is None else "")
         files = source_files(layer)
@@ -481,8 +486,8 @@ class SegmentPanel(QWidget):
             self._result = self._viewer.add_labels(data, **keywords)
         else:  # as it was made, a large scene is not remembered: it would fill the memory
             info = MaskInfo(run.scene, result.grid, result.taxonomy, result.provenance, run.files)
-            self._result = self._following.add(found.scene, labels_keywords(info, name))
-        self._keeping.touch(self._result)
+            self._result = self.following.add(found.scene, labels_keywords(info, name))
+        self.keeping.touch(self._result)
         self._show_save()
 
     def _labels_to_save(self) -> Labels | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -21,16 +21,17 @@ draws all of it anew on the processor."""
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One sentence for the status line, and a file that it speaks of."""
+    """One sentence for the status line, a file that it speaks of, and the error behind it."""
 
     text: str
     kind: Literal["info", "error"] = "info"
     path: Path | None = None
+    error: FirstPassError | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, error: FirstPassError) -> Message:
         """Return the sentence of an error."""
-        return cls(capitalised(str(error)), "error")
+        return cls(capitalised(str(error)), "error", error=error)
 
 
 @dataclass(frozen=True, slots=True)
