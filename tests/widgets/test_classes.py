@@ -12,7 +12,11 @@ from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt
 from qtpy.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QLineEdit, QMessageBox, QScrollArea
 from rasters import write_raster
+from words import save_clip
 
+from napari_firstpass.align_images import align_array
+from napari_firstpass.aligning import AlignConfig
+from napari_firstpass.grid import Grid
 from napari_firstpass.io.taxonomy_file import read_taxonomy
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import LabelClass, Taxonomy, numbered_taxonomy
@@ -496,6 +500,34 @@ def test_classes_are_proposed_with_crops_and_each_acceptance_is_one_step(
     labels.undo()
     np.testing.assert_array_equal(labels.data, IDS)
     np.testing.assert_array_equal(desk.viewer.layers["strokes"].data, strokes)
+
+
+def test_words_propose_what_the_same_weights_say_in_python(
+    desk: Desk, labels: Labels, tmp_path: Path
+) -> None:
+    folder = save_clip(tmp_path / "clip")
+    desk.rename(1, "ground")
+    desk.box.add.click()
+    desk.type("roof")
+    desk.settle()
+    desk.box.way.take_model(tmp_path / "nothing")
+    desk.box.propose.click()
+    desk.qtbot.waitUntil(lambda: "nothing" in desk.status, timeout=60_000)
+    assert desk.panel._proposing.window is None
+    desk.box.way.take_model(folder)
+    desk.box.propose.click()
+    proposing = desk.panel._proposing
+    desk.qtbot.waitUntil(lambda: proposing.window is not None, timeout=90_000)
+    classes = saved(labels).taxonomy.classes
+    named = Taxonomy(tuple(entry for entry in classes if not entry.name.startswith("cluster")))
+    clusters = Taxonomy(tuple(entry for entry in classes if entry not in named.classes))
+    config = AlignConfig(way="text", level="classes", model=str(folder))
+    alone = Segmentation(np.where(where(1), 0, IDS).astype(np.uint8), clusters, Grid(*IDS.shape))
+    told = align_array(alone, named, config, bands=picture(IDS)).decisions
+    assert {entry.source: entry.target for entry in told} == {
+        source: proposing.window.row(source).target for source in proposing.window.sources
+    }
+    np.testing.assert_array_equal(labels.data, IDS)
 
 
 def test_trap_napari_announces_the_list_that_it_keeps_and_takes_any_index() -> None:
