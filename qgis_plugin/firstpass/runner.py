@@ -120,7 +120,7 @@ def _pass_on(event: dict[str, Any], listener: Listener) -> None:
 def remove_unfinished(outputs: Iterable[Path]) -> None:
     """Remove the hidden neighbours of outputs that a killed program could not remove."""
     for path in outputs:
-        start = f".{path.stem[:64]}"
+        start = f".{path.stem[:64]}."
         for leftover in path.parent.glob(".*.partial*"):
             if leftover.name.startswith(start) and leftover.is_file():
                 leftover.unlink()

@@ -46,7 +46,7 @@ def algorithm(name: str) -> Any:  # noqa: ANN401 - QGIS has no types
 
 def work() -> None:
     """Segment the layer, name its classes where a truth is there, and look."""
-    image = QgsRasterLayer(str(IMAGE), "aerial image")  # dialogs offer the first by name
+    image = QgsRasterLayer(str(IMAGE), "image")
     QgsProject.instance().addMapLayer(image)
     iface.mainWindow().resize(1600, 960)
     clusters, labels = (str(PICTURES / f"{name}.tif") for name in ("clusters", "labels"))
@@ -89,6 +89,8 @@ def unfold(toolbox: QWidget) -> None:
 def pictures() -> None:
     """Save the window, then the dialogs."""
     save(iface.mainWindow(), "legend")
+    (image,) = QgsProject.instance().mapLayersByName("image")
+    iface.setActiveLayer(image)  # dialogs offer it
     single = AlgorithmDialog(algorithm("segment"), parent=iface.mainWindow())
     several = BatchAlgorithmDialog(algorithm("segment"), parent=iface.mainWindow())
     for dialog, size in ((single, (1000, 760)), (several, (1200, 420))):
