@@ -23,6 +23,7 @@ from napari_firstpass.export_images import (
 )
 from napari_firstpass.exporting.rules import ExportRules
 from napari_firstpass.grid import Grid
+from napari_firstpass.io.info import describe
 from napari_firstpass.io.label_file import LabelFile
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.segmentation import Segmentation
@@ -112,6 +113,25 @@ def test_what_is_written_is_what_was_counted(files: ExportFiles, tmp_path: Path)
     assert told["written"][0]["name"] == "impervious surfaces"
     assert told["reduce_zero_label"] is True
     assert told["inputs"].keys() == {"image", "labels", "confidence"}
+
+
+def test_codes_that_are_no_ids_are_told_with_names_and_pixels(
+    files: ExportFiles, tmp_path: Path
+) -> None:
+    export_file(files, tmp_path / "out", "geotiff", ExportRules(renumber=True))
+    listed = json.loads((tmp_path / "out" / "export.json").read_text())["written"]
+    told = describe(tmp_path / "out" / "scene.tif")
+    assert told.classes is not None
+    assert [(c.id, c.name) for c in told.classes] == [
+        (entry["code"], entry["name"]) for entry in listed
+    ]
+    assert told.classes[0].id == 0
+    counted = {entry.id: entry.pixels for entry in told.classes}
+    counted[told.unlabelled_code] = told.unlabelled
+    with rasterio.open(tmp_path / "out" / "scene.tif") as mask:
+        codes, pixels = np.unique(mask.read(1), return_counts=True)
+    written = dict(zip(codes.tolist(), pixels.tolist(), strict=True))
+    assert {code: pixels for code, pixels in counted.items() if pixels} == written
 
 
 def test_nothing_is_written_where_a_class_would_get_lost(

@@ -11,13 +11,16 @@ import numpy as np
 from rasterio.windows import Window as GdalWindow
 
 from napari_firstpass.grid import short_crs
+from napari_firstpass.io.export_tags import codes_in
 from napari_firstpass.io.gdal import reading
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.label_tags import provenance_in, taxonomy_in
 from napari_firstpass.segmentation import id_counts
+from napari_firstpass.taxonomy import MAX_CLASS_ID, UNLABELLED
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     from affine import Affine
     from rasterio.crs import CRS
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     from napari_firstpass.io.layout import Layout
     from napari_firstpass.provenance import Provenance
-    from napari_firstpass.taxonomy import Taxonomy
+    from napari_firstpass.taxonomy import LabelClass
 
 _STRIP = 1024
 
@@ -55,7 +58,7 @@ class BandInfo:
 
 @dataclass(frozen=True, slots=True)
 class ClassInfo:
-    """One class of a label file, and how many pixels it has."""
+    """One class of a label file, and how many pixels it has; of an export, ``id`` is its code."""
 
     id: int
     name: str
@@ -94,9 +97,11 @@ class RasterInfo:
     file_bytes : int or None
         Size on disk, None for what is no local file.
     classes : tuple of ClassInfo or None
-        For our label files.
+        For our label files and exports.
     unlabelled : int
-        Pixels without a class, in our label files.
+        Pixels without a class, in these.
+    unlabelled_code : int
+        What these pixels hold.
     provenance : Provenance or None
         For our label files: how they came about.
     """
@@ -116,6 +121,7 @@ class RasterInfo:
     file_bytes: int | None
     classes: tuple[ClassInfo, ...] | None = None
     unlabelled: int = 0
+    unlabelled_code: int = UNLABELLED
     provenance: Provenance | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -147,7 +153,7 @@ class RasterInfo:
             return []
         total = max(self.height * self.width, 1)
         shares = [(f"{c.id:>5} {c.name} {c.color}", c.pixels) for c in self.classes]
-        shares.append(("    0 unlabelled", self.unlabelled))
+        shares.append((f"{self.unlabelled_code:>5} unlabelled", self.unlabelled))
         lines = [f"{name}: {pixels} pixels, {pixels / total:.1%}" for name, pixels in shares]
         return [f"{'classes':<10} {len(self.classes)}", *lines, *self._provenance_lines()]
 
@@ -173,8 +179,8 @@ def describe(path: str | os.PathLike[str]) -> RasterInfo:
         x_size, y_size, unit = _pixel_size(dataset.transform, dataset.crs)
         # A rendering of our labels in colour keeps the tags, but holds no ids any more.
         is_ids = dataset.dtypes in (("uint8",), ("uint16",))
-        taxonomy = taxonomy_in(dataset.tags()) if is_ids else None
-        classes, unlabelled = (None, 0) if taxonomy is None else _counted(dataset, taxonomy)
+        codes = _codes(dataset.tags()) if is_ids else None
+        classes, unlabelled = (None, 0) if codes is None else _counted(dataset, codes)
         return RasterInfo(
             path=source.path,
             driver=dataset.driver,
@@ -191,6 +197,7 @@ def describe(path: str | os.PathLike[str]) -> RasterInfo:
             file_bytes=Path(source.path).stat().st_size if Path(source.path).is_file() else None,
             classes=classes,
             unlabelled=unlabelled,
+            unlabelled_code=UNLABELLED if codes is None else codes.unlabelled,
             provenance=provenance_in(dataset.tags()),
         )
 
@@ -219,14 +226,38 @@ def _pixel_size(transform: Affine, crs: CRS | None) -> tuple[float, float, str]:
     return hypot(transform.a, transform.d), hypot(transform.b, transform.e), unit
 
 
-def _counted(dataset: DatasetReader, taxonomy: Taxonomy) -> tuple[tuple[ClassInfo, ...], int]:
-    counts = np.zeros(max(taxonomy.max_id, 65535) + 1, dtype=np.int64)
+@dataclass(frozen=True, slots=True)
+class _Codes:
+    """Classes by what their pixels hold, and what those without one do."""
+
+    classes: dict[int, LabelClass]
+    unlabelled: int
+
+
+def _codes(tags: Mapping[str, str]) -> _Codes | None:
+    """Return the classes of a label file of ours, or of an export; None for another file."""
+    taxonomy = taxonomy_in(tags)
+    if taxonomy is not None:
+        return _Codes({entry.id: entry for entry in taxonomy.classes}, UNLABELLED)
+    found = codes_in(tags)
+    if found is None:
+        return None
+    classes = found.taxonomy.classes
+    by_code = {e.id if e.export_code is None else e.export_code: e for e in classes}
+    return _Codes(dict(sorted(by_code.items())), found.ignored[0])
+
+
+def _counted(dataset: DatasetReader, codes: _Codes) -> tuple[tuple[ClassInfo, ...], int]:
+    counts = np.zeros(MAX_CLASS_ID + 1, dtype=np.int64)
     for top in range(0, dataset.height, _STRIP):
         height = min(_STRIP, dataset.height - top)
         strip = id_counts(dataset.read(1, window=GdalWindow(0, top, dataset.width, height)))
         counts[: len(strip)] += strip
-    classes = (ClassInfo(c.id, c.name, c.color, int(counts[c.id])) for c in taxonomy.classes)
-    return tuple(classes), int(counts[0])
+    classes = (
+        ClassInfo(code, entry.name, entry.color, int(counts[code]))
+        for code, entry in codes.classes.items()
+    )
+    return tuple(classes), int(counts[codes.unlabelled])
 
 
 def _megabytes(size: int | None) -> str:
