@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
+from PIL import Image
 from qtpy.QtCore import QEventLoop, QPoint, Qt, QTimer
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtTest import QTest
@@ -31,6 +32,9 @@ LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 CLICKS = ((487, 371, LEFT), (560, 430, RIGHT))
 """Rows and columns of the town: a roof, and the lawn beside it."""
 
+REGIONS, TARGET = ((487, 371), (560, 430)), (300, 300)
+"""Regions that get another class, and a place that has it."""
+
 
 def main() -> None:
     """Save pictures in each theme: of a run, its result, prompts, and the list of classes."""
@@ -38,17 +42,21 @@ def main() -> None:
     parser.add_argument("image", nargs="?", help="a GeoTIFF; the built-in town if none is given")
     parser.add_argument("--out", type=Path, default=IMAGES, help="folder for the pictures")
     parser.add_argument("--classes", type=int, default=8)
+    parser.add_argument("--only-desk", action="store_true", help="only those of fixing and review")
     parser.add_argument("--only-classes", action="store_true", help="only those of the class list")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     for theme in THEMES:
         viewer, panel = _open(options.image, theme, options.classes)
-        if options.only_classes:
+        if options.only_classes or options.only_desk:
             panel.form.run.click()
             _wait_for_run(panel)
         else:
             _take(viewer, panel, theme, options.out)
-        _sort(viewer, panel, theme, options.out)
+        if not options.only_classes:
+            _fix(viewer, panel, theme, options.out)
+        if not options.only_desk:
+            _sort(viewer, panel, theme, options.out)
         viewer.close()
 
 
@@ -117,6 +125,54 @@ def _sort(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
     viewer.window.screenshot(str(out / f"classes-{theme}.png"), canvas_only=False)
 
 
+def _fix(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
+    """Correct two regions, learn from that, and review others, as the tutorial does."""
+    form, labels = panel.form, viewer.layers[-1]
+    canvas = panel.window().findChild(QOpenGLWidget)
+
+    def taken(step: str) -> None:
+        _wait(2000)
+        path = out / f"desk-{step}-{theme}.jpg"
+        Image.fromarray(viewer.window.screenshot(canvas_only=False)[..., :3]).save(path, quality=85)
+
+    taken("run")
+    form.fixing.click()
+    QTest.keyClick(canvas, "x")
+    for place in REGIONS:
+        _click(viewer, canvas, *place, LEFT)
+        taken("fix")
+        QTest.keyClick(canvas, str(labels.data[TARGET]))
+        _wait(1000)
+    QTest.keyClick(canvas, "x")
+    form.fixing.click()
+    form.learning.click()
+    form.learn.learn.click()
+    while not form.learn.accept.isEnabled():
+        _wait(100)
+    taken("learn")
+    QTest.keyClick(canvas, "a")
+    form.learning.click()
+    form.reviewing.click()
+    for key in "naaa":
+        QTest.keyClick(canvas, key)
+        _wait(2000)
+    taken("review")
+    form.review.doubt.click()
+    viewer.reset_view()
+    taken("doubt")
+    form.reviewing.click()
+    viewer.layers.selection.active = labels
+
+
+def _click(
+    viewer: napari.Viewer, canvas: QWidget, row: int, col: int, button: Qt.MouseButton
+) -> None:
+    camera, middle = viewer.scene.camera, canvas.rect().center()
+    down, right = row - camera.center[-2], col - camera.center[-1]
+    there = QPoint(round(right * camera.zoom), round(down * camera.zoom))
+    QTest.mouseClick(canvas, button, pos=middle + there)
+
+
 def _point(viewer: napari.Viewer, panel: QWidget) -> None:
     """Click on the image as a user does, and wait for the outline."""
     viewer.layers[-1].visible = False
@@ -124,11 +180,8 @@ def _point(viewer: napari.Viewer, panel: QWidget) -> None:
     panel.form.prompts.pointing.click()
     _wait(500)
     canvas = panel.window().findChild(QOpenGLWidget)
-    camera, middle = viewer.scene.camera, canvas.rect().center()
-    for row, col, button in CLICKS:
-        down, right = row - camera.center[-2], col - camera.center[-1]
-        there = QPoint(round(right * camera.zoom), round(down * camera.zoom))
-        QTest.mouseClick(canvas, button, pos=middle + there)
+    for click in CLICKS:
+        _click(viewer, canvas, *click)
     while not panel.form.prompts.accept.isEnabled():
         _wait(50)
     _wait(1000)

@@ -1,9 +1,10 @@
 """Learning from corrections: what looks like a place that was corrected is proposed to change too.
 
 Classes are Gaussians of one covariance over the features of the image: once as the labels were
-made, once as they are now, what a person decided counting more. Where the second sees another
-class, and is much surer of it than the first was, that class is proposed. So without corrections
-nothing is proposed; what was corrected or reviewed never is.
+made, once as they are now. Where the second sees another class than is there, and the corrections
+made that class much likelier and the present one much less so, it is proposed; but only if somebody
+corrected the one into the other somewhere. So without corrections nothing is proposed; what was
+corrected or reviewed never is.
 """
 
 from __future__ import annotations
@@ -42,11 +43,11 @@ if TYPE_CHECKING:
     from napari_firstpass.tiling import Tile
 
 _WINDOW, _OVERLAP = 1024, 64
-_DECIDED = 3.0
-"""How much more a cell counts of which a person has decided."""
+_CHANGE = 0.15
+"""By how much the probability of a proposed class rises at least, and that of the other falls."""
 
-_GAIN, _SURE = 0.15, 0.8
-"""By how much the probability of a proposed class rises at least, and what it is then."""
+_EXAMPLES = 20
+"""Corrected cells from one class to another from which on that is proposed elsewhere."""
 
 _ROUND = 0.1
 """How much the covariance is drawn towards that of a ball."""
@@ -174,18 +175,18 @@ def _vectors(source: RasterSource, it: Described, tile: Tile) -> Steps[tuple[Ten
 
 @dataclass(slots=True)
 class _Sums:
-    """What Gaussians of one covariance need to know of weighted vectors."""
+    """What Gaussians of one covariance need to know of vectors."""
 
     mass: Tensor
     sums: Tensor
     squares: Tensor
 
-    def add(self, vectors: Tensor, classes: Tensor, weights: Tensor) -> None:
+    def add(self, vectors: Tensor, classes: Tensor) -> None:
         """Take vectors (n, D) of classes (n,)."""
-        own = functional.one_hot(classes, len(self.mass)).double() * weights[:, None]
+        own = functional.one_hot(classes, len(self.mass)).double()
         self.mass += own.sum(0)
         self.sums += own.T @ vectors
-        self.squares += (vectors.T * weights) @ vectors
+        self.squares += vectors.T @ vectors
 
     def model(self) -> tuple[Tensor, Tensor]:
         """Return weights (K, D) and offsets (K,) of the logits; a class without mass is never."""
@@ -202,11 +203,12 @@ class _Sums:
 
 @dataclass(frozen=True, slots=True)
 class _Models:
-    """Classes as they were made, and as they are now: logits, and the ids of the classes."""
+    """Classes as they were made, and as they are now: logits; their ids; which became which."""
 
     ids: NDArray[np.int64]
     made: tuple[Tensor, Tensor]
     now: tuple[Tensor, Tensor]
+    became: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,7 @@ class _Learner:
     ids: NDArray[np.int64]
     made: _Sums
     now: _Sums
+    became: NDArray[np.int64]
 
     @classmethod
     def of(cls, ids: list[int], width: int, device: torch.device) -> _Learner:
@@ -225,21 +228,27 @@ class _Learner:
             shapes = (len(ids),), (len(ids), width), (width, width)
             return _Sums(*(torch.zeros(s, dtype=torch.float64, device=device) for s in shapes))
 
-        return cls(np.array(ids, np.int64), empty(), empty())
+        counts = np.zeros((len(ids), len(ids)), np.int64)
+        return cls(np.array(ids, np.int64), empty(), empty(), counts)
 
     def take(self, vectors: Tensor, labels: CorrectedLabels, window: Window, stride: int) -> None:
         """Take the cells (D, h, w) of a window."""
-        decided = cell_classes(np.where(labels.decided(window), 0, SILENT), stride) != SILENT
-        for sums, ids, weight in ((self.made, labels.made, 1.0), (self.now, labels.now, _DECIDED)):
-            said = cell_classes(_indexed(ids[window.slices], self.ids), stride)
+        made, now = (
+            cell_classes(_indexed(ids[window.slices], self.ids), stride)
+            for ids in (labels.made, labels.now)
+        )
+        for sums, said in ((self.made, made), (self.now, now)):
             kept = torch.from_numpy(said != SILENT).to(vectors.device)
-            weights = torch.from_numpy(np.where(decided, weight, 1.0)).to(vectors.device)
-            classes = torch.from_numpy(said).to(vectors.device)
-            sums.add(vectors[:, kept].T.double(), classes[kept], weights[kept])
+            classes = torch.from_numpy(said).to(vectors.device)[kept]
+            sums.add(vectors[:, kept].T.double(), classes)
+        both = (made != SILENT) & (now != SILENT)
+        np.add.at(self.became, (made[both], now[both]), 1)
 
     def models(self) -> _Models:
         """Return the classes."""
-        return _Models(self.ids, self.made.model(), self.now.model())
+        became = (self.became >= _EXAMPLES) & ~np.eye(len(self.ids), dtype=np.bool_)
+        allowed = torch.from_numpy(became).to(self.made.mass.device)
+        return _Models(self.ids, self.made.model(), self.now.model(), allowed)
 
 
 def _indexed(ids: NDArray[Any], known: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -256,11 +265,14 @@ def _proposed(
         torch.softmax(torch.addmm(offsets[:, None], weights, flat), 0)
         for weights, offsets in (models.made, models.now)
     )
-    sure, best = after.max(0)
-    rise = sure - before.gather(0, best[None])[0]
-    wanted = torch.where((rise > _GAIN) & (sure > _SURE), best, SILENT)
-    cells = wanted.reshape(vectors.shape[1:]).cpu().numpy()
     now = labels.now[window.slices]
+    there = torch.from_numpy(cell_classes(_indexed(now, models.ids), stride)).flatten()
+    there = there.to(flat.device)
+    best, current = after.argmax(0)[None], there.clamp_min(0)[None]
+    change = after - before
+    wanted = models.became[current[0], best[0]] & (there != SILENT)
+    wanted &= (change.gather(0, best)[0] > _CHANGE) & (change.gather(0, current)[0] < -_CHANGE)
+    cells = torch.where(wanted, best[0], SILENT).reshape(vectors.shape[1:]).cpu().numpy()
     fine = np.kron(cells, np.ones((stride, stride), np.int64))[: now.shape[0], : now.shape[1]]
     free = (fine != SILENT) & (now != UNLABELLED) & ~labels.decided(window)
     changed = np.where(free, models.ids[fine], now)

@@ -191,7 +191,7 @@ class SegmentForm(QWidget):
         self.classing, self.class_list = QToolButton(), ClassBox()
         self.fixing, self.prompts = QToolButton(), PromptBox(preferences().keys)
         self.regions = RegionBox(preferences().keys)
-        self._fix = _stacked(self.prompts, self.regions)
+        self._fix = _stacked(self.regions, self.prompts)
         self.learning, self.learn = QToolButton(), LearnBox(preferences().keys.accept)
         self.reviewing, self.review = QToolButton(), ReviewBox(preferences().keys)
         self.exporting, self.export = QToolButton(), ExportBox()
@@ -325,6 +325,8 @@ class SegmentForm(QWidget):
             self.save.setToolTip(TIPS["save"].format(name=name))
 
     def _arrange(self) -> None:
+        # One tool at a time: together they would be taller than a small screen.
+        self.regions.unfolded.connect(lambda on: self.prompts.setVisible(not on))
         column = QVBoxLayout(self)
         column.addWidget(TallPart(self._parts()))
         buttons = QHBoxLayout()

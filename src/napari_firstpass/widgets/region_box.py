@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QSpinBox,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -54,7 +55,7 @@ TIPS = {
 
 
 class RegionBox(QWidget):
-    """A switch, what the mouse does, and what can be done with what is selected.
+    """A switch; while it is on, what the mouse does, and what can be done with what is selected.
 
     Attributes
     ----------
@@ -75,11 +76,14 @@ class RegionBox(QWidget):
         The mouse is to do something else.
     edit_wanted : str
         A button was pressed.
+    unfolded : bool
+        The controls are in sight, or only the switch.
     """
 
     toggled = Signal(bool)
     mode_chosen = Signal(str)
     edit_wanted = Signal(str)
+    unfolded = Signal(bool)
 
     def __init__(self, keys: PromptKeys, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -118,6 +122,8 @@ class RegionBox(QWidget):
         self.regions.setChecked(on)
         self.regions.setEnabled(on or obstacle is None)
         self.regions.setToolTip(TIPS["regions"] if on or obstacle is None else obstacle)
+        self._body.setVisible(on)
+        self.unfolded.emit(on)
 
     def show_selected(self, obstacle: str | None) -> None:
         """Offer what can be done with a selection, or say why there is nothing to do."""
@@ -136,12 +142,16 @@ class RegionBox(QWidget):
         self.modes.buttons()[0].setChecked(True)
         for button in self.edits.values():
             edits.addWidget(button, 1)
-        grid = QGridLayout(self)
+        self._body = QWidget()
+        grid = QGridLayout(self._body)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setColumnStretch(1, 1)
-        grid.addWidget(self.regions, 0, 0, 1, 2)
-        grid.addLayout(modes, 1, 0, 1, 2)
-        grid.addLayout(edits, 2, 0, 1, 2)
-        grid.addWidget(QLabel("Holes, specks up to"), 3, 0)
-        grid.addWidget(self.most, 3, 1)
-        grid.addWidget(self._keys, 4, 0, 1, 2)
+        grid.addLayout(modes, 0, 0, 1, 2)
+        grid.addLayout(edits, 1, 0, 1, 2)
+        grid.addWidget(QLabel("Holes, specks up to"), 2, 0)
+        grid.addWidget(self.most, 2, 1)
+        grid.addWidget(self._keys, 3, 0, 1, 2)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.regions)
+        column.addWidget(self._body)

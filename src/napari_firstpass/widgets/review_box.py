@@ -147,10 +147,10 @@ class ReviewBox(QWidget):
             ((self.next, 4), (self.back, 2)),
             ((self.accept, 3), (self.merge, 3)),
             ((self.split, 3), (self.ignore, 3)),
-            ((QLabel("Only"), 1), (self.only, 3), (self.least, 2)),
-            ((self.doubt, 3), (self.report, 3)),
             ((self.bar, 6),),
             ((self.told, 6),),
+            ((QLabel("Only"), 1), (self.only, 2), (self.least, 3)),
+            ((self.doubt, 3), (self.report, 3)),
         )
         for row, widgets in enumerate(rows):
             column = 0
