@@ -88,11 +88,14 @@ def run(
 def _followed(child: Child, listener: Listener, outputs: tuple[Path, ...]) -> dict[str, Any]:
     """Pass on what a run tells; return its last event."""
     last: dict[str, Any] = {}
+    is_stopped = False
     for line in child.lines():
-        if listener.is_canceled():
+        if not is_stopped and listener.is_canceled():
+            is_stopped = True
             if not child.stop():
                 remove_unfinished(outputs)
-            raise CanceledError
+            if child.ended() not in _EXIT_DONE:  # else it was ready before: its files are there
+                raise CanceledError
         event = _event(line)
         if event is not None:
             last = event
