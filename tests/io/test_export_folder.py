@@ -48,6 +48,21 @@ def test_what_fails_leaves_nothing_or_what_was_finished(tmp_path: Path) -> None:
     assert (out / "a.txt").read_text() == "one"
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_two_exports_do_not_fill_one_folder(tmp_path: Path, keep: bool) -> None:
+    out = tmp_path / "out"
+    with export_folder(out, "one", keep=keep) as folder:
+        (folder / "a.txt").write_text("one")
+        for key in ("one", "two"):
+            with (
+                pytest.raises(OutputError, match="one export into a folder at a time"),
+                export_folder(out, key, keep=keep),
+            ):
+                pass
+        run(record_steps(folder, {}))
+    assert (out / "a.txt").read_text() == "one"
+
+
 def test_what_was_left_by_other_work_is_not_mixed_in(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(ZeroDivisionError):

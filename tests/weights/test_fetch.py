@@ -17,10 +17,10 @@ import pytest
 from hub_server import COMMIT
 
 from napari_firstpass.errors import OptionError, WeightsError
+from napari_firstpass.file_lock import alone
 from napari_firstpass.progress import run
 from napari_firstpass.weights.fetch import fetch_steps
 from napari_firstpass.weights.folder import find, verify
-from napari_firstpass.weights.lock import alone
 from napari_firstpass.weights.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -398,11 +398,12 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
 
 def test_weights_are_fetched_by_one_process_at_a_time(models: Command, home: Path) -> None:
     home.mkdir()
-    with alone(home / f".{NAME}.lock"):
+    busy = WeightsError(expected="one", found="two", remedy="wait")
+    with alone(home / f".{NAME}.lock", busy):
         done = models("fetch", NAME)
     assert done.returncode == 3
     assert "another one that is running" in done.stderr
-    with alone(home / f".{NAME}.lock"):
+    with alone(home / f".{NAME}.lock", busy):
         pass
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.digest import sha256_steps
 from napari_firstpass.errors import OutputError
+from napari_firstpass.file_lock import alone
 from napari_firstpass.io.files import writing
 from napari_firstpass.io.json_file import json_bytes
 from napari_firstpass.progress import Progress, Span, relay
@@ -59,21 +60,23 @@ def export_folder(
     Raises
     ------
     OutputError
-        If the folder holds anything else, or cannot be written.
+        If the folder holds anything else, cannot be written, or is being filled by another export.
     """
     target = Path(out)
     check_folder(target, overwrite=overwrite, forbid=forbid)
     partial = unfinished(target)
     with writing(target):
         _begin(partial, key, keep=keep)
-    is_done = False
+    is_ours = is_done = False
     try:
-        yield partial
+        with alone(partial / _MARK, _busy(partial)):
+            is_ours = True
+            yield partial
         with writing(target):
             _commit(partial, target)
         is_done = True
     finally:
-        if not keep and not is_done:
+        if is_ours and not keep and not is_done:
             shutil.rmtree(partial, ignore_errors=True)
 
 
@@ -164,11 +167,22 @@ def _begin(partial: Path, key: str, *, keep: bool) -> None:
                 found="one that no export has begun",
                 remedy="move it away",
             )
+        if mark.is_file():
+            with alone(mark, _busy(partial)):
+                pass  # nobody is filling it
         if keep and mark.is_file() and mark.read_text(encoding="utf-8") == key:
             return
         shutil.rmtree(partial)
     partial.mkdir()
     mark.write_text(key, encoding="utf-8")
+
+
+def _busy(partial: Path) -> OutputError:
+    return OutputError(
+        expected="one export into a folder at a time",
+        found=f"another one that is filling {partial}",
+        remedy="wait for it, or choose another folder",
+    )
 
 
 def _commit(partial: Path, target: Path) -> None:

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from napari_firstpass.errors import OptionError, WeightsError
+from napari_firstpass.file_lock import alone
 from napari_firstpass.weights.catalogue import known
 from napari_firstpass.weights.copying import copy_steps
 from napari_firstpass.weights.disk import flush, writing
 from napari_firstpass.weights.download import download_steps
 from napari_firstpass.weights.folder import PART, verify, weights_folder
 from napari_firstpass.weights.hub import list_files
-from napari_firstpass.weights.lock import alone
 from napari_firstpass.weights.manifest import MANIFEST, Manifest
 
 if TYPE_CHECKING:
@@ -80,7 +80,12 @@ def _room_for(final: Path) -> Iterator[None]:
     home = final.parent
     with writing(home):
         home.mkdir(parents=True, exist_ok=True)
-        with alone(home / f".{final.name}.lock"):
+        busy = WeightsError(
+            expected="one fetch of these weights at a time",
+            found="another one that is running",
+            remedy="wait for it, or stop it",
+        )
+        with alone(home / f".{final.name}.lock", busy):
             yield
 
 

@@ -1,4 +1,4 @@
-"""One fetch of some weights at a time, whichever process it runs in."""
+"""One piece of work at a time, whichever process it runs in."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sys
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from napari_firstpass.errors import WeightsError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from napari_firstpass.errors import FirstPassError
 
 if sys.platform == "win32":
     import msvcrt
@@ -25,26 +25,24 @@ else:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
+def alone(path: Path, busy: FirstPassError) -> Iterator[None]:
     """Hold a lock while the block runs; the system frees it when the process dies, however.
 
     Parameters
     ----------
     path : Path
-        A file for it; stays, empty. Deleting it could give two processes one lock each.
+        A file for it; stays as it is. Deleting it could give two processes one lock each.
+    busy : FirstPassError
+        What to say if another process holds it.
 
     Raises
     ------
-    WeightsError
-        If another process holds it.
+    FirstPassError
+        ``busy``.
     """
     with path.open("ab") as file:
         try:
             _lock(file)
         except (BlockingIOError, PermissionError) as error:
-            raise WeightsError(
-                expected="one fetch of these weights at a time",
-                found="another one that is running",
-                remedy="wait for it, or stop it",
-            ) from error
+            raise busy from error
         yield
