@@ -12,6 +12,10 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_firstpass.io.export_folder import RECORD
 from napari_firstpass.io.formats import EXPORTERS
+from napari_firstpass.segmentation import Segmentation
+from napari_firstpass.taxonomy import LabelClass, Taxonomy
+from napari_firstpass.widgets.image_layers import grid_of
+from napari_firstpass.widgets.label_layers import labels_tuple
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,3 +117,33 @@ def test_removing_the_labels_empties_the_preview(
     QThreadPool.globalInstance().waitForDone()
     qtbot.wait(10)
     assert shown(panel) == ""
+
+
+def test_a_level_of_the_tree_and_what_is_not_sure(
+    panel: SegmentPanel, viewer: Viewer, scene: Path, qtbot: QtBot
+) -> None:
+    (image,) = viewer.open(scene, plugin=PLUGIN)
+    grid = grid_of(image)
+    ids = np.full(grid.shape, 2, np.uint8)
+    ids[:, :10] = 3
+    sure = np.full(grid.shape, 200, np.uint8)
+    sure[0] = 100
+    tree = Taxonomy(
+        (
+            LabelClass(1, "roof", "#ff0000"),
+            LabelClass(2, "flat roof", "#00ff00", parent=1),
+            LabelClass(3, "pitched roof", "#0000ff", parent=1),
+        )
+    )
+    made = Segmentation(ids, tree, grid, sure)
+    data, keywords, _ = labels_tuple(made, name="roofs", scene="scene")
+    viewer.add_labels(data, **keywords)
+    box = panel.form.export
+    panel.form.exporting.click()
+    counted(qtbot, panel, f"3  pitched roof: {grid.height * 10:,}".replace(",", " "))
+    box.level.setValue(1)
+    counted(qtbot, panel, f"1  roof: {ids.size:,}".replace(",", " "))
+    assert "flat roof:" not in shown(panel)
+    box.sure.setValue(50)
+    counted(qtbot, panel, f"not sure {grid.width:,}".replace(",", " "))
+    assert f"1  roof: {ids.size - grid.width:,}".replace(",", " ") in shown(panel)

@@ -12,12 +12,15 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QPlainTextEdit,
     QPushButton,
+    QSpinBox,
     QWidget,
 )
 
 from napari_firstpass.exporting.options import option_lines
 from napari_firstpass.exporting.presets import PRESETS
+from napari_firstpass.exporting.rules import ExportRules
 from napari_firstpass.io.formats import EXPORTERS
+from napari_firstpass.segmentation import SURE
 from napari_firstpass.widgets.narrow_box import NarrowBox
 from napari_firstpass.widgets.note import note
 from napari_firstpass.widgets.session import capitalised
@@ -32,6 +35,9 @@ TIPS = {
     "codes": "Which number each class is written as: its own, or that of a list that others have "
     "fixed. Classes find theirs by name.",
     "options": "Options of the format as NAME=VALUE, with spaces between them.",
+    "level": "Which level of the tree of classes is written: 1 joins all below the topmost ones.",
+    "sure": "Labels about which the method was less sure than this get the code of what is "
+    "ignored. What a person painted is sure.",
     "reviewed": "Pixels that were not reviewed get the code of what is ignored. Review goes "
     "through them.",
     "preview": "Counted before anything is written.",
@@ -41,6 +47,7 @@ TIPS = {
 
 _OWN = "their own"
 _LINES = 7
+_DEEPEST = 9
 
 
 class ExportBox(QWidget):
@@ -54,6 +61,10 @@ class ExportBox(QWidget):
         Its items hold the preset's name as their data, None for own codes.
     options : QLineEdit
         Options of the format.
+    level : QSpinBox
+        Level of the tree, 0 for classes as they are.
+    sure : QSpinBox
+        Least confidence in per cent.
     reviewed : QCheckBox
         Whether what was not reviewed is ignored.
     preview : QPlainTextEdit
@@ -78,6 +89,8 @@ class ExportBox(QWidget):
         self.codes, self.options = NarrowBox(), QLineEdit()
         self.reviewed = QCheckBox("Only what was reviewed")
         self.reviewed.setToolTip(TIPS["reviewed"])
+        self.level = _number("as painted", "", _DEEPEST, TIPS["level"])
+        self.sure = _number("all", " % sure or more", 100, TIPS["sure"])
         self.preview, self.run = QPlainTextEdit(), QPushButton(EXPORT)
         for name in EXPORTERS.names:
             self.format.addItem(name, name)
@@ -93,14 +106,19 @@ class ExportBox(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setColumnStretch(1, 1)
-        rows = (("Export as", self.format), ("", self.about), ("Codes", self.codes))
-        for row, (text, widget) in enumerate((*rows, ("Options", self.options))):
+        rows = (
+            *(("Export as", self.format), ("", self.about), ("Codes", self.codes)),
+            *(("Level", self.level), ("Labels", self.sure), ("Options", self.options)),
+        )
+        for row, (text, widget) in enumerate(rows):
             grid.addWidget(QLabel(text), row, 0)
             grid.addWidget(widget, row, 0 if not text else 1, 1, 1 if text else 2)
-        for row, widget in enumerate((self.reviewed, self.preview, self.run), start=len(rows) + 1):
+        for row, widget in enumerate((self.reviewed, self.preview, self.run), start=len(rows)):
             grid.addWidget(widget, row, 0, 1, 2)
         self.format.currentIndexChanged.connect(self._on_format)
         self.codes.currentIndexChanged.connect(lambda: self.changed.emit())
+        self.level.valueChanged.connect(lambda: self.changed.emit())
+        self.sure.valueChanged.connect(lambda: self.changed.emit())
         self.reviewed.toggled.connect(lambda: self.changed.emit())
         self.options.editingFinished.connect(lambda: self.changed.emit())
         self.run.clicked.connect(lambda: self.wanted.emit())
@@ -124,6 +142,16 @@ class ExportBox(QWidget):
         parts = (word.partition("=") for word in self.options.text().split())
         return {name: value for name, _, value in parts}
 
+    @property
+    def rules(self) -> ExportRules:
+        """What is written of the labels, and how."""
+        return ExportRules(
+            preset=self.preset,
+            level=self.level.value() or None,
+            min_confidence=round(self.sure.value() / 100 * SURE),
+            reviewed_only=self.reviewed.isChecked(),
+        )
+
     def show_labels(self, name: str | None, obstacle: str | None) -> None:
         """Say which labels would be exported, or why none can be."""
         obstacle = obstacle or (TIPS["none"] if name is None else None)
@@ -142,3 +170,14 @@ class ExportBox(QWidget):
         self.options.setToolTip("\n".join([TIPS["options"], *lines]))
         self.options.clear()
         self.changed.emit()
+
+
+def _number(nothing: str, suffix: str, largest: int, tip: str) -> QSpinBox:
+    """Return a field for a number from 0, which says what 0 is."""
+    field = QSpinBox()
+    field.setRange(0, largest)
+    field.setSpecialValueText(nothing)
+    field.setSuffix(suffix)
+    field.setKeyboardTracking(False)
+    field.setToolTip(tip)
+    return field

@@ -10,7 +10,6 @@ from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_firstpass.errors import FirstPassError
-from napari_firstpass.exporting.rules import ExportRules
 from napari_firstpass.widgets.export_runs import Asked, export_labels, preview_lines
 from napari_firstpass.widgets.image_layers import source_files, subject_of
 from napari_firstpass.widgets.runs import LabelsNow
@@ -153,8 +152,7 @@ class Exporting(QObject):
         labels = self._desk.labels()
         try:
             subject = subject_of(self._desk.image())
-            only = self._box.reviewed.isChecked()
-            rules = ExportRules(preset=self._box.preset, reviewed_only=only)
+            rules = self._box.rules
         except FirstPassError as error:
             self._box.show_preview([capitalised(str(error))])
             return None
