@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qgis.core import (
+    NULL,
     QgsCoordinateReferenceSystem,
     QgsProcessingAlgorithm,
     QgsProcessingException,
@@ -160,7 +161,8 @@ class ToolAlgorithm(QgsProcessingAlgorithm):
             return _whole(self.parameterAsOutputLayer(given, name, context))
         if parameter.kind in OUTPUTS:
             return _whole(self.parameterAsFileOutput(given, name, context))
-        is_given = given.get(name) is not None or parameter.default is not None
+        # A batch tells of an empty field with NULL.
+        is_given = given.get(name) not in (None, NULL) or parameter.default is not None
         value = _READERS[parameter.kind](self, given, name, context) if is_given else None
         if parameter.is_required and value in (None, "", []):
             raise ToolError(f"expected a value of {name}, found none; give one")
@@ -192,7 +194,7 @@ class ToolAlgorithm(QgsProcessingAlgorithm):
     def file(self, given: dict[str, Any], name: str, context: QgsProcessingContext) -> str:
         """Return a file by its whole path, or a name that stands for one."""
         text = self.text(given, name, context)
-        return _whole(text) if Path(text).exists() else text
+        return _whole(text) if text and Path(text).exists() else text
 
     def text(self, given: dict[str, Any], name: str, context: QgsProcessingContext) -> str:
         """Return a text."""

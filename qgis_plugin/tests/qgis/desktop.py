@@ -4,8 +4,8 @@
         xvfb-run -a -s "-screen 0 1600x1000x24" \
         qgis --nologo --noversioncheck --profile firstpass --code qgis_plugin/tests/qgis/desktop.py
 
-Ends with 1 if a legend tells something else than the names and colours of the classes. Saves
-``dialog.png``, ``legend.png`` and ``batch.png``.
+Ends with 1 if a legend tells something else than the names and colours of the classes, or a batch
+writes other files than single runs. Saves ``dialog.png``, ``legend.png`` and ``batch.png``.
 """
 
 from __future__ import annotations
@@ -100,10 +100,31 @@ def pictures() -> None:
 
 
 def finish(single: QWidget, several: QWidget) -> None:
-    """Save the dialogs and end QGIS."""
+    """Save the dialogs, run the batch as its button does, and end QGIS."""
     save(single, "dialog")
     save(several, "batch")
+    outputs = filled(several.mainWidget(), rows=2)
+    several.runAlgorithm()
+    expected = (PICTURES / "clusters.tif").read_bytes()
+    for path in outputs:
+        if path.read_bytes() != expected:
+            raise RuntimeError(f"{path} differs from what a single run wrote")
     end(0)
+
+
+def filled(table: Any, rows: int) -> list[Path]:  # noqa: ANN401
+    """Fill rows of a batch with the image and a file each; return these."""
+    table.addRow(rows - table.batchRowCount())
+    table.checkLoadLayersOnCompletion.setChecked(False)
+    columns = table.parameter_to_column
+    outputs = [PICTURES / f"batch {row}.tif" for row in range(rows)]
+    for row, path in enumerate(outputs):
+        for name, value in (("IMAGE", str(IMAGE)), ("CLASSES", "12")):
+            wrapper = table.wrappers[row][columns[name]]
+            wrapper.setParameterValue(value, table.processing_context)
+        # The first row of the table fills others.
+        table.tblParameters.cellWidget(row + 1, columns["OUT"]).setValue(str(path))
+    return outputs
 
 
 def save(widget: QWidget, name: str) -> None:
