@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtCore import QPoint, Qt, QThreadPool
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Image
     from napari.viewer import Viewer
+    from numpy.typing import NDArray
     from pytestqt.qtbot import QtBot
     from qtpy.QtWidgets import QWidget
 
@@ -50,6 +52,15 @@ class Hand:
     @property
     def image(self) -> Image:
         return self.panel.form.image.layer
+
+    def covered(self, name: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """The pixels of an image of this shape that a layer over a part of it covers."""
+        layer = self.viewer.layers[name]
+        top, left = np.round(layer.data_to_world((0, 0))).astype(int)
+        whole = np.zeros(shape, bool)
+        height, width = layer.data.shape
+        whole[top : top + height, left : left + width] = layer.data > 0
+        return whole
 
     def at(self, row: float, col: float) -> QPoint:
         """Where a position of the image is on the canvas."""

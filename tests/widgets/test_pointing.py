@@ -53,12 +53,7 @@ class Desk(Hand):
 
     def outline(self) -> np.ndarray:
         """The pixels of the image that the preview covers."""
-        layer = self.viewer.layers[PREVIEW]
-        top, left = np.round(layer.data_to_world((0, 0))).astype(int)
-        whole = np.zeros(IDS.shape, bool)
-        height, width = layer.data.shape
-        whole[top : top + height, left : left + width] = layer.data > 0
-        return whole
+        return self.covered(PREVIEW, IDS.shape)
 
     def begin(self) -> None:
         self.panel.form.fixing.click()

@@ -34,12 +34,7 @@ class Desk(Hand):
     @property
     def selection(self) -> np.ndarray:
         """The pixels that are shown as selected."""
-        layer = self.viewer.layers[SELECTION]
-        top, left = np.round(layer.data_to_world((0, 0))).astype(int)
-        whole = np.zeros(IDS.shape, bool)
-        height, width = layer.data.shape
-        whole[top : top + height, left : left + width] = layer.data > 0
-        return whole
+        return self.covered(SELECTION, IDS.shape)
 
     def settled(self) -> None:
         """Wait until nothing is computed for the tool any more."""
