@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_firstpass.digest import Hashing
 from napari_firstpass.errors import OptionError, TaxonomyError
 from napari_firstpass.exporting.coding import coding_of
 from napari_firstpass.exporting.counting import preview_steps
 from napari_firstpass.exporting.job import ExportJob
 from napari_firstpass.exporting.options import configured
 from napari_firstpass.exporting.rules import ExportRules
-from napari_firstpass.image_work import file_sha256
+from napari_firstpass.image_work import file_errors, file_sha256
 from napari_firstpass.io.export_folder import export_folder, record_steps
 from napari_firstpass.io.formats import EXPORTERS
 from napari_firstpass.io.geotiff import RasterFile, open_raster
@@ -354,18 +355,19 @@ def _opened_steps(
     if files.reviewed is not None:
         reviewed = stack.enter_context(LabelSource(files.reviewed))
         require_labels_of(image.grid, reviewed.grid)
-    hashes: dict[str, str | None] = {}
     inputs = {
         "image": Path(files.image),
         "labels": labels.path,
         "confidence": labels.confidence_path,
         "reviewed": None if reviewed is None else reviewed.path,
     }
-    for index, (what, path) in enumerate(inputs.items()):
-        if path is not None:
-            hashing = file_sha256(path)
-            hashes[what] = yield from relay(hashing, Span(index, index + 1, 12), "reading files")
-    yield from relay(labels.look_steps(), Span(4, 8, 12))
+    given = {what: path for what, path in inputs.items() if path is not None}
+    there = [what for what, path in given.items() if path.is_file()]
+    # The labels are looked through meanwhile.
+    with file_errors(), Hashing([given[what] for what in there]) as hashing:
+        yield from relay(labels.look_steps(), Span(0, 4, 12))
+        found = yield from relay(hashing.result_steps(), Span(4, 8, 12), "reading files")
+    hashes = {**dict.fromkeys(given), **dict(zip(there, found, strict=True))}
     taxonomy = _taxonomy(files.taxonomy, labels)
     job = ExportJob(
         name=Path(files.image).stem,

@@ -154,9 +154,18 @@ def file_sha256(path: str | os.PathLike[str]) -> Steps[str | None]:
     place = Path(path)
     if not place.is_file():
         return None
-    try:
+    with file_errors():
         return (yield from sha256_steps(place))
+
+
+@contextmanager
+def file_errors() -> Iterator[None]:
+    """Turn errors in reading files as they are into `ImageReadError`."""
+    try:
+        yield
     except OSError as error:
         raise ImageReadError(
-            expected=f"to read {place}", found=str(error.strerror), remedy="check the file"
+            expected=f"to read {error.filename or 'the file'}",
+            found=str(error.strerror),
+            remedy="check the file",
         ) from error

@@ -171,7 +171,7 @@ class Coding:
 
     def of(self, labels: Labels) -> Labels:
         """Return the codes of labels (h, w), whose ids are all among the sources, dropped or 0."""
-        return cast("Labels", self._table[labels])
+        return cast("Labels", self._table.take(labels))  # indexing takes twice as long
 
     def colors_of(self, codes: Labels) -> NDArray[np.uint8]:
         """Return colours (3, h, w) of codes (h, w); black for other than classes."""

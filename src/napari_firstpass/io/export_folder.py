@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_firstpass.digest import sha256_steps
+from napari_firstpass.digest import sha256_of_each_steps
 from napari_firstpass.errors import OutputError
 from napari_firstpass.file_lock import alone
 from napari_firstpass.io.files import writing
 from napari_firstpass.io.json_file import json_bytes
-from napari_firstpass.progress import Progress, Span, relay
+from napari_firstpass.progress import Span, relay
 
 if TYPE_CHECKING:
     import os
@@ -131,13 +131,11 @@ def check_folder(out: Path, *, overwrite: bool, forbid: Iterable[Path] = ()) -> 
 def record_steps(folder: Path, record: dict[str, Any]) -> Steps[None]:
     """Write what was exported, with the sha256 of each file, as the last of them."""
     names = [name for name in _files(folder) if name not in (RECORD, _MARK)]
-    hashes = {}
-    for index, name in enumerate(names):
-        inner = sha256_steps(folder / name)
-        hashes[name] = yield from relay(inner, Span(index, index + 1, len(names)), "checking")
-    yield Progress(len(names), len(names), "checking")
+    hashing = sha256_of_each_steps([folder / name for name in names])
+    hashes = yield from relay(hashing, Span(0, 1, 1), "checking")
+    files = dict(zip(names, hashes, strict=True))
     with writing(folder / RECORD):
-        (folder / RECORD).write_bytes(json_bytes({**record, "files": hashes}))
+        (folder / RECORD).write_bytes(json_bytes({**record, "files": files}))
 
 
 def _files(folder: Path) -> list[str]:

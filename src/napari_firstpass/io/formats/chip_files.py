@@ -158,11 +158,13 @@ class ChipWriter:
         places = [self._places(piece) for piece in pieces]
         # Filters of warnings belong to the process: they are set here, for all threads.
         with gdal_writing(self._folder):
-            hashes = self._threads.map(self._kept, (p for pair in places for p in pair))
+            # Images first, which take longer: so that all threads end at about the same time.
+            images = self._threads.map(self._kept, [image for image, _ in places])
+            masks = self._threads.map(self._kept, [mask for _, mask in places])
             other = meanwhile()
-            found = iter([*hashes])
-        files = [Written(image.name, mask.name, next(found), next(found)) for image, mask in places]
-        return files, other
+            hashes = [*zip(images, masks, strict=True)]
+        pairs = zip(places, hashes, strict=True)
+        return [Written(image.name, mask.name, *both) for (image, mask), both in pairs], other
 
     def close(self) -> None:
         """End the threads."""
