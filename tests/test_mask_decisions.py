@@ -33,7 +33,7 @@ def verdict(target: int, reason: str = "clip", confidence: float = 1.0) -> Verdi
 
 def test_most_pixels_tell_the_class_of_a_mask_and_the_next_is_runner_up() -> None:
     held = Held.of(np.array([2, 2, 2, 1, 0]), None, 3)
-    assert (held.source, held.share, held.runner_up) == (2, 0.6, 0)
+    assert held == Held(2, 0.6, 0, "pixels")
     assert Held.of(np.array([1, 1]), None, 3) == Held(1, 1.0, None)
 
 
@@ -41,7 +41,7 @@ def test_what_the_source_is_not_sure_of_is_shared_by_all_classes() -> None:
     # Three pixels: two of class 1 at 51/255 = .2, one of class 2 at 1. Of the belief, .4 / 3 is
     # that of class 1 and 1 / 3 that of class 2; the rest, 1.6 / 3, is shared by four classes.
     held = Held.of(np.array([1, 1, 2]), np.array([51, 51, 255], np.uint8), 4)
-    assert held.source == 1
+    assert (held.source, held.evidence) == (1, "confidence")
     assert held.share == pytest.approx(0.4 / 3 + 1.6 / 12)
     assert held.runner_up == 2
 
@@ -58,6 +58,23 @@ def test_a_source_that_is_doubted_lets_its_runner_up_take_part() -> None:
     assert ours.candidates(CHOICES, Held(1, 0.5, 3), 5, 100) == (10, 11, 30, 31, 99)
     assert ours.candidates(CHOICES, Held(2, 0.5, 1), 5, 100) == (20, 10, 11, 99)
     assert ours.candidates(CHOICES, Held(1, 0.3, None), 5, 100) == (10, 11, 99)
+
+
+def test_all_probabilities_of_the_network_can_veto_what_the_labels_are_sure_of() -> None:
+    # Three of four pixels are called 1; the network gave that class .4 of its belief, and 3 the
+    # rest of it but what class 2 got.
+    held = Held.believed(np.array([1, 1, 1, 3]), {1: 0.4, 2: 0.15, 3: 0.45})
+    assert held == Held(1, 0.4, 3, "probabilities")
+    half = MaskConfig(veto=0.5)
+    assert half.doubts(held)
+    assert half.candidates(CHOICES, held, 5, 100) == (10, 11, 30, 31, 99)
+    assert Verdict.of(held, ((30, 0.9), (10, 0.1)), 10, HALF).target == 30
+    kept = Verdict.of(held, ((30, 0.4), (10, 0.3), (11, 0.3)), 10, HALF)
+    assert (kept.target, kept.reason, kept.confidence) == (10, "default", 0.4)
+    assert not half.doubts(Held.believed(np.array([1, 3]), {1: 0.51, 2: 0.49}))
+    assert not PAPER.doubts(Held.believed(np.array([4]), {1: 1.0}))  # as published: never
+    # Pixels without a class are nobody's: the likeliest class tells what they may be.
+    assert Held.believed(np.array([0, 0, 1]), {1: 0.3, 3: 0.7}) == Held(0, 0.0, 3, "probabilities")
 
 
 def test_what_is_decided_anyway_or_tiny_is_not_looked_at() -> None:

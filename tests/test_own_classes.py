@@ -7,11 +7,8 @@ from models import LAND, save_semantic
 
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.errors import UnknownNameError, WeightsError
-from napari_firstpass.own_classes import (
-    load_model_steps,
-    semantic_folder,
-    semantic_names,
-)
+from napari_firstpass.networks.semantic_source import semantic_folder, semantic_names
+from napari_firstpass.own_classes import load_model_steps
 from napari_firstpass.progress import Progress, run
 from napari_firstpass.weights.catalogue import KNOWN
 

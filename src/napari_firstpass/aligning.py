@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_firstpass.raster import Raster, RasterSource
     from napari_firstpass.sampling import OpenSource
     from napari_firstpass.segmentation import Labels, Segmentation
+    from napari_firstpass.source_belief import SourceBelief
     from napari_firstpass.taxonomy import Taxonomy
 
 Match: TypeAlias = Literal["majority", "hungarian"]
@@ -75,6 +76,11 @@ class AlignConfig:
         some; None for regions of one colour each.
     candidates : CandidateTable or None
         What each class may become, and what to call it; None for all classes of the target.
+    source_model : str or None
+        Name or folder of the network that made the labels, for `dynalign`: all that it believes
+        tells which masks are in doubt. None: the labels tell it.
+    veto : float or None
+        For `dynalign`: see `MaskConfig`; None for that of the preset.
     least : float
         In [0, 1]: labels that are less sure stay unlabelled. What is left may serve as hints.
     """
@@ -92,6 +98,8 @@ class AlignConfig:
     model: str | None = None
     masks: str | None = None
     candidates: CandidateTable | None = None
+    source_model: str | None = None
+    veto: float | None = None
     least: float = 0.0
 
     def __post_init__(self) -> None:
@@ -257,6 +265,8 @@ class AlignView:
         The part of ``window`` that is kept; None for all of it.
     size : (int, int) or None
         Rows and columns of the whole image; None where the window is all of it.
+    belief : SourceBelief or None
+        How likely each class of the source is, in all places; None where nobody was asked.
     """
 
     image: int
@@ -266,6 +276,7 @@ class AlignView:
     raster: Raster | None = None
     core: Window | None = None
     size: tuple[int, int] | None = None
+    belief: SourceBelief | None = None
 
     @property
     def pixels(self) -> Raster:

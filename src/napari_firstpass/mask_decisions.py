@@ -7,7 +7,7 @@ their default, is ours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from napari_firstpass.segmentation import SURE, label_dtype
 from napari_firstpass.taxonomy import UNLABELLED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 Scores = tuple[tuple[int, float], ...]
 """Ids of the target with how likely each is, the likeliest first."""
+
+Evidence = Literal["pixels", "confidence", "probabilities"]
+"""What tells how much of a mask is for a class: pixels alone, weighed by the confidence of the
+labels, or all probabilities of the network that made them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,14 @@ class Held:
         How much of the belief in it is for that class, in [0, 1].
     runner_up : int or None
         The class with the next largest share; None where there is no other.
+    evidence : Evidence
+        What the shares were taken from.
     """
 
     source: int
     share: float
     runner_up: int | None
+    evidence: Evidence = "pixels"
 
     @classmethod
     def of(cls, ids: NDArray[np.integer], sure: NDArray[np.uint8] | None, classes: int) -> Held:
@@ -69,7 +76,26 @@ class Held:
             belief = own + (1 - own.sum()) / max(classes, 1)
         best = int(np.argmax(counts))
         others = [i for i in np.argsort(-belief, kind="stable").tolist() if i != best]
-        return cls(int(found[best]), float(belief[best]), int(found[others[0]]) if others else None)
+        runner_up = int(found[others[0]]) if others else None
+        evidence: Evidence = "pixels" if sure is None else "confidence"
+        return cls(int(found[best]), float(belief[best]), runner_up, evidence)
+
+    @classmethod
+    def believed(cls, ids: NDArray[np.integer], belief: Mapping[int, float]) -> Held:
+        """Count pixels for the class, and ask the network that made the labels how sure it is.
+
+        Parameters
+        ----------
+        ids : (n,) integer array
+            As in `of`.
+        belief : mapping of int to float
+            Means of the probabilities in the mask, by class; a class that is not there has none.
+        """
+        found, counts = np.unique(ids, return_counts=True)
+        source = int(found[np.argmax(counts)])
+        others = sorted(belief.keys() - {source}, key=lambda key: (-belief[key], key))
+        runner_up = others[0] if others else None
+        return cls(source, belief.get(source, 0.0), runner_up, "probabilities")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +126,10 @@ class MaskConfig:
                     expected=f"{name} from 0 to 1", found=f"{value}", remedy="give another share"
                 )
 
+    def doubts(self, held: Held) -> bool:
+        """Tell whether a mask may also be what its runner-up may be."""
+        return self.veto > 0 and held.share <= self.veto and held.runner_up is not None
+
     def candidates(self, choices: Choices, held: Held, pixels: int, window: int) -> tuple[int, ...]:
         """Return what a mask is compared with; nothing where it keeps its default.
 
@@ -114,8 +144,7 @@ class MaskConfig:
         """
         if pixels < self.least_share * window:
             return ()
-        doubted = held.share <= self.veto and held.runner_up is not None
-        sources = (held.source, held.runner_up) if doubted else (held.source,)
+        sources = (held.source, held.runner_up) if self.doubts(held) else (held.source,)
         own = tuple(one for key in sources if key is not None for one in choices.of(key))
         if self.skip_decided and len(set(own) - set(choices.always)) < 2:
             return ()
@@ -140,6 +169,8 @@ class Verdict:
         What decided.
     scores : tuple of (int, float)
         What it was compared with, the likeliest first.
+    doubted : bool
+        Whether it was compared with what its runner-up may be, too.
     """
 
     held: Held
@@ -147,6 +178,7 @@ class Verdict:
     confidence: float
     reason: Reason
     scores: Scores = ()
+    doubted: bool = False
 
     @classmethod
     def of(cls, held: Held, scores: Scores, default: int, rule: RuleConfig) -> Verdict:

@@ -15,6 +15,7 @@ from napari_firstpass.model_file import SUFFIX, read_model
 from napari_firstpass.networks.figure import load_figure_steps
 from napari_firstpass.networks.folder import VisionFolder
 from napari_firstpass.networks.semantic import load_semantic_steps
+from napari_firstpass.networks.semantic_source import semantic_folder
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.protocols import Reentrant
 from napari_firstpass.refiners import NO_REFINER
@@ -33,11 +34,6 @@ ATTENTION = "attention:"
 
 _MOST_AT_ONCE = 4
 """Images: each takes up to a gigabyte."""
-
-
-def semantic_names() -> tuple[str, ...]:
-    """Return the short names of weights that tell classes, in the order of the catalogue."""
-    return tuple(name for name, model in KNOWN.items() if model.task == "semantic")
 
 
 def images_at_once(config: SegmentConfig, model: OwnClasses | None) -> int:
@@ -76,9 +72,9 @@ def load_model_steps(
     Parameters
     ----------
     reference : str
-        A file of ``firstpass fit``, a name of `semantic_names`, or the path of a folder with a
-        network (see `weights.folder.find`); after `ATTENTION`, a backbone with weights, such as
-        ``attention:dino-s8``.
+        A file of ``firstpass fit``, a name of `semantic_source.semantic_names`, or the path of a
+        folder with a network (see `weights.folder.find`); after `ATTENTION`, a backbone with
+        weights, such as ``attention:dino-s8``.
     config : SegmentConfig
         Of this, the device counts, and the backbone if it is a folder.
     cache : FeatureCache, optional
@@ -87,7 +83,7 @@ def load_model_steps(
     Raises
     ------
     UnknownNameError
-        See `semantic_folder`.
+        See `semantic_source.semantic_folder`.
     WeightsError
         If the model or the weights of its backbone are not there, damaged, or of another kind.
     """
@@ -95,7 +91,8 @@ def load_model_steps(
         folder = _backbone_folder(reference.removeprefix(ATTENTION))
         return (yield from load_figure_steps(folder))
     if not is_model_file(reference):
-        return (yield from load_semantic_steps(semantic_folder(reference)))
+        folder = semantic_folder(reference, others='a file of "firstpass fit", ')
+        return (yield from load_semantic_steps(folder))
     yield Progress(0, 10, "reading the model")
     model = read_model(reference)
     return (yield from relay(ready_steps(model, config, cache=cache), Span(1, 10, 10)))
@@ -105,30 +102,4 @@ def _backbone_folder(reference: str) -> VisionFolder:
     known = tuple(name for name, model in KNOWN.items() if model.task == "features")
     if not is_path(reference) and reference not in known:
         raise UnknownNameError.of("backbone with weights", reference, known)
-    return VisionFolder(find(reference))
-
-
-def semantic_folder(reference: str) -> VisionFolder:
-    """Return the folder of a network that tells classes, loading nothing.
-
-    Parameters
-    ----------
-    reference : str
-        A name of `semantic_names`, or the path of a folder (see `weights.folder.find`).
-
-    Raises
-    ------
-    UnknownNameError
-        If it is neither; weights that ``firstpass models`` knows for something else are none.
-    WeightsError
-        If the weights are not there; the message says how to get them.
-    """
-    if not is_path(reference) and reference not in semantic_names():
-        other = f", weights for {KNOWN[reference].task}" if reference in KNOWN else ""
-        raise UnknownNameError(
-            expected=f"a model that knows classes out of {', '.join(semantic_names())}, a file of "
-            '"firstpass fit", or a folder such as ./model',
-            found=f"{reference!r}{other}",
-            remedy="choose one of them",
-        )
     return VisionFolder(find(reference))

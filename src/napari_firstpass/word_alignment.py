@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -206,7 +206,8 @@ def framed(
     places = np.ix_(rows, cols)
     sure = None if view.confidence is None else view.confidence[places]
     resized = functional.interpolate(picture[None], frame, mode="bilinear", antialias=True)[0]
-    seen = AlignView(view.image, Window(0, 0, *frame), view.labels[places], sure)
+    belief = None if view.belief is None else view.belief.framed(frame)
+    seen = AlignView(view.image, Window(0, 0, *frame), view.labels[places], sure, belief=belief)
     return seen, resized, valid[places]
 
 
@@ -259,7 +260,10 @@ def verdicts_steps(
         for vector, index in zip(vectors, looked, strict=True):
             scores[index] = judge.scores(vector, asked[index])
         return [
-            Verdict.of(holds, said, defaults(holds.source), config.rule)
+            replace(
+                Verdict.of(holds, said, defaults(holds.source), config.rule),
+                doubted=bool(said) and config.masks.doubts(holds),
+            )
             for holds, said in zip(held, scores, strict=True)
         ]
 
@@ -309,6 +313,9 @@ def _told(mask: FoundMask, verdict: Verdict, view: AlignView) -> dict[str, Any]:
     bottom, right = min(mask.bottom, kept.bottom), min(mask.right, kept.right)
     told: dict[str, Any] = {
         "source_share": round(verdict.held.share, 6),
+        "source_by": verdict.held.evidence,
+        "runner_up": verdict.held.runner_up,
+        "doubted": verdict.doubted,
         "predicted_iou": round(mask.score, 6),
         "stability_score": round(mask.stability, 6),
         "point_coords": [[mask.col + view.window.col, mask.row + view.window.row]],
@@ -327,5 +334,7 @@ def _told(mask: FoundMask, verdict: Verdict, view: AlignView) -> dict[str, Any]:
 
 def _held(view: AlignView, mask: FoundMask, classes: int) -> Held:
     place, inside = mask.box.slices, mask.inside()
+    if view.belief is not None:
+        return Held.believed(view.labels[place][inside], view.belief.in_mask(mask))
     sure = None if view.confidence is None else view.confidence[place][inside]
     return Held.of(view.labels[place][inside], sure, classes)

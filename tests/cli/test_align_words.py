@@ -9,14 +9,19 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from models import save_semantic
 from rasters import write_raster
 from sam import save_sam
 from words import save_clip
 
 from napari_firstpass.cli import main
 from napari_firstpass.grid import Grid
+from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.label_file import write_segmentation
 from napari_firstpass.io.taxonomy_file import write_taxonomy
+from napari_firstpass.networks.folder import VisionFolder
+from napari_firstpass.networks.semantic import load_semantic
+from napari_firstpass.progress import run
 from napari_firstpass.run_length import RunLength
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import LabelClass, Taxonomy
@@ -107,6 +112,34 @@ def test_masks_of_segment_anything_take_part(folder: Path, tmp_path: Path) -> No
     assert len(record["how"]["masks_sha256"]) == 64
 
 
+def test_the_network_that_made_the_labels_can_veto_them(folder: Path, tmp_path: Path) -> None:
+    # Its outputs are in another order than the classes of the labels.
+    net = save_semantic("SegFormer", tmp_path / "net", ("road", "roof"))
+    options = ["--with", "dynalign", "--preset", "dense", "--source-model", str(net)]
+    table = ["--candidates", str(folder / "table.yaml")]
+    code, record = aligned(folder, tmp_path / "named.tif", *options, *table, "--veto", "0.6")
+    assert code == 0
+    assert (record["how"]["source_model"], record["how"]["veto"]) == ("net", 0.6)
+    assert "asking the source" in record["report"]["cost"]["seconds"]
+    assert record["report"]["paddings"] == {"0": 10, "1": 40, "2": 10}
+    model = load_semantic(VisionFolder(net))
+    with open_raster(folder / "scene.tif") as source:
+        said = run(model.scores(source.read(source.grid.window)))
+    likely = said.vectors.numpy().repeat(said.stride, 1).repeat(said.stride, 2)
+    doubted = set()
+    for region in record["regions"]:
+        mask = RunLength.from_dict(region["segmentation"]).mask
+        share = likely[{2: 0, 1: 1}[region["source"]]][mask].mean()
+        assert region["source_share"] == pytest.approx(share, abs=1e-4)
+        assert (region["source_by"], region["runner_up"]) == ("probabilities", 3 - region["source"])
+        assert region["doubted"] == (share <= 0.6)
+        own, other = ({5, 6}, {7, 6})[:: 1 if region["source"] == 1 else -1]
+        asked = own | {8} | (other if region["doubted"] else set())
+        assert {key for key, _ in region["scores"]} == asked
+        doubted.add(region["doubted"])
+    assert doubted == {True, False}
+
+
 def test_words_name_whole_classes(folder: Path, tmp_path: Path) -> None:
     code, record = aligned(folder, tmp_path / "named.tif", "--with", "text")
     assert code == 0
@@ -129,6 +162,14 @@ def test_what_cannot_be_done_is_refused_before_the_work(
         "a default for every class of the labels, found none for 'road'" in capsys.readouterr().err
     )
     assert not out.exists()
+    other = save_semantic("SegFormer", tmp_path / "net")
+    words = ["--with", "dynalign", "--preset", "dense", "--source-model", str(other)]
+    code, _ = aligned(folder, out, *words)
+    assert code != 0
+    assert "labels that have all classes of net, found no 'grass' and 2" in capsys.readouterr().err
+    code, _ = aligned(folder, out, *words[:3], "paper", *words[4:])
+    assert code != 0
+    assert "found the preset paper, or a veto of 0" in capsys.readouterr().err
     labels = str(folder / "labels.tif")
     without = ["align", labels, "--taxonomy", str(folder / "classes.yaml"), "--with", "dynalign"]
     assert main([*without, "--out", str(out)]) != 0

@@ -8,13 +8,17 @@ which of its candidates each mask shows, else it keeps what that class stands fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from napari_firstpass.config import DEFAULT_PRESET
+from napari_firstpass.device import torch_device
+from napari_firstpass.errors import OptionError
 from napari_firstpass.mask_decisions import MaskConfig
+from napari_firstpass.networks.semantic import load_semantic_steps
+from napari_firstpass.networks.semantic_source import semantic_folder
 from napari_firstpass.networks.text_source import text_folder
 from napari_firstpass.networks.viewing import picture_of
 from napari_firstpass.progress import Span, Steps, relay, run
@@ -26,6 +30,7 @@ from napari_firstpass.sam_models.cropped import everything_steps
 from napari_firstpass.sam_models.prepared import prepare_steps
 from napari_firstpass.sam_models.source import sam_source
 from napari_firstpass.sampling import band_stats_steps
+from napari_firstpass.source_network import SourceNetwork
 from napari_firstpass.word_alignment import (
     WordConfig,
     WordJudge,
@@ -109,12 +114,15 @@ class DynAligner:
         The model that knows pictures and words.
     sam : SamSource or None
         The model that finds masks; None for regions of one colour each.
+    network : VisionFolder or None
+        The network that made the labels; None where it is not asked.
     """
 
     config: AlignConfig
     settings: DynAlignConfig
     folder: VisionFolder
     sam: SamSource | None
+    network: VisionFolder | None = None
 
     def prepared(self, job: AlignJob) -> Steps[PreparedDynAlign]:
         """Load the model, read the phrases, and measure the bands of the images.
@@ -124,22 +132,28 @@ class DynAligner:
         OptionError
             If an image is missing.
         TaxonomyError
-            If the candidates do not fit the classes.
+            If the candidates, or the classes of the network, do not fit those of the labels.
         WeightsError
             If the weights are damaged or of another kind.
         """
         reading = WordJudge.steps(job, self.config, self.settings.words, self.folder)
-        judge = yield from relay(reading, Span(0, 1, 2))
-        return (yield from relay(self.looked(judge, job), Span(1, 2, 2)))
+        judge = yield from relay(reading, Span(0, 1, 3))
+        network = None
+        if self.network is not None:
+            model = yield from relay(load_semantic_steps(self.network), Span(1, 2, 3))
+            network = SourceNetwork.of(model, job.source, torch_device(self.config.device))
+        return (yield from relay(self.looked(judge, job, network), Span(2, 3, 3)))
 
-    def looked(self, judge: WordJudge, job: AlignJob) -> Steps[PreparedDynAlign]:
+    def looked(
+        self, judge: WordJudge, job: AlignJob, network: SourceNetwork | None = None
+    ) -> Steps[PreparedDynAlign]:
         """Do what is left of `prepared` with a model that has read the phrases."""
         stats: list[BandStats] = []
         for done, image in enumerate(job.images):
             span = Span(done, done + 1, len(job.images))
             with image.pixels() as source:
                 stats.append((yield from relay(band_stats_steps(source, self.config.seed), span)))
-        return PreparedDynAlign(job, judge, self.settings, self.sam, tuple(stats))
+        return PreparedDynAlign(job, judge, self.settings, self.sam, tuple(stats), network)
 
     def record(self) -> dict[str, Any]:
         """Return what decides the result, as plain values."""
@@ -147,6 +161,9 @@ class DynAligner:
             **words_record(self.config, self.folder),
             "masks": None if self.sam is None else self.sam.path.name,
             "masks_sha256": None if self.sam is None else run(self.sam.sha256()),
+            "veto": self.settings.words.masks.veto,
+            "source_model": self.network and self.network.path.resolve().name,
+            "source_model_sha256": self.network and self.network.sha256(),
         }
 
 
@@ -166,6 +183,8 @@ class PreparedDynAlign:
         Finds them; None for regions of one colour each.
     stats : tuple of BandStats
         The stretch of the bands of each image.
+    network : SourceNetwork or None
+        Tells how likely each class of the labels is; None where it is not asked.
     """
 
     job: AlignJob
@@ -173,6 +192,7 @@ class PreparedDynAlign:
     settings: DynAlignConfig
     sam: SamSource | None
     stats: tuple[BandStats, ...]
+    network: SourceNetwork | None = None
 
     @property
     def proposals(self) -> tuple[Decision, ...]:
@@ -186,13 +206,18 @@ class PreparedDynAlign:
 
     def align(self, view: AlignView) -> Steps[AlignedWindow]:
         """Find the masks of a window, decide on each, and paint them, the largest first."""
-        raster = view.pixels
-        picture = picture_of(raster, self.stats[view.image], raster.roles, _CPU, 1)
+        raster, stats = view.pixels, self.stats[view.image]
+        picture = picture_of(raster, stats, raster.roles, _CPU, 1)
+        if self.network is not None:
+            asking = self.judge.costs.timing(
+                "asking the source", self.network.believe(raster, stats)
+            )
+            view = replace(view, belief=(yield from relay(asking, Span(0, 2, 10))))
         seen, valid = view, raster.valid
         if self.settings.frame is not None:
             seen, picture, valid = framed(view, picture, valid, self.settings.frame)
         finding = self.judge.costs.timing("finding masks", self._masks(picture, valid))
-        found = yield from relay(finding, Span(0, 5, 10))
+        found = yield from relay(finding, Span(2, 5, 10))
         defaults, classes = self.judge.choices.default_of, len(self.job.source)
         judging = verdicts_steps(self.judge, seen, picture, found.masks, defaults, classes)
         verdicts = yield from relay(judging, Span(5, 10, 10))
@@ -206,6 +231,9 @@ class PreparedDynAlign:
         return {
             "frame": "pixels of the whole image; runs go down its columns",
             "masks": "regions of one colour" if self.sam is None else self.sam.path.name,
+            "paddings": {
+                str(key): one.padding for key, one in self.judge.choices.by_source.items()
+            },
             "cost": self.judge.costs.to_dict(),
         }
 
@@ -240,11 +268,23 @@ def dynalign_aligner(config: AlignConfig) -> DynAligner:
 
     Raises
     ------
+    OptionError
+        If a network is to tell what is in doubt where nothing ever is.
     UnknownNameError
         If there is no such preset or model.
     WeightsError
         If weights are not there; the message says how to get them, and what needs none.
     """
     settings = preset_of("dynalign", PRESETS, config.preset)
+    if config.veto is not None:
+        masks = replace(settings.words.masks, veto=config.veto)
+        settings = replace(settings, words=replace(settings.words, masks=masks))
+    if config.source_model is not None and not settings.words.masks.veto:
+        raise OptionError(
+            expected="labels that may be doubted, for a network that made them (--source-model)",
+            found=f"the preset {config.preset}, or a veto of 0, which never doubts",
+            remedy="add --veto 0.5, or leave out the network",
+        )
     sam = None if config.masks is None else sam_source(config.masks)
-    return DynAligner(config, settings, text_folder(config.model), sam)
+    network = None if config.source_model is None else semantic_folder(config.source_model)
+    return DynAligner(config, settings, text_folder(config.model), sam, network)

@@ -67,6 +67,12 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
     add("--candidates", metavar="FILE", help=may)
     things = "for dynalign: Segment Anything that finds masks; none: regions of one colour"
     add("--masks", metavar="NAME", help=things)
+    made = (
+        "for dynalign: the network that made the labels; masks that it doubts may be other things"
+    )
+    add("--source-model", metavar="NAME", help=made)
+    doubt = "for dynalign: up to which share of belief a class is doubted; 0 never [of the preset]"
+    add("--veto", type=float, metavar="SHARE", help=doubt)
     on = "decide on whole classes or on regions, where a way can do both [%(default)s]"
     add("--level", choices=("auto", "classes", "regions"), default=default.level, help=on)
     few = "leave labels unlabelled that are less sure than this, 0 to 1: for fit --hints"
@@ -101,6 +107,8 @@ def _align(options: Namespace) -> int:
         model=options.model,
         masks=options.masks,
         candidates=_candidates(options),
+        source_model=options.source_model,
+        veto=options.veto,
     )
     files = _files(options)
     shown = files[0].labels.name if len(files) == 1 else f"{len(files)} files"
