@@ -513,7 +513,10 @@ class _Writer:
 
             work = align_windows_steps(self.job, self.prepared, index, self.config, file, tell)
             flows = yield from relay(work, Span(4, 90, 100))
-            yield from relay(file.finish(), Span(90, 100, 100), "writing the file")
+            yield from relay(file.finish(), Span(90, 98, 100), "writing the file")
+            if record is not None and self.prepared.outlines:
+                masks = record.tell_masks(source.grid, file.columns)
+                yield from relay(masks, Span(98, 100, 100))
             report = AlignReport(
                 paths,
                 source.grid,

@@ -48,6 +48,11 @@ class ClassLookup:
         """False: the image is not looked at."""
         return False
 
+    @property
+    def outlines(self) -> bool:
+        """False: classes have no outlines."""
+        return False
+
     def align(self, view: AlignView) -> Steps[AlignedWindow]:
         """Look every pixel up; what has no decision stays unlabelled."""
         yield Progress(0, 1, "aligning")

@@ -350,6 +350,11 @@ class PreparedAligner(Protocol):
         """Whether windows come with pixels of the image, and with context around them."""
         ...
 
+    @property
+    def outlines(self) -> bool:
+        """Whether decisions tell the pixels of their regions, and the record those of classes."""
+        ...
+
     def align(self, view: AlignView) -> Steps[AlignedWindow]:
         """Return the labels of a window in the classes of the target.
 

@@ -23,6 +23,7 @@ _BITS = 5  # of a number in one letter
 _MORE = 32  # the bit that says that further letters follow
 _FIRST_LETTER = 48
 _LETTERS_MAX = 12  # of a number below 2**59
+_PLAIN_RUNS = 3  # the first ones, which are told as they are
 
 
 class RunLengthError(FirstPassError, ValueError):
@@ -181,18 +182,35 @@ class RunLength:
     @property
     def text(self) -> str:
         """The short form: differences to the run before the last, in letters of five bits each."""
-        numbers = self.counts.copy()
-        numbers[3:] -= self.counts[1:-2]
-        lengths = np.ones(len(numbers), dtype=np.int64)
-        for bits in range(_BITS, 64, _BITS):
-            lengths += (numbers < -(1 << (bits - 1))) | (numbers >= 1 << (bits - 1))
-        starts = np.cumsum(lengths) - lengths
-        place = np.arange(lengths.sum()) - np.repeat(starts, lengths)
-        parts = (np.repeat(numbers, lengths) >> (_BITS * place)) & (_MORE - 1)
-        parts |= np.where(place < np.repeat(lengths, lengths) - 1, _MORE, 0)
-        letters = (parts + _FIRST_LETTER).astype(np.uint8)
-        return bytes(letters).decode("ascii")
+        return spelt(self.counts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return COCO's form, with the short text."""
         return {"size": [self.height, self.width], "counts": self.text}
+
+
+def spelt(counts: NDArray[np.int64], last: NDArray[np.int64] | None = None, runs: int = 0) -> str:
+    """Return the short form of lengths of runs; see `RunLength.text`.
+
+    Parameters
+    ----------
+    counts : (R,) int64 array
+        The lengths.
+    last : (2,) int64 array or None
+        The two before them, for a mask that is told in parts.
+    runs : int
+        How many came before.
+    """
+    known = np.concatenate([np.zeros(2, np.int64) if last is None else last, counts])
+    plain = max(_PLAIN_RUNS - runs, 0)
+    numbers = counts.copy()
+    numbers[plain:] -= known[plain:-2]
+    lengths = np.ones(len(numbers), dtype=np.int64)
+    for bits in range(_BITS, 64, _BITS):
+        lengths += (numbers < -(1 << (bits - 1))) | (numbers >= 1 << (bits - 1))
+    starts = np.cumsum(lengths) - lengths
+    place = np.arange(lengths.sum()) - np.repeat(starts, lengths)
+    parts = (np.repeat(numbers, lengths) >> (_BITS * place)) & (_MORE - 1)
+    parts |= np.where(place < np.repeat(lengths, lengths) - 1, _MORE, 0)
+    letters = (parts + _FIRST_LETTER).astype(np.uint8)
+    return bytes(letters).decode("ascii")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
 from models import save_semantic
+from pycocotools import mask as coco
 from rasters import write_raster
 from sam import save_sam
 from words import save_clip
@@ -26,9 +28,7 @@ from napari_firstpass.run_length import RunLength
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import LabelClass, Taxonomy
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "alignment.json"
 SIDE = 96
 TABLE = """
 always: [sea]
@@ -68,8 +68,12 @@ def aligned(folder: Path, out: Path, *options: str) -> tuple[int, dict[str, obje
             "--out", str(out), *options,
         ]
     )  # fmt: skip
-    record = out.with_name(f"{out.stem}_alignment.json")
-    return code, json.loads(record.read_text()) if record.is_file() else {}
+    place = out.with_name(f"{out.stem}_alignment.json")
+    if not place.is_file():
+        return code, {}
+    record = json.loads(place.read_text())
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(record)
+    return code, record
 
 
 def test_masks_are_decided_on_and_everything_is_told(
@@ -101,6 +105,9 @@ def test_masks_are_decided_on_and_everything_is_told(
         assert (labels[runs.mask] == region["target"]).all()  # own regions do not overlap
         painted |= runs.mask
     assert painted.all()
+    whole = {str(key): np.asfortranarray(labels == key, np.uint8) for key in np.unique(labels)}
+    spelt = {key: coco.encode(mask)["counts"].decode() for key, mask in whole.items()}
+    assert {key: runs["counts"] for key, runs in record["semantic_mask"].items()} == spelt
 
 
 def test_masks_of_segment_anything_take_part(folder: Path, tmp_path: Path) -> None:
@@ -144,6 +151,7 @@ def test_words_name_whole_classes(folder: Path, tmp_path: Path) -> None:
     code, record = aligned(folder, tmp_path / "named.tif", "--with", "text")
     assert code == 0
     assert [entry["source"] for entry in record["classes"]] == [1, 2]
+    assert "semantic_mask" not in record
     for entry in record["classes"]:
         assert {key for key, _ in entry["scores"]} == {5, 6, 7, 8}
         assert sum(share for _, share in entry["scores"]) == pytest.approx(1)

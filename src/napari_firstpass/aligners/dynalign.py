@@ -204,6 +204,11 @@ class PreparedDynAlign:
         """True."""
         return True
 
+    @property
+    def outlines(self) -> bool:
+        """True."""
+        return True
+
     def align(self, view: AlignView) -> Steps[AlignedWindow]:
         """Find the masks of a window, decide on each, and paint them, the largest first."""
         raster, stats = view.pixels, self.stats[view.image]

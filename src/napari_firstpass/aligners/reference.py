@@ -124,6 +124,11 @@ class LookingAligner:
         """True: windows come with pixels."""
         return True
 
+    @property
+    def outlines(self) -> bool:
+        """False: what looks like a class is no region."""
+        return False
+
     def align(self, view: AlignView) -> Steps[AlignedWindow]:
         """Name the pixels of a window; those that were named by somebody keep their name."""
         raster = cast("Raster", view.raster)

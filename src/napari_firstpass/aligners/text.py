@@ -179,6 +179,11 @@ class PreparedText:
         """True."""
         return True
 
+    @property
+    def outlines(self) -> bool:
+        """True."""
+        return True
+
     def align(self, view: AlignView) -> Steps[AlignedWindow]:
         """Decide on each region; what words do not decide is what its class is."""
         known = {entry.source: entry.target for entry in self.proposals}

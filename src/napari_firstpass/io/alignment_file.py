@@ -1,23 +1,33 @@
 """The record of an alignment: a JSON file that tells what became of each class, or region, and why.
 
-Regions are written as they come, so that it does not matter how many there are.
+Regions are written as they come, and masks of classes as far as columns of the labels are known, so
+that it does not matter how many there are.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
+from napari_firstpass.class_runs import ClassRuns
 from napari_firstpass.io.files import whole_file, writing
+from napari_firstpass.progress import Progress
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import TracebackType
 
+    from numpy.typing import NDArray
+
     from napari_firstpass.alignment import Decision
+    from napari_firstpass.grid import Grid
+    from napari_firstpass.progress import Steps
+
+_PIXELS_AT_ONCE = 2**22
 
 
 class AlignmentFile:
@@ -44,7 +54,7 @@ class AlignmentFile:
         self.path = Path(path)
         self._overwrite, self._forbid = overwrite, tuple(forbid)
         self._stack = ExitStack()
-        self._regions = 0
+        self._regions, self._end = 0, "\n]"
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -76,6 +86,37 @@ class AlignmentFile:
             self._write(f"{comma}\n  {_json(entry.to_dict())}")
             self._regions += 1
 
+    def tell_masks(self, grid: Grid, columns: Callable[[int, int], NDArray[Any]]) -> Steps[None]:
+        """Add, after all regions, the pixels of each class of the new labels (``semantic_mask``).
+
+        Parameters
+        ----------
+        grid : Grid
+            The size of the labels.
+        columns : callable
+            Returns their ids (H, w) in columns from the first, up to the second number.
+
+        Raises
+        ------
+        OutputError
+            If the disk is full.
+        """
+        runs, step = ClassRuns(), max(_PIXELS_AT_ONCE // grid.height, 1)
+        with writing(self.path), tempfile.TemporaryFile(dir=self.path.parent) as kept:
+            parts = _Parts(kept)
+            for left in range(0, grid.width, step):
+                yield Progress(left, grid.width, "outlining classes")
+                parts.add(runs.add(columns(left, min(left + step, grid.width))))
+            parts.add(runs.close())
+            self._write(f'{self._end},\n"semantic_mask": {{')
+            for number, one in enumerate(parts.ids):
+                self._write(f'{"," if number else ""}\n  "{one}": {{"counts": "')
+                for text in parts.of(one):
+                    self._write(_json(text)[1:-1])
+                self._write(f'", "size": [{grid.height}, {grid.width}]}}')
+            self._write("\n}")
+        self._end = ""
+
     def finish(self, told: Mapping[str, Any]) -> None:
         """Add everything else there is to tell, by names other than ``regions``.
 
@@ -85,13 +126,36 @@ class AlignmentFile:
             If the disk is full.
         """
         parts = [f",\n{_json(key)}: {_json(value, indent=1)}" for key, value in told.items()]
-        self._write("".join(["\n]", *parts, "}\n"]))
+        self._write("".join([self._end, *parts, "}\n"]))
         with writing(self.path):
             self._file.flush()
 
     def _write(self, text: str) -> None:
         with writing(self.path):
             self._file.write(text)
+
+
+class _Parts:
+    """Texts by class, in the order in which they come, kept in a file."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._places: dict[int, list[tuple[int, int]]] = {}
+
+    @property
+    def ids(self) -> list[int]:
+        """The classes, ascending."""
+        return sorted(self._places)
+
+    def add(self, texts: Mapping[int, str]) -> None:
+        for one, text in texts.items():
+            self._places.setdefault(one, []).append((self._file.tell(), len(text)))
+            self._file.write(text.encode("ascii"))
+
+    def of(self, one: int) -> Iterator[str]:
+        for start, length in self._places[one]:
+            self._file.seek(start)
+            yield self._file.read(length).decode("ascii")
 
 
 def _json(value: object, indent: int | None = None) -> str:

@@ -137,6 +137,10 @@ class LabelFile:
         if self._confidence is not None and confidence is not None:
             self._confidence.write(window, confidence)
 
+    def columns(self, left: int, right: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """Return what was written to columns ``left`` to ``right`` (excluded), inside the block."""
+        return self._labels.scratch.columns(left, right)
+
     def finish(self) -> Steps[None]:
         """Complete the files under hidden names, with progress; leaving the block moves them.
 

@@ -83,6 +83,14 @@ class Scratch:
         data = self._file.read((bottom - top) * width * self.dtype.itemsize)
         return np.frombuffer(data, dtype=self.dtype).reshape(bottom - top, width)
 
+    def columns(self, left: int, right: int) -> NDArray[Any]:
+        """Return whole columns ``left`` to ``right`` (excluded): shape (H, right - left)."""
+        found = np.empty((self.grid.height, right - left), self.dtype)
+        for row, line in enumerate(found):
+            self._file.seek((row * self.grid.width + left) * self.dtype.itemsize)
+            line[:] = np.frombuffer(self._file.read(line.nbytes), self.dtype)
+        return found
+
     def strips(self, height: int) -> Iterator[tuple[int, NDArray[Any]]]:
         """Return (first row, rows) for consecutive strips of ``height`` rows, top to bottom."""
         for top in range(0, self.grid.height, height):
