@@ -49,6 +49,29 @@ def test_what_fits_is_shown_whole(panel: SegmentPanel, qtbot: QtBot) -> None:
     assert panel.form.run.mapTo(panel.form, QPoint(0, 0)).y() < part.sizeHint().height() + 40
 
 
+def test_a_small_screen_shows_all_of_what_is_unfolded(panel: SegmentPanel, qtbot: QtBot) -> None:
+    window = panel.window()
+    window.resize(1366, 728)
+    window.show()
+    form = panel.form
+    assert form.method.isVisible()
+    part = form.findChild(TallPart)
+    assert isinstance(part, TallPart)
+    for fold, last in (
+        (form.fixing, form.prompts.accept),
+        (form.reviewing, form.review.report),
+        (form.refining, form.refine.run),
+    ):
+        fold.setChecked(True)
+        assert not form.method.isVisible()
+        qtbot.waitUntil(lambda: part.verticalScrollBar().maximum() == 0)
+        low = last.mapTo(part, QPoint(0, last.height()))
+        assert last.isVisible()
+        assert low.y() <= part.height()
+        fold.setChecked(False)
+        assert form.method.isVisible()
+
+
 def test_the_wheel_scrolls_and_turns_no_number_that_was_not_chosen(qtbot: QtBot) -> None:
     inner = QWidget()
     spins = [QSpinBox() for _ in range(12)]

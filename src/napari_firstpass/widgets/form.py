@@ -67,6 +67,7 @@ TIPS = {
     "segmented yet.",
     "where": "What is looked at: the whole image, what the window shows of it, or a rectangle that "
     "you draw. Elsewhere, nothing is labelled.",
+    "segmenting": "How the image is divided into classes.",
     "more": "Options that rarely need a change.",
     "features": "What places are compared by: those that look alike to it become one class. "
     "A network sees things where the others see colour and texture, and takes longer. "
@@ -127,8 +128,10 @@ class SegmentForm(QWidget):
         Looks how many there are.
     where : QComboBox
         One of `WHERE`.
+    segmenting : QToolButton
+        Unfolds these five, and the next two. Open while no other fold is.
     more : QToolButton
-        Unfolds the following.
+        Unfolds `features`, `min_region` and `seed`.
     several : QToolButton
         Unfolds `fit`.
     fit : SeveralBox
@@ -186,7 +189,8 @@ class SegmentForm(QWidget):
         self.classes = _spin(2, MAX_CLASSES, defaults.classes)
         self.suggest, self._curve = _button("Suggest"), ""
         self.where = _choice(WHERE, WHERE[0])
-        self.more, self.several, self.fit = QToolButton(), QToolButton(), SeveralBox()
+        self.segmenting, self.more = QToolButton(), QToolButton()
+        self.several, self.fit = QToolButton(), SeveralBox()
         self.refining, self.refine = QToolButton(), RefineBox()
         self.classing, self.class_list = QToolButton(), ClassBox()
         self.fixing, self.prompts = QToolButton(), PromptBox(preferences().keys)
@@ -207,14 +211,8 @@ class SegmentForm(QWidget):
         for widget, tip in self._fixed_tips():
             widget.setToolTip(tip)
         self._fold = self._make_fold()
-        _folds(self.more, "More", self._fold)
-        _folds(self.several, "Several images", self.fit)
-        _folds(self.refining, "Refine", self.refine)
-        _folds(self.classing, "Classes", self.class_list)
-        _folds(self.fixing, "Fix", self._fix)
-        _folds(self.learning, "Learn", self.learn)
-        _folds(self.reviewing, "Review", self.review)
-        _folds(self.exporting, "Export", self.export)
+        self._segment = self._make_segment()
+        self._name_folds()
         self._arrange()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
@@ -228,6 +226,7 @@ class SegmentForm(QWidget):
             "method",
             "classes",
             "where",
+            "segmenting",
             "more",
             "several",
             "refining",
@@ -324,6 +323,17 @@ class SegmentForm(QWidget):
         else:
             self.save.setToolTip(TIPS["save"].format(name=name))
 
+    def _name_folds(self) -> None:
+        _folds(self.segmenting, "Segment", self._segment)
+        _folds(self.more, "More", self._fold)
+        _folds(self.several, "Several images", self.fit)
+        _folds(self.refining, "Refine", self.refine)
+        _folds(self.classing, "Classes", self.class_list)
+        _folds(self.fixing, "Fix", self._fix)
+        _folds(self.learning, "Learn", self.learn)
+        _folds(self.reviewing, "Review", self.review)
+        _folds(self.exporting, "Export", self.export)
+
     def _arrange(self) -> None:
         # One tool at a time: together they would be taller than a small screen.
         self.regions.unfolded.connect(lambda on: self.prompts.setVisible(not on))
@@ -342,32 +352,41 @@ class SegmentForm(QWidget):
         parts = QWidget()
         column = QVBoxLayout(parts)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(
-            _rows(
-                ("Image", self.image),
-                ("", self.facts),
-                ("Classes from", self.classes_from),
-                ("Method", self.method),
-                ("", self.about),
-                ("Classes", _beside(self.classes, self.suggest)),
-                ("Where", self.where),
-            )
-        )
-        begin, correct = (self.more, self.several), (self.refining, self.classing, self.fixing)
+        column.addLayout(_rows(("Image", self.image), ("", self.facts)))
+        make = (self.segmenting, self.classing, self.fixing, self.refining)
         check = (self.learning, self.reviewing, self.exporting)
-        for row in (begin, correct, check):
-            folds = QHBoxLayout()
-            folds.setSpacing(0)
-            for fold in row:
-                folds.addWidget(fold)
-            folds.addStretch(1)
-            column.addLayout(folds)
-        corrections = (self.refine, self.class_list, self._fix)
-        checks = (self.learn, self.review)
-        for part in (self._fold, self.fit, *corrections, *checks, self.export):
+        for row in (make, check):
+            column.addLayout(_side_by_side(*row))
+        for fold in (*make[1:], *check):
+            fold.toggled.connect(lambda: self._make_room(*make[1:], *check))
+        self.segmenting.setChecked(True)
+        made = (self._segment, self.class_list, self._fix, self.refine)
+        for part in (*made, self.learn, self.review, self.export):
             column.addWidget(part)
         column.addStretch(1)
         return parts
+
+    def _make_room(self, *others: QToolButton) -> None:
+        """Fold how to segment while another fold is open: a small screen has room for one."""
+        self.segmenting.setChecked(not any(fold.isChecked() for fold in others))
+
+    def _make_segment(self) -> QWidget:
+        """Return the part under "Segment"."""
+        rows = _rows(
+            ("Classes from", self.classes_from),
+            ("Method", self.method),
+            ("", self.about),
+            ("Classes", _beside(self.classes, self.suggest)),
+            ("Where", self.where),
+        )
+        part = QWidget()
+        column = QVBoxLayout(part)
+        column.setContentsMargins(0, 0, 0, 0)
+        for layout in (rows, _side_by_side(self.more, self.several)):
+            column.addLayout(layout)
+        for folded in (self._fold, self.fit):
+            column.addWidget(folded)
+        return part
 
     def _make_fold(self) -> QWidget:
         """Return the part under "More", hidden until it is asked for."""
@@ -415,6 +434,16 @@ def _rows(*rows: tuple[str, QWidget]) -> QGridLayout:
         else:
             grid.addWidget(field, row, 0, 1, 2)
     return grid
+
+
+def _side_by_side(*folds: QToolButton) -> QHBoxLayout:
+    """Return the buttons of folds in one row."""
+    row = QHBoxLayout()
+    row.setSpacing(0)
+    for fold in folds:
+        row.addWidget(fold)
+    row.addStretch(1)
+    return row
 
 
 def _stacked(*parts: QWidget) -> QWidget:
