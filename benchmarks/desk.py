@@ -1,7 +1,9 @@
 """How long the window stands still, and what is kept, when labels of a large layer change.
 
 With ``--scene SIDE``, what it costs to open a scene of that side, to paint on it and to keep it.
-Both write a section of docs/results.md; ``--no-page`` only prints.
+With ``--session SIDE``, a working session on an image of that side, done with mouse and keys, while
+a timer notes when the window does not answer, and a thread what it does then.
+Each writes a section of docs/results.md; ``--no-page`` only prints.
 
 Needs a screen; without one: ``xvfb-run -a -s "-screen 0 1366x768x24" python benchmarks/desk.py``.
 """
@@ -9,6 +11,7 @@ Needs a screen; without one: ``xvfb-run -a -s "-screen 0 1366x768x24" python ben
 from __future__ import annotations
 
 import argparse
+import json
 import os
 
 os.environ["NAPARI_CONFIG"] = ""  # the user's settings are neither used nor changed
@@ -25,7 +28,7 @@ from typing import TYPE_CHECKING
 import napari
 import numpy as np
 import rasterio
-from qtpy.QtCore import QEventLoop, QTimer
+from qtpy.QtCore import QTimer
 from rasterio.enums import Resampling
 from scipy.ndimage import gaussian_filter
 
@@ -37,6 +40,7 @@ from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import numbered_taxonomy
 from napari_firstpass.widgets.label_layers import labels_keywords, labels_tuple
 from napari_firstpass.widgets.scene import MaskInfo
+from rulers.desk_session import Session, wait
 from rulers.page import machine, replace_section
 
 if TYPE_CHECKING:
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.packed_pixels import PackedMask
+    from rulers.heartbeat import Phase
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results.md"
 
@@ -53,6 +58,7 @@ _NOTICED_MS = 20
 """Shorter gaps between two beats are no standstill; the layer is drawn well within a second."""
 
 _COARSE = 8
+WINDOW = (900, 700)
 _SPECKS = 0.01
 
 
@@ -63,15 +69,72 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=12)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--scene", type=int, help="side of a scene in a file, such as 20000")
+    parser.add_argument("--session", type=int, help="side of an image to work on, such as 1024")
+    parser.add_argument("--prompts", type=int, default=50, help="in a session")
+    parser.add_argument("--strokes", type=int, default=200, help="in a session")
+    parser.add_argument("--json", type=Path, help="where to write the figures of a session, too")
     parser.add_argument("--no-page", action="store_true", help="only print")
     options = parser.parse_args()
-    if options.scene:
+    if options.session:
+        name = "desk-session"
+        phases = session_phases(options.session, options.prompts, options.strokes)
+        text = session_table(options.session, phases)
+        if options.json:
+            told = {phase.name: figures_of(phase) for phase in phases}
+            options.json.write_text(json.dumps(told, indent=2), encoding="utf-8")
+    elif options.scene:
         name, text = "desk-scene", scene_table(options.scene)
     else:
         name, text = "desk-classes", class_table(options.side, options.classes, options.repeats)
     print(text)
     if not options.no_page:
         replace_section(RESULTS, name, text)
+
+
+def session_phases(side: int, prompts: int, strokes: int) -> list[Phase]:
+    """Work through a session in a folder that is removed afterwards."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*WINDOW)
+    wait(500)
+    with TemporaryDirectory() as folder:
+        phases = Session(Path(folder), side, prompts, strokes).watched(viewer)
+        viewer.close()
+    return phases
+
+
+def figures_of(phase: Phase) -> dict[str, float | str]:
+    """Return the longest standstill of a phase, and the longest by functions of ours."""
+    longest, own = phase.most("milliseconds"), phase.most("own")
+    busy = phase.most("own_computed")
+    return {
+        "seconds": round(phase.seconds, 1),
+        "longest": 0.0 if longest is None else round(longest.milliseconds, 1),
+        "at": "" if longest is None else longest.longest,
+        "ours": 0.0 if own is None else round(own.own, 1),
+        "where": "" if own is None else own.longest_of_ours,
+        "computed": 0.0 if busy is None else round(busy.own_computed, 1),
+        "busy": "" if busy is None else busy.longest_of_ours,
+    }
+
+
+def session_table(side: int, phases: list[Phase]) -> str:
+    """Return for how long the window did not answer in each phase of a session."""
+    lines = [
+        f"`python benchmarks/desk.py --session {side}` on {machine('napari', 'torch')}, without a",
+        f"graphics card, in a window of {WINDOW[0]} × {WINDOW[1]}: a town of {side} × {side}",
+        "pixels, mouse and keys. A timer that should ring each 5 ms tells how long the window did",
+        "not answer; a thread looks at what it does then. What napari and Qt do, drawing without a",
+        "graphics card above all, counts for the longest standstill, not as ours.",
+        "",
+        "| what | took, s | longest standstill, ms | longest by us, ms | computing, ms | where |",
+        "|---|---|---|---|---|---|",
+    ]
+    for phase in phases:
+        told = figures_of(phase)
+        where = f"`{told['where']}`" if told["where"] else ""
+        cells = (phase.name, told["seconds"], told["longest"], told["ours"], told["computed"])
+        lines.append(f"| {' | '.join(map(str, cells))} | {where} |")
+    return "\n".join(lines)
 
 
 def scene_table(side: int) -> str:
@@ -248,13 +311,6 @@ def standstill(do: Callable[[], None]) -> Standstill:
     timer.stop()
     gaps = 1000 * np.diff([*beats, perf_counter()])
     return Standstill(float(gaps[gaps > _NOTICED_MS].sum()), 1000 * (thread_time() - began))
-
-
-def wait(milliseconds: int) -> None:
-    """Let the window live."""
-    loop = QEventLoop()
-    QTimer.singleShot(milliseconds, loop.quit)
-    loop.exec()
 
 
 def clusters(side: int, classes: int) -> NDArray[np.uint8]:

@@ -430,10 +430,10 @@ def test_a_run_on_a_network_can_be_cancelled_while_it_loads_and_started_again(
         if report.progress.message == "loading the weights":
             panel.form.cancel.click()
 
-    panel._runner.reported.connect(cancel_while_loading)
+    panel.queue._runner.reported.connect(cancel_while_loading)
     panel.form.run.click()
     qtbot.waitUntil(lambda: not panel.form.cancel.isEnabled(), timeout=60_000)
-    panel._runner.reported.disconnect(cancel_while_loading)
+    panel.queue._runner.reported.disconnect(cancel_while_loading)
     assert panel.form.status.text() == "Cancelled; nothing was changed."
     run(qtbot, panel)
     assert " classes in " in panel.form.status.text()

@@ -104,17 +104,6 @@ def test_the_panel_is_ready_right_after_cancel_and_no_layer_appears(
     assert len(viewer.layers) == 1
 
 
-def test_a_second_run_replaces_the_first(
-    viewer: Viewer, panel: SegmentPanel, scene: Path, qtbot: QtBot
-) -> None:
-    viewer.open(scene, plugin=PLUGIN)
-    panel.form.run.click()
-    panel.form.classes.setValue(3)
-    run(qtbot, panel)
-    settle(qtbot)
-    assert [layer.name for layer in label_layers(viewer)] == ["scene · primaps 3"]
-
-
 def test_a_later_run_leaves_edited_labels_alone(
     viewer: Viewer, panel: SegmentPanel, scene: Path, qtbot: QtBot
 ) -> None:

@@ -231,7 +231,7 @@ def test_a_fit_that_is_cancelled_writes_nothing_and_chooses_nothing(
         if report.progress.done > report.progress.total // 2:
             panel.form.cancel.click()
 
-    panel._runner.reported.connect(cancel_in_the_middle)
+    panel.queue._runner.reported.connect(cancel_in_the_middle)
     fit_layers(panel, tmp_path / "m.firstpass")
     wait(qtbot, panel)
     settle(qtbot)

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_firstpass.config import MAX_REGION, SegmentConfig
+from napari_firstpass.widgets.choice_box import shortened
 from napari_firstpass.widgets.class_box import ClassBox
 from napari_firstpass.widgets.classes_box import ClassesBox
 from napari_firstpass.widgets.export_box import ExportBox
@@ -304,12 +305,13 @@ class SegmentForm(QWidget):
         self.cancel.setEnabled(running)
         self.cancel.setToolTip(TIPS["cancel"] if running else "Nothing is running.")
 
-    def show_standing(self, standing: Standing | None) -> None:
-        """Say how far the computation is; None while nothing is computed."""
+    def show_standing(self, standing: Standing | None, name: str = "") -> None:
+        """Say how far the computation of this name is; None while nothing is computed."""
         # No moving bar while the end is unknown: it redraws the window for ever, which without a
         # graphics card takes the processor from the run.
         self.bar.setValue(0 if standing is None else round(_BAR_STEPS * standing.share))
         self.bar.setTextVisible(standing is not None)
+        self.bar.setFormat(f"{shortened(name)} · %p%" if name else "%p%")
         text = "" if standing is None else standing.text
         self.standing.setText(text[:1].upper() + text[1:])
 

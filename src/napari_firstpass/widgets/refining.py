@@ -21,7 +21,7 @@ from napari_firstpass.widgets.session import Message
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari.layers import Image, Layer
+    from napari.layers import Image
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
@@ -60,7 +60,6 @@ class Refining:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._selected: Labels | None = None
-        self.task: Task | None = None
 
     def target(self, last_result: Labels | None) -> Labels | None:
         """Return the selected labels layer, or the last that was, or else the last result."""
@@ -71,7 +70,7 @@ class Refining:
             return self._selected
         return last_result
 
-    def begin(self, labels: Labels | None, *, only_rectangle: bool) -> Task:
+    def task_on(self, labels: Labels | None, *, only_rectangle: bool) -> Task:
         """Return what is to be refined.
 
         Raises
@@ -81,8 +80,7 @@ class Refining:
         """
         labels = require_whole(labels)
         area = self.rectangle_on(labels, labels.data.shape) if only_rectangle else None
-        self.task = Task(labels, labels.data, area)
-        return self.task
+        return Task(labels, labels.data, area)
 
     def offer_rectangle(self) -> Message | None:
         """Let the user draw a rectangle, unless there is one; return what to say then."""
@@ -96,19 +94,14 @@ class Refining:
 
     def forget(self) -> None:
         """Let go of the layers."""
-        self.task = self._selected = None
+        self._selected = None
 
-    def is_on(self, layer: Layer) -> bool:
-        """Tell whether a layer is being refined."""
-        return self.task is not None and layer == self.task.labels
-
-    def take(self, refined: Refined, how: str) -> Message:
+    def take(self, task: Task, refined: Refined, how: str) -> Message:
         """Write a result into its layer as one step that can be undone; return what to say.
 
         Pixels that were painted meanwhile stay as they are.
         """
-        task, self.task = self.task, None
-        if task is None or task.labels not in self._viewer.layers:
+        if task.labels not in self._viewer.layers:
             return Message("The labels were removed meanwhile; nothing was refined.")
         layer, wanted = task.labels, refined.replacement
         if layer.multiscale or layer.data is not task.pixels:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_firstpass.config import RefineConfig, SegmentConfig
-from napari_firstpass.errors import FirstPassError, LayerError
+from napari_firstpass.config import RefineConfig
+from napari_firstpass.errors import FirstPassError
 from napari_firstpass.segmenters import SEGMENTERS
 from napari_firstpass.widgets.class_editing import ClassDesk, ClassEditing
 from napari_firstpass.widgets.exporting import ExportDesk, Exporting
-from napari_firstpass.widgets.form import RECTANGLE, VIEW, SegmentForm
+from napari_firstpass.widgets.form import RECTANGLE, SegmentForm
 from napari_firstpass.widgets.image_layers import (
     facts_of,
     first_level,
@@ -24,40 +24,28 @@ from napari_firstpass.widgets.image_layers import (
     subject_of,
 )
 from napari_firstpass.widgets.keeping import Keeping
-from napari_firstpass.widgets.label_layers import labels_keywords, labels_tuple
 from napari_firstpass.widgets.learning import Learning
-from napari_firstpass.widgets.model_runs import Fit, Fitted, fit_model, look_at_model
+from napari_firstpass.widgets.model_runs import Fit, fit_model, look_at_model
 from napari_firstpass.widgets.pointing import Desk, Pointing
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.prompt_layers import is_helper
 from napari_firstpass.widgets.proposing import Proposing
-from napari_firstpass.widgets.refine_runs import Refined, refine_labels
+from napari_firstpass.widgets.queue_box import QueueBox
+from napari_firstpass.widgets.refine_runs import refine_labels
 from napari_firstpass.widgets.refining import Refining
 from napari_firstpass.widgets.region_tool import RegionTool
 from napari_firstpass.widgets.reviewing import Reviewing
-from napari_firstpass.widgets.runs import (
-    LabelsNow,
-    Part,
-    Suggested,
-    apply_model,
-    find_classes,
-    suggest_number,
-    warm_up,
-)
+from napari_firstpass.widgets.run_queue import Job, RunQueue
+from napari_firstpass.widgets.runs import LabelsNow, warm_up
 from napari_firstpass.widgets.saving import Saver
-from napari_firstpass.widgets.scene import MaskInfo
-from napari_firstpass.widgets.scene_following import SceneFollowing, seen_part
-from napari_firstpass.widgets.session import (
-    LOOK_EVERY,
-    Message,
-    Session,
-    capitalised,
-    in_words,
-)
+from napari_firstpass.widgets.scene_following import SceneFollowing
+from napari_firstpass.widgets.segmenting import Segmenting, noted, require_same
+from napari_firstpass.widgets.session import Message, Session, capitalised, in_words
 from napari_firstpass.widgets.work_bar import WorkBar
 from napari_firstpass.widgets.worker import Runner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari.layers import Image
@@ -66,34 +54,12 @@ if TYPE_CHECKING:
 
     from napari_firstpass.grid import Grid
     from napari_firstpass.progress import Steps
-    from napari_firstpass.widgets.runs import Found
-    from napari_firstpass.widgets.worker import Reply, Report
+    from napari_firstpass.widgets.model_runs import Fitted
+    from napari_firstpass.widgets.refine_runs import Refined
+    from napari_firstpass.widgets.worker import Reply
 
 
-_BUSY = "Something runs: wait until it is done, or cancel it."
 _DECIDED = "Choose “this image” under “Classes from” first: then method and features can be set."
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What was asked for.
-
-    Attributes
-    ----------
-    image : Image
-        The layer.
-    scene : str
-        What users call it.
-    files : tuple of Path
-        Its file, and what that consists of.
-    how : str
-        Where the classes come from: method and number, or the model.
-    """
-
-    image: Image
-    scene: str
-    files: tuple[Path, ...]
-    how: str
 
 
 class SegmentPanel(QWidget):
@@ -118,16 +84,13 @@ class SegmentPanel(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._session = Session()
-        self._runner, self._warmer, self._reader = Runner(self), Runner(self), Runner(self)
+        self._warmer, self._reader = Runner(self), Runner(self)
+        self.queue, self._waiting = RunQueue(self._session, self), QueueBox()
         self._saver = Saver(self)
         self._refining = Refining(napari_viewer)
-        self._late = QTimer(self)
-        self._late.setSingleShot(True)
-        self._late.setInterval(round(1000 * LOOK_EVERY))
         self._saving, self._readings = False, 0
         self._refusal: Message | None = None
         self._problem: Message | None = None
-        self._run: Run | None = None
         self._fitted_on: tuple[Image, ...] = ()
         self._result: Labels | None = None
         self.form = SegmentForm(napari_viewer, SEGMENTERS.names)
@@ -146,8 +109,11 @@ class SegmentPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         self.work = WorkBar()
         self.following = SceneFollowing(napari_viewer, self)
+        self._segmenting = Segmenting(
+            napari_viewer, self.form, self._refining, self.following, self._session
+        )
         self.keeping = Keeping(napari_viewer, self.work, self.following, self)
-        for part in (self.form, self.work):
+        for part in (self.form, self._waiting, self.work):
             column.addWidget(part)
         self._connect()
         self._warmer.start(warm_up(), 0)
@@ -163,7 +129,7 @@ class SegmentPanel(QWidget):
 
     def _connect(self) -> None:
         self.form.run.clicked.connect(self._on_run)
-        self.form.cancel.clicked.connect(self._on_cancel)
+        self.form.cancel.clicked.connect(lambda: self.queue.cancel())
         self.form.suggest.clicked.connect(self._on_suggest)
         self.form.where.currentIndexChanged.connect(self._on_where)
         self.form.save.clicked.connect(self._on_save)
@@ -191,9 +157,9 @@ class SegmentPanel(QWidget):
         self._reader.replied.connect(self._on_model_read)
         self.form.features.chosen.connect(self._on_features)
         self.form.features.refused.connect(self._on_refused)
-        self._late.timeout.connect(self._on_late)
-        self._runner.reported.connect(self._on_reported)
-        self._runner.replied.connect(self._on_replied)
+        self.queue.changed.connect(self._show)
+        self.queue.moved.connect(self._show_standing)
+        self._waiting.removed.connect(self.queue.remove)
         self._saver.said.connect(self._say)
         self.keeping.said.connect(self._say)
         self.following.said.connect(self._say)
@@ -210,9 +176,7 @@ class SegmentPanel(QWidget):
         )
 
     def _let_go(self) -> None:
-        self._session.cancel("Closed.")
-        self._late.stop()
-        self._runner.stop()
+        self.queue.let_go()
         self._warmer.stop()
         self._reader.stop()
         self._saver.let_go()
@@ -228,92 +192,75 @@ class SegmentPanel(QWidget):
         self.form.image.let_go()
         self._viewer.layers.events.removed.disconnect(self)
         self._viewer.layers.selection.events.active.disconnect(self)
-        self._run = self._result = None
-        self._fitted_on = ()
+        self._result, self._fitted_on = None, ()
         self._refining.forget()
 
     def _on_run(self) -> None:
-        layer = self.form.image.layer
+        self._add(lambda: self._segmenting.job(self._on_segmented))
+
+    def _on_segmented(self, labels: Labels) -> None:
+        self._result = labels
+        self.keeping.touch(labels)
+        self._show_save()
+
+    def _add(self, job: Callable[[], Job]) -> None:
+        """Begin a run, or let it wait for its turn; say why if it cannot be asked for."""
         try:
-            subject = subject_of(layer)
-            part = self._part(layer)
+            asked = job()
         except FirstPassError as error:
             self._say(Message.of(error))
             return
-        config, cache = self._config(), preferences().cache
-        model = self.form.classes_from.chosen_model
-        if model is None:
-            how = f"{config.method} {config.classes}"
-            steps = find_classes(subject, config, cache, part)
-        else:
-            how = model.name
-            steps = apply_model(subject, model, config, cache, part)
-        self._run = Run(layer, subject.name, source_files(layer), how)
-        self._start(f"Segmenting {subject.name} …", steps)
-
-    def _part(self, image: Image) -> Part | None:
-        """Return what a run is to look at, None for all of an image."""
-        where, grid = self.form.where.currentData(), grid_of(image)
-        if where == RECTANGLE:
-            return Part(grid, self._refining.rectangle_on(image, grid.shape))
-        if where != VIEW:
-            return None
-        seen = seen_part(image, grid)
-        if seen is None:
-            raise LayerError(
-                expected=f"{image.name!r} in sight",
-                found="nothing of it",
-                remedy="move the view, or choose the whole image",
-            )
-        return None if seen == grid.window else Part(grid, seen)
+        self.queue.add(asked)
 
     def _on_where(self) -> None:
         if self.form.where.currentData() == RECTANGLE:
             self._on_rectangle()
 
     def _on_suggest(self) -> None:
-        try:
-            subject = subject_of(self.form.image.layer)
-        except FirstPassError as error:
-            self._say(Message.of(error))
-            return
-        self._run = None
-        steps = suggest_number(subject, self._config(), preferences().cache)
-        self._start(f"Looking how many classes {subject.name} has …", steps)
+        self._add(self._segmenting.suggesting)
 
     def _on_fit(self, folder: Path | None, path: Path) -> None:
         """Make a model of the images in a folder, or else of those that are open."""
+        self._add(lambda: self._fitting(folder, path))
+
+    def _fitting(self, folder: Path | None, path: Path) -> Job:
         layers = self.form.image.layers if folder is None else ()
-        try:
-            images = folder or tuple(subject_of(layer) for layer in layers)
-        except FirstPassError as error:
-            self._say(Message.of(error))
-            return
-        fit = Fit.at(images, path)
-        self._run, self._fitted_on = None, layers
-        steps = fit_model(fit, self._config(), preferences().cache)
-        self._start(f"Fitting {fit.out.stem} …", steps)
+        fit = Fit.at(folder or tuple(subject_of(layer) for layer in layers), path)
+        config, cache = self._segmenting.config(), preferences().cache
+
+        def begin() -> Steps[Fitted]:
+            self._fitted_on = layers
+            return fit_model(fit, config, cache)
+
+        return Job(f"Fitting {fit.out.stem}", begin, self._take)
 
     def _on_refine(self) -> None:
         """Refine the selected labels, or a rectangle of them, in place."""
+        self._add(self._refinement)
+
+    def _refinement(self) -> Job:
         box, image = self.form.refine, self.form.image.layer
-        try:
-            subject = subject_of(image)
-            labels = self._refining.target(self._result)
-            task = self._refining.begin(labels, only_rectangle=box.only.isChecked())
-        except FirstPassError as error:
-            self._say(Message.of(error))
-            return
+        subject, pixels = subject_of(image), first_level(image)
+        task = self._refining.task_on(
+            self._refining.target(self._result), only_rectangle=box.only.isChecked()
+        )
+        refiner, suggest = box.refiner, box.suggest.isChecked()
         config = RefineConfig(
-            refiner=box.refiner,
+            refiner=refiner,
             preset=box.settings,
             seed=self.form.seed.value(),
             device=preferences().device,
         )
-        self._run = None
-        now = LabelsNow.of(task.labels, None)
-        steps = refine_labels(subject, now, config, task.area, suggest=box.suggest.isChecked())
-        self._start(f"Refining {task.labels.name} …", steps)
+
+        def begin() -> Steps[Refined]:
+            require_same(self._viewer, image, pixels)
+            require_same(self._viewer, task.labels, task.pixels)
+            now = LabelsNow.of(task.labels, None)
+            return refine_labels(subject, now, config, task.area, suggest=suggest)
+
+        name = f"Refining {task.labels.name}"
+        take = partial(self._refining.take, task, how=refiner)
+        return Job(name, begin, take, (task.labels,))
 
     def _on_rectangle(self) -> None:
         self._refining.target(self._result)  # it loses the selection
@@ -321,55 +268,19 @@ class SegmentPanel(QWidget):
         if message is not None and not self._session.running:
             self._say(message)
 
-    def _start(self, what: str, steps: Steps[Any]) -> None:
-        self._runner.start(steps, self._session.start(what, monotonic()))
-        self._show()
-
-    def _on_cancel(self) -> None:
-        self._stop("Cancelled; nothing was changed.")
-
-    def _on_reported(self, report: Report) -> None:
-        if self._session.advance(report.generation, report.progress, monotonic()):
-            self._show_standing()
-        elif not self._late.isActive():
-            self._late.start()
-
-    def _on_late(self) -> None:
-        if self._session.catch_up(monotonic()):
-            self._show_standing()
-
-    def _on_replied(self, reply: Reply[Any]) -> None:
-        outcome = reply.outcome
-        if isinstance(outcome, FirstPassError):
-            self._session.fail(reply.generation, outcome)
-        elif isinstance(outcome, Fitted):
-            if self._session.finish(reply.generation, self._summary_of_fit(outcome)):
-                self._take(outcome)
-        elif isinstance(outcome, Suggested):
-            if self._session.finish(reply.generation, outcome.text):
-                self.form.take_suggestion(outcome.classes, outcome.curve)
-        elif isinstance(outcome, Refined):
-            if self._session.finish(reply.generation, ""):
-                self._session.say(self._refining.take(outcome, self.form.refine.refiner))
-        elif self._session.finish(reply.generation, self._summary(outcome)):
-            self._add(outcome)
-        if not self._session.running:
-            self._run, self._fitted_on = None, ()
-        self._show()
-
-    def _take(self, fitted: Fitted) -> None:
-        """Choose a model that was just made; the message about it stays."""
-        message = replace(self._session.message, path=fitted.facts.path)
-        self.form.classes_from.take(fitted.facts)
-        self._session.say(message)
+    def _take(self, fitted: Fitted) -> Message:
+        """Choose a model that was just made."""
+        taken = in_words(self._session.elapsed(monotonic()))
+        facts, self._fitted_on = fitted.facts, ()
+        self.form.classes_from.take(facts)
+        done = f"{facts.classes} classes from {facts.images_text} in {taken}."
+        text = f"{done}{noted(fitted.trouble)} Run gives them to the chosen image. Saved as"
+        return Message(text, path=facts.path)
 
     def _on_removed(self, event: Event) -> None:
-        if self._run is not None and event.value == self._run.image:
-            self._stop("Cancelled, because the image was removed.")
+        self.queue.on_removed(event.value)
         if event.value in self._fitted_on:
             self._say(Message(f"“{event.value.name}” was closed; the fit goes on, as it began."))
-        if self._session.running and self._refining.is_on(event.value):
-            self._stop("Cancelled, because the labels were removed.")
         if event.value == self._result:
             self._result = None
         self._show_save()
@@ -443,53 +354,6 @@ class SegmentPanel(QWidget):
             files = source_files(labels) or source_files(image)
             self._saver.ask(labels, self._place_for(labels), files)
 
-    def _config(self) -> SegmentConfig:
-        form = self.form
-        return SegmentConfig(
-            method=form.method.currentData(),
-            backbone=form.features.reference,
-            classes=form.classes.value(),
-            min_region=form.min_region.value(),
-            seed=form.seed.value(),
-            device=preferences().device,
-        )
-
-    def _stop(self, message: str) -> None:
-        self._runner.stop()
-        self._run, self._fitted_on, self._refining.task = None, (), None
-        self._session.cancel(message)
-        self._show()
-
-    def _summary_of_fit(self, fitted: Fitted) -> str:
-        taken = in_words(self._session.elapsed(monotonic()))
-        facts, trouble = fitted.facts, _noted(fitted.trouble)
-        done = f"{facts.classes} classes from {facts.images_text} in {taken}."
-        return f"{done}{trouble} Run gives them to the chosen image. Saved as"
-
-    def _summary(self, found: Found) -> str:
-        taken = in_words(self._session.elapsed(monotonic()))
-        grid = found.segmentation.grid
-        place = "" if grid.is_georeferenced else " The mask will have no georeference."
-        trouble = _noted(found.trouble)
-        done = f"{found.classes} classes in {taken}. Correct them with the brush, then save."
-        return f"{done}{place}{trouble}"
-
-    def _add(self, found: Found) -> None:
-        """Show a result as a layer of its own: no layer the user may have edited is touched."""
-        run = self._run
-        if run is None:
-            return
-        name = f"{run.scene} · {run.how}"
-        result = found.segmentation
-        if found.scene is None:
-            data, keywords, _ = labels_tuple(result, name=name, scene=run.scene, sources=run.files)
-            self._result = self._viewer.add_labels(data, **keywords)
-        else:  # as it was made, a large scene is not remembered: it would fill the memory
-            info = MaskInfo(run.scene, result.grid, result.taxonomy, result.provenance, run.files)
-            self._result = self.following.add(found.scene, labels_keywords(info, name))
-        self.keeping.touch(self._result)
-        self._show_save()
-
     def _labels_to_save(self) -> Labels | None:
         """Return the selected labels layer, or else the last result."""
         active = self._viewer.layers.selection.active
@@ -512,22 +376,20 @@ class SegmentPanel(QWidget):
     def _show(self) -> None:
         self.form.show_running(self._session.running)
         self.form.status.show_message(self._session.message)
+        self._waiting.show_waiting(self.queue.waiting)
         self._show_standing()
         self._show_offers()
 
     def _show_offers(self) -> None:
         """Say what can be begun, and why what cannot."""
-        running, problem = self._session.running, self._problem
-        fits = running and self._run is None
-        unfit = None if problem is None else problem.text
-        self.form.show_run(_BUSY if fits else unfit)
+        unfit = None if self._problem is None else self._problem.text
+        self.form.show_run(unfit)
         decided = self.form.classes_from.chosen_model is not None
-        obstacle = _BUSY if running else _DECIDED if decided else None
+        obstacle = _DECIDED if decided else None
         self.form.show_suggest(obstacle or unfit)
         self.form.fit.show_open(len(self.form.image.layers), obstacle)
         labels = self._refining.target(self._result)
-        busy = _BUSY if running else unfit
-        self.form.refine.show_labels(None if labels is None else labels.name, busy)
+        self.form.refine.show_labels(None if labels is None else labels.name, unfit)
         self._pointing.show_offer(unfit)
         self._regions.follow()
         self._classes.follow()
@@ -536,17 +398,13 @@ class SegmentPanel(QWidget):
         self._exporting.follow()
 
     def _show_standing(self) -> None:
-        session = self._session
-        self.form.show_standing(session.standing if session.running else None)
+        job, standing = self.queue.running, self._session.standing
+        self.form.show_standing(None if job is None else standing, "" if job is None else job.name)
 
     def _show_save(self) -> None:
         labels = self._labels_to_save()
         self.form.show_save(None if labels is None else labels.name, self._saving)
         self._show_offers()
-
-
-def _noted(trouble: FirstPassError | None) -> str:
-    return "" if trouble is None else f" Note: {trouble}."
 
 
 def _problem_of(layer: Image | None) -> Message | None:

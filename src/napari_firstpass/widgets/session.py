@@ -33,6 +33,12 @@ class Message:
         """Return the sentence of an error."""
         return cls(capitalised(str(error)), "error", error=error)
 
+    def then(self, other: Message) -> Message:
+        """Return one that says both, the other last; it is an error if one of them is."""
+        kind: Literal["info", "error"] = "error" if "error" in (self.kind, other.kind) else "info"
+        text = " ".join(filter(None, (self.text, other.text)))
+        return Message(text, kind, self.path or other.path, self.error or other.error)
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:

@@ -1,0 +1,201 @@
+"""Segmenting the chosen image: what is asked for, and how the result becomes a layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from napari_firstpass.config import SegmentConfig
+from napari_firstpass.errors import LayerError
+from napari_firstpass.widgets.form import RECTANGLE, VIEW
+from napari_firstpass.widgets.image_layers import first_level, grid_of, source_files, subject_of
+from napari_firstpass.widgets.label_layers import labels_keywords, labels_tuple
+from napari_firstpass.widgets.preferences import preferences
+from napari_firstpass.widgets.run_queue import Job
+from napari_firstpass.widgets.runs import Part, apply_model, find_classes, suggest_number
+from napari_firstpass.widgets.scene import MaskInfo
+from napari_firstpass.widgets.scene_following import seen_part
+from napari_firstpass.widgets.session import Message, in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari.layers import Image, Labels
+    from napari.viewer import Viewer
+
+    from napari_firstpass.errors import FirstPassError
+    from napari_firstpass.progress import Steps
+    from napari_firstpass.widgets.form import SegmentForm
+    from napari_firstpass.widgets.refining import Refining
+    from napari_firstpass.widgets.runs import Found, Suggested
+    from napari_firstpass.widgets.scene_following import SceneFollowing
+    from napari_firstpass.widgets.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What was asked for.
+
+    Attributes
+    ----------
+    scene : str
+        What users call the image.
+    files : tuple of Path
+        Its file, and what that consists of.
+    how : str
+        Where the classes come from: method and number, or the model.
+    """
+
+    scene: str
+    files: tuple[Path, ...]
+    how: str
+
+
+class Segmenting:
+    """Makes jobs of what the form says, and layers of what they find.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Holds the layers.
+    form : SegmentForm
+        The controls.
+    refining : Refining
+        Knows the rectangle that was drawn.
+    following : SceneFollowing
+        Shows labels of large scenes.
+    session : Session
+        Knows how long a run took.
+    """
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        form: SegmentForm,
+        refining: Refining,
+        following: SceneFollowing,
+        session: Session,
+    ) -> None:
+        self._viewer, self._form, self._refining = viewer, form, refining
+        self._following, self._session = following, session
+
+    def job(self, done: Callable[[Labels], None]) -> Job:
+        """Return the run that the form describes now; the layer it makes is handed to ``done``.
+
+        Raises
+        ------
+        FirstPassError
+            If it cannot be begun.
+        """
+        layer = self._form.image.layer
+        subject, part = subject_of(layer), self._part(layer)
+        config, cache = self.config(), preferences().cache
+        model = self._form.classes_from.chosen_model
+        how = f"{config.method} {config.classes}" if model is None else model.name
+        run = Run(subject.name, source_files(layer), how)
+
+        def steps() -> Steps[Found]:
+            if model is None:
+                return find_classes(subject, config, cache, part)
+            return apply_model(subject, model, config, cache, part)
+
+        def take(found: Found) -> Message:
+            done(self._add(found, run))
+            return self._summary(found)
+
+        name = f"Segmenting {subject.name} · {how}"
+        return Job(name, self._checked(layer, steps), take, (layer,))
+
+    def suggesting(self) -> Job:
+        """Return the work of suggesting a number of classes; raises as `job`."""
+        layer = self._form.image.layer
+        subject, config = subject_of(layer), self.config()
+        steps = partial(suggest_number, subject, config, preferences().cache)
+
+        def take(suggested: Suggested) -> Message:
+            self._form.take_suggestion(suggested.classes, suggested.curve)
+            return Message(suggested.text)
+
+        name = f"Looking how many classes {subject.name} has"
+        return Job(name, self._checked(layer, steps), take)
+
+    def config(self) -> SegmentConfig:
+        """Return the options."""
+        form = self._form
+        return SegmentConfig(
+            method=form.method.currentData(),
+            backbone=form.features.reference,
+            classes=form.classes.value(),
+            min_region=form.min_region.value(),
+            seed=form.seed.value(),
+            device=preferences().device,
+        )
+
+    def _checked(self, layer: Image, steps: Callable[[], Steps[Any]]) -> Callable[[], Steps[Any]]:
+        """Return what begins work on an image, if it is there as it was when it was asked for."""
+        pixels = first_level(layer)
+
+        def begin() -> Steps[Any]:
+            require_same(self._viewer, layer, pixels)
+            return steps()
+
+        return begin
+
+    def _part(self, image: Image) -> Part | None:
+        """Return what a run is to look at, None for all of an image."""
+        where, grid = self._form.where.currentData(), grid_of(image)
+        if where == RECTANGLE:
+            return Part(grid, self._refining.rectangle_on(image, grid.shape))
+        if where != VIEW:
+            return None
+        seen = seen_part(image, grid)
+        if seen is None:
+            raise LayerError(
+                expected=f"{image.name!r} in sight",
+                found="nothing of it",
+                remedy="move the view, or choose the whole image",
+            )
+        return None if seen == grid.window else Part(grid, seen)
+
+    def _add(self, found: Found, run: Run) -> Labels:
+        """Show a result as a layer of its own: no layer the user may have edited is touched."""
+        name = f"{run.scene} · {run.how}"
+        result = found.segmentation
+        if found.scene is None:
+            data, keywords, _ = labels_tuple(result, name=name, scene=run.scene, sources=run.files)
+            return self._viewer.add_labels(data, **keywords)
+        # As it was made, a large scene is not remembered: it would fill the memory.
+        info = MaskInfo(run.scene, result.grid, result.taxonomy, result.provenance, run.files)
+        return self._following.add(found.scene, labels_keywords(info, name))
+
+    def _summary(self, found: Found) -> Message:
+        taken = in_words(self._session.elapsed(monotonic()))
+        grid = found.segmentation.grid
+        place = "" if grid.is_georeferenced else " The mask will have no georeference."
+        done = f"{found.classes} classes in {taken}. Correct them with the brush, then save."
+        return Message(f"{done}{place}{noted(found.trouble)}")
+
+
+def require_same(viewer: Viewer, layer: Any, pixels: Any) -> None:  # noqa: ANN401 - layers, arrays
+    """Make sure that a layer is still there, with the pixels that a run was asked for.
+
+    Raises
+    ------
+    LayerError
+        If it was removed, or shows something else.
+    """
+    gone = layer not in viewer.layers
+    if gone or first_level(layer) is not pixels:
+        raise LayerError(
+            expected=f"“{layer.name}” as it was when the run was asked for",
+            found="that it was removed" if gone else "other pixels in it",
+            remedy="ask again for what is there now",
+        )
+
+
+def noted(trouble: FirstPassError | None) -> str:
+    """Return a remark about what stopped no run; empty for none."""
+    return "" if trouble is None else f" Note: {trouble}."
