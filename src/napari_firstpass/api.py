@@ -38,7 +38,11 @@ if TYPE_CHECKING:
     from napari_firstpass.diffusion.folder import DiffusionFolder
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.imagery import Metres
+    from napari_firstpass.protocols import LabelSink
     from napari_firstpass.raster import RasterSource
+    from napari_firstpass.taxonomy import Taxonomy
+
+    Begin = Callable[[Grid, Taxonomy, Provenance], LabelSink]
 
 
 def segment_file(
@@ -339,26 +343,49 @@ def segment_source_steps(
     auto_classes : bool
         See `segment_file`.
     """
+    held = _Held()
+    yield from segment_into_steps(
+        source,
+        config,
+        held.begin,
+        name=name,
+        digest=digest,
+        cache=cache,
+        auto_classes=auto_classes,
+    )
+    return held.segmentation
+
+
+def segment_into_steps(
+    source: RasterSource,
+    config: SegmentConfig,
+    begin: Begin,
+    *,
+    name: str,
+    digest: str | None = None,
+    cache: FeatureCache | None = None,
+    auto_classes: bool = False,
+) -> Steps[None]:
+    """Segment anything that hands out windows, into what ``begin`` returns.
+
+    It is called once the classes are known: the type of the labels depends on how many there are.
+    For other parameters see `segment_source_steps`.
+    """
     folder = attention_folder(config, auto_classes=auto_classes)
     if folder is not None:
-        found = yield from attention_labels_steps(source, folder, config)
+        seeing = attention_labels_steps(source, folder, config)
+        found = yield from relay(seeing, Span(0, 95, 100))
         record = _of_image(found.record, name, digest, None)
-        return Segmentation(found.labels, found.taxonomy, found.grid, found.confidence, record)
-    # The labels' type depends on how many classes there are, so they are found first.
+        sink = begin(found.grid, found.taxonomy, record)
+        yield from relay(found.write_steps(sink, config.window), Span(95, 100, 100))
+        return
     fit = fit_steps(source, config, cache=cache, auto_classes=auto_classes)
     fitting, labelling = parts_of_run(source, config)
     model = yield from relay(fit, fitting)
     config = replace(config, classes=model.count)
-    taxonomy = numbered_taxonomy(config.classes)
-    sink = ArraySink.of(source.grid, taxonomy)
+    record = _provenance(config, name, digest, None, model.suggested)
+    sink = begin(source.grid, numbered_taxonomy(config.classes), record)
     yield from relay(label_steps(source, model, config, sink), labelling)
-    return Segmentation(
-        labels=sink.labels,
-        taxonomy=taxonomy,
-        grid=source.grid,
-        confidence=sink.confidence,
-        provenance=_provenance(config, name, digest, None, model.suggested),
-    )
 
 
 def label_source_steps(
@@ -390,16 +417,49 @@ def label_source_steps(
     ImageryError
         If the image is not like those of the fit.
     """
-    work = _labelling(model, config, None, metres)
-    sink = ArraySink.of(source.grid, work.taxonomy)
-    yield from work.labels(source, sink)
-    return Segmentation(
-        labels=sink.labels,
-        taxonomy=work.taxonomy,
-        grid=source.grid,
-        confidence=sink.confidence,
-        provenance=work.record(name, digest),
+    held = _Held()
+    into = label_into_steps(
+        source, model, config, held.begin, name=name, digest=digest, metres=metres
     )
+    yield from into
+    return held.segmentation
+
+
+def label_into_steps(
+    source: RasterSource,
+    model: OwnClasses,
+    config: SegmentConfig,
+    begin: Begin,
+    *,
+    name: str,
+    digest: str | None = None,
+    metres: Metres = None,
+) -> Steps[None]:
+    """Label anything that hands out windows, into what ``begin`` returns; see the two above."""
+    work = _labelling(model, config, None, metres)
+    sink = begin(source.grid, work.taxonomy, work.record(name, digest))
+    yield from work.labels(source, sink)
+
+
+class _Held:
+    """Labels in memory."""
+
+    def __init__(self) -> None:
+        self._known: tuple[ArraySink, Grid, Taxonomy, Provenance] | None = None
+
+    def begin(self, grid: Grid, taxonomy: Taxonomy, record: Provenance) -> ArraySink:
+        """Make room for labels of a grid."""
+        sink = ArraySink.of(grid, taxonomy)
+        self._known = sink, grid, taxonomy, record
+        return sink
+
+    @property
+    def segmentation(self) -> Segmentation:
+        """The labels, once they are written."""
+        if self._known is None:
+            raise RuntimeError("labels were asked for that nobody has begun")
+        sink, grid, taxonomy, record = self._known
+        return Segmentation(sink.labels, taxonomy, grid, sink.confidence, record)
 
 
 def _provenance(

@@ -6,7 +6,7 @@ import weakref
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -58,6 +58,15 @@ class Change:
         return (self.where.packed, *(part.packed for part in values))
 
 
+class Kept(Protocol):
+    """A part of a step."""
+
+    @property
+    def packed(self) -> tuple[Packed, ...]:
+        """All that is kept of it."""
+        ...
+
+
 class StepBudget:
     """Keeps the steps of a history within a number of bytes: the oldest are given up first.
 
@@ -73,7 +82,7 @@ class StepBudget:
         self._most_bytes = most_bytes
         self._steps: deque[tuple[weakref.ref[Packed], ...]] = deque()
 
-    def add(self, step: Sequence[Change]) -> None:
+    def add(self, step: Sequence[Kept]) -> None:
         """Note the newest step, which somebody else keeps."""
         refs = (weakref.ref(packed) for change in step for packed in change.packed)
         self._steps.append(tuple(refs))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_firstpass.grid import Window
-from napari_firstpass.io.scene_labels import SceneLabels, ScenePlaces, rarest
+from napari_firstpass.io.scene_labels import AFTER, BEFORE, SceneLabels, ScenePlaces, rarest
 from napari_firstpass.io.tile_store import TileStore
+from napari_firstpass.progress import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,13 @@ def test_classes_and_windows_change_in_the_whole_scene(tmp_path: Path) -> None:
     labels = some_labels()
     scene, before = scene_of(labels, tmp_path), labels.copy()
     scene.show(scene.load(Window(0, 0, 100, 100)))
-    swapped = scene.reassign({1: 2, 2: 1})
+    mapping = {1: 2, 2: 1}
+    found = run(scene.swap_steps(mapping))
+    np.testing.assert_array_equal(np.asarray(scene), before)
+    scene.change(Window(30, 30, 2, 2), np.full((2, 2), 1))  # somebody painted since
+    before[30:32, 30:32] = 1
+    swapped = scene.swap(found, mapping)
+    assert swapped.pixels == int(np.isin(before, (1, 2)).sum())
     expected = np.array([0, 2, 1, 3, 4, 5], np.uint8)[before]
     np.testing.assert_array_equal(np.asarray(scene), expected)
     np.testing.assert_array_equal(scene.part.values, expected[:100, :100])
@@ -65,8 +72,21 @@ def test_classes_and_windows_change_in_the_whole_scene(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(scene), expected)
     np.testing.assert_array_equal(scene.part.values, expected[:100, :100])
     assert scene.counts() == {int(i): int((expected == i).sum()) for i in np.unique(expected)}
-    for one in (change, *reversed(swapped)):
-        scene.part.values[ScenePlaces(one.where)] = one.before
+    both = [(ScenePlaces(change.where), change.before), (swapped, BEFORE)]
+    for what, to in both:
+        scene.part.values[what] = to
+    np.testing.assert_array_equal(np.asarray(scene), before)
+    np.testing.assert_array_equal(scene.part.values, before[:100, :100])
+    picture = np.array(scene.load(None).values)
+    scene.look_at_all()
+    np.testing.assert_array_equal(picture, scene.load(None).values)
+    scene.part.values[swapped] = AFTER
+    expected[90:110, 40:340] = np.array([0, 2, 1, 3, 4, 5], np.uint8)[before[90:110, 40:340]]
+    np.testing.assert_array_equal(np.asarray(scene), expected)
+    row, col = np.argwhere(before == 3)[0]  # a step that is given up stays
+    scene.change(Window(int(row), int(col), 1, 1), np.full((1, 1), 9))
+    scene.part.values[swapped] = BEFORE
+    before[row, col] = 9
     np.testing.assert_array_equal(np.asarray(scene), before)
 
 

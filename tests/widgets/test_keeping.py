@@ -28,6 +28,7 @@ from napari_firstpass.widgets.image_layers import grid_of
 from napari_firstpass.widgets.label_history import change_pixels
 from napari_firstpass.widgets.label_layers import labels_tuple, mask_from
 from napari_firstpass.widgets.project_runs import Offer
+from napari_firstpass.widgets.worker import await_finished
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +101,7 @@ def mask_of(layer: Labels) -> Segmentation:
 
 def close(viewer: Viewer, panel: SegmentPanel) -> None:
     viewer.window.remove_dock_widget(panel)
+    await_finished()
 
 
 def reopened(viewer: Viewer) -> SegmentPanel:

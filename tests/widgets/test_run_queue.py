@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from napari.layers import Labels
 from qtpy.QtCore import Qt, QThreadPool
+from rasters import write_raster
 from tiny_scenes import quarters
 
+from napari_firstpass.io.scene_labels import scene_behind
+from napari_firstpass.widgets import tile_keeping
 from napari_firstpass.widgets.queue_box import QueueBox
+from napari_firstpass.widgets.scene import mask_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,3 +112,45 @@ def test_closing_the_window_forgets_what_waits(
     QThreadPool.globalInstance().waitForDone()
     qtbot.wait(10)
     assert made(viewer) == []
+
+
+def large(side: int) -> np.ndarray:
+    """An image of many tiles."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 255, (3, side // 64, side // 64), dtype=np.uint8)
+    return np.kron(coarse, np.ones((1, 64, 64), np.uint8))
+
+
+@pytest.mark.parametrize("in_tiles", [False, True])
+def test_cancelling_keeps_the_tiles_that_are_ready_and_the_window_does_not_wait(
+    viewer: Viewer, panel: SegmentPanel, tmp_path: Path, qtbot: QtBot, in_tiles: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    if in_tiles:  # as for an image that is too large for memory
+        monkeypatch.setattr(tile_keeping, "HELD_PIXELS", 2**18)
+    viewer.open(write_raster(tmp_path / "large.tif", large(2560)), plugin=PLUGIN)
+    ask(panel, 3)
+    (job,) = filter(None, [panel.queue.running])
+    qtbot.waitUntil(
+        lambda: bool(re.match("Window [3-9]", panel.form.standing.text())), timeout=120_000
+    )
+    began = perf_counter()
+    panel.form.cancel.click()
+    stopped = perf_counter() - began
+    assert panel.queue.running is not job
+    finish(qtbot, panel)
+    assert stopped < 0.2
+    (name,) = made(viewer)
+    layer = viewer.layers[name]
+    scene = scene_behind(layer.data)
+    assert (scene is not None) == in_tiles
+    labels = np.asarray(layer.data if scene is None else scene)
+    ready = labels > 0
+    assert "Cancelled: kept " in status(panel)
+    assert f"{100 * ready.mean():.0f} % of what was asked for" in status(panel)
+    assert 0.05 < ready.mean() < 0.95
+    rows, cols = np.nonzero(ready)
+    assert ready[: rows.max() // 2, : cols.max()].all()  # whole tiles, from the top
+    info = mask_of(layer.metadata)
+    assert info is not None
+    assert info.provenance.config["cancelled"][0]["tiles"] >= 2

@@ -11,9 +11,10 @@ from qtpy.QtCore import QThreadPool
 from napari_firstpass.grid import Grid, Window
 from napari_firstpass.io.scene_labels import SceneLabels, scene_behind
 from napari_firstpass.io.tile_store import TileStore
+from napari_firstpass.progress import run
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.taxonomy import numbered_taxonomy
-from napari_firstpass.widgets.label_history import change_pixels, reassign_in_one_step
+from napari_firstpass.widgets.label_history import change_pixels, swap_in_one_step
 from napari_firstpass.widgets.label_layers import labels_keywords, mask_from
 from napari_firstpass.widgets.runs import LabelsNow
 from napari_firstpass.widgets.scene import MaskInfo
@@ -96,7 +97,8 @@ def test_a_large_scene_is_painted_on_wherever_one_looks(
     layer.paint(layer.world_to_data((1000, 500)), 2)
     qtbot.wait(1)
     assert np.asarray(scene)[1000, 500] == 2
-    assert reassign_in_one_step(layer, {3: 1}) == len(changed)
+    found = run(scene.swap_steps({3: 1}))
+    assert swap_in_one_step(layer, found, {3: 1}) == len(changed)
     assert change_pixels(layer, Window(8990, 8990, 10, 10), np.full((10, 10), 3)) == 100
     for _ in range(3):
         layer.undo()

@@ -7,14 +7,18 @@ rarest class of each square is seen: thin things do not vanish.
 
 from __future__ import annotations
 
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_firstpass.grid import Window
-from napari_firstpass.label_changes import Change, reassign
+from napari_firstpass.io.tile_swap import SwappedTile, TileState, TileSwap
+from napari_firstpass.label_changes import Change, relabelled
 from napari_firstpass.label_changes import replace as replaced
+from napari_firstpass.progress import Progress
 from napari_firstpass.segmentation import id_counts
 
 if TYPE_CHECKING:
@@ -22,11 +26,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-    from napari_firstpass.io.tile_store import TileStore
+    from napari_firstpass.io.tile_store import Place, TileStore
     from napari_firstpass.packed_pixels import PackedMask
+    from napari_firstpass.progress import Steps
+
+BEFORE, AFTER = "before", "after"
+"""What a `TileSwap` can be set to."""
 
 PICTURE_SIDE = 4096
 """The picture of the whole scene has at most so many pixels a side."""
+
+_THREADS, _AT_ONCE = 2, 16
+"""Of tiles whose classes are replaced; progress is told between."""
 
 
 class WindowArray(np.ndarray[Any, np.dtype[Any]]):
@@ -45,7 +56,9 @@ class WindowArray(np.ndarray[Any, np.dtype[Any]]):
 
     def __setitem__(self, key: Any, value: Any) -> None:  # noqa: ANN401 - NumPy's own
         """Set values, here or in places of the scene."""
-        if isinstance(key, ScenePlaces):
+        if isinstance(key, TileSwap):
+            self.scene.exchange(key, back=value is BEFORE)
+        elif isinstance(key, ScenePlaces):
             self.scene.put(key.where, np.asarray(value))
         else:
             super().__setitem__(key, value)
@@ -139,13 +152,14 @@ class SceneLabels:
         self.store.take(labels)
         self.look_at_all()
 
-    def look_at_all(self) -> None:
-        """Make the picture of the whole scene anew; takes seconds."""
+    def look_at_all(self) -> dict[int, int]:
+        """Make the picture of the whole scene anew; takes seconds. Returns what `counts` does."""
         counts = self.counts()
         self._rank = _ranks(counts)
         for window in self.store.windows():
             self._draw(window, self.store.read(window))
         self.part = self._overview()
+        return counts
 
     def counts(self) -> dict[int, int]:
         """Return how many pixels each id has."""
@@ -210,17 +224,94 @@ class SceneLabels:
         self._renew(window, before)
         return _moved(change, window, self.shape)
 
-    def reassign(self, mapping: Mapping[int, int]) -> tuple[Change, ...]:
-        """Replace classes in the whole scene; takes seconds for a large one."""
-        changes = []
-        for window in self.store.windows():
-            tile = self.store.read(window)
-            found = reassign(tile, mapping)
-            if found:
-                self._write(window, tile)
-                self._renew(window, tile)
-                changes += [_moved(change, window, self.shape) for change in found]
-        return tuple(changes)
+    def swap_steps(self, mapping: Mapping[int, int]) -> Steps[TileSwap]:
+        """Find what the whole scene is with classes replaced; nothing is changed yet.
+
+        Takes seconds for a large one, while somebody may paint; see `swap`.
+        """
+        found: list[SwappedTile] = []
+        places = self.store.places()
+        with ThreadPoolExecutor(_THREADS) as threads:
+            for done in range(0, len(places), _AT_ONCE):
+                yield Progress(done, len(places), "replacing classes")
+                some = places[done : done + _AT_ONCE]
+                tiles = threads.map(lambda place: self._swapped(place, mapping), some)
+                found += filter(None, tiles)
+        return TileSwap.of(found)
+
+    def swap(self, found: TileSwap, mapping: Mapping[int, int]) -> TileSwap:
+        """Make it so; return what changed. Only where somebody painted since, pixels are read."""
+        late = self._exchange(found, back=False)
+        anew = [tile for place in late if (tile := self._swapped(place, mapping)) is not None]
+        if not late:
+            return found
+        self._exchange(TileSwap.of(anew), back=False)
+        return found.with_others(late, anew)
+
+    def exchange(self, swap: TileSwap, *, back: bool) -> None:
+        """Take a change of many tiles back, or make it again."""
+        late = self._exchange(swap, back=back)
+        for tile in swap.swapped() if late else ():
+            if tile.place not in late:
+                continue
+            # A step that came later was given up: only what differs is set.
+            window = self.store.window_at(tile.place)
+            both = [self.store.unpacked(state.packed) for state in (tile.before, tile.after)]
+            was, becomes = (
+                values[: window.height, : window.width] for values in (both[::-1] if back else both)
+            )
+            part = self.store.read(window)
+            np.copyto(part, becomes, where=was != becomes)
+            self._write(window, part)
+            self._renew(window, part)
+
+    def _swapped(self, place: Place, mapping: Mapping[int, int]) -> SwappedTile | None:
+        """Return a tile before and after classes are replaced; None if that changes nothing."""
+        values, packed, digest = self.store.state(place)
+        after = relabelled(values, mapping)
+        pixels = int(np.count_nonzero(after != values))
+        if not pixels:
+            return None
+        became, digest_after = self.store.state_of(after)
+        return SwappedTile(
+            place,
+            TileState(digest, packed, self._small(values)),
+            TileState(digest_after, became, self._small(after)),
+            pixels,
+        )
+
+    def _small(self, values: NDArray[Any]) -> bytes:
+        """Return what is seen of the labels of a tile from afar, compressed."""
+        return zlib.compress(rarest(values, self.stride, self._rank).tobytes(), 1)
+
+    def _exchange(self, swap: TileSwap, *, back: bool) -> set[Place]:
+        """Exchange tiles that are what is expected; return the places of the others."""
+        late = set()
+        for tile in swap.swapped():
+            now, then = (tile.after, tile.before) if back else (tile.before, tile.after)
+            if self.store.exchange(tile.place, now.digest, then.packed, then.digest):
+                self._show_small(self.store.window_at(tile.place), then.picture)
+            else:
+                late.add(tile.place)
+        self._version += 1
+        part = self.part
+        if part.stride > 1:
+            np.copyto(part.values, self._picture)
+        else:
+            np.copyto(part.values, self.store.read(part.window))
+            np.copyto(self._before, part.values)
+        return late
+
+    def _show_small(self, window: Window, packed: bytes) -> None:
+        """Bring what is seen of a tile into the picture."""
+        if self.store.tile % self.stride:  # then its edges show neighbours, too
+            outer = _aligned(window, self.stride, self.shape)
+            self._draw(outer, self.store.read(outer))
+            return
+        row, col = window.row // self.stride, window.col // self.stride
+        height, width = (-(-side // self.stride) for side in (window.height, window.width))
+        small = np.frombuffer(zlib.decompress(packed), self.dtype).reshape(height, width)
+        self._picture[row : row + height, col : col + width] = small
 
     def put(self, where: PackedMask, values: NDArray[Any]) -> None:
         """Set pixels of the scene: take back a step, or make it again."""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Place = tuple[int, int]
+Place = tuple[int, int]
+"""Row and column of a tile, counted in tiles."""
 
 T = TypeVar("T")
 
@@ -150,14 +151,57 @@ class TileStore:
 
     def windows(self) -> Iterator[Window]:
         """Yield the windows of all tiles, row by row."""
-        for place in self._places(Window(0, 0, *self.shape)):
-            height, width = (s.stop for s in self._extent(place))
-            yield Window(place[0] * self.tile, place[1] * self.tile, height, width)
+        for place in self.places():
+            yield self.window_at(place)
+
+    def places(self) -> list[Place]:
+        """Return the places of all tiles, row by row."""
+        return self._places(Window(0, 0, *self.shape))
+
+    def window_at(self, place: Place) -> Window:
+        """Return the part of the image that a tile covers."""
+        height, width = (s.stop for s in self._extent(place))
+        return Window(place[0] * self.tile, place[1] * self.tile, height, width)
+
+    def state(self, place: Place) -> tuple[NDArray[Any], bytes, bytes]:
+        """Return the labels (h, w) of a tile, how they are kept, and a digest for `exchange`."""
+        while True:
+            with self._lock:
+                noted = self._digests.get(place)
+            packed, tile = self._kept(place)
+            values = self.unpacked(b"") if tile is None else tile
+            digest = noted or _digest(values.tobytes())
+            with self._lock:
+                if self._digests.setdefault(place, digest) == digest:  # nobody wrote meanwhile
+                    return values[self._extent(place)], packed, digest
+
+    def state_of(self, values: NDArray[Any]) -> tuple[bytes, bytes]:
+        """Return how labels (h, w) of a tile are kept, and their digest; nothing is written."""
+        tile = np.zeros((self.tile, self.tile), self.dtype)
+        tile[: values.shape[0], : values.shape[1]] = values
+        content = tile.tobytes()
+        return zlib.compress(content, _FASTEST) if tile.any() else b"", _digest(content)
+
+    def exchange(self, place: Place, expected: bytes, packed: bytes, digest: bytes) -> bool:
+        """Replace a tile if it is still what is expected; return whether it was."""
+        with self._lock:
+            if self._digests.get(place) != expected:
+                return False
+            self._digests[place], self._waiting[place] = digest, packed
+            return True
+
+    def unpacked(self, packed: bytes) -> NDArray[Any]:
+        """Return a whole tile from how it is kept; not to be modified."""
+        side = self.tile
+        if not packed:
+            return np.zeros((side, side), self.dtype)
+        content = _unpacked(packed, side * side * self.dtype.itemsize)
+        return np.frombuffer(content, self.dtype).reshape(side, side)
 
     def _put(self, place: Place, tile: NDArray[Any]) -> bool:
         """Keep a tile if it is another one now; return whether it is."""
         content = tile.tobytes()
-        digest = hashlib.blake2b(content, digest_size=16).digest()
+        digest = _digest(content)
         if self._digests.get(place) == digest:
             return False
         packed = zlib.compress(content, _FASTEST) if tile.any() else b""
@@ -169,20 +213,22 @@ class TileStore:
 
     def _tile(self, place: Place) -> NDArray[Any] | None:
         """Return a tile, not to be modified; None for one without labels."""
+        return self._kept(place)[1]
+
+    def _kept(self, place: Place) -> tuple[bytes, NDArray[Any] | None]:
+        """Return a tile as it is kept, and what that is; nothing for one without labels."""
         with self._lock:
             packed = self._waiting.get(place)
-        side = self.tile
         try:
             if packed is None:
                 packed = b"" if self.folder is None else (self.folder / _name(place)).read_bytes()
-            content = _unpacked(packed, side * side * self.dtype.itemsize) if packed else b""
+            return packed, self.unpacked(packed) if packed else None
         except FileNotFoundError:
-            return None
+            pass
         except (OSError, zlib.error, ValueError):
             with self._lock:
                 self.damaged.add(place)
-            return None
-        return np.frombuffer(content, self.dtype).reshape(side, side) if content else None
+        return b"", None
 
     def _places(self, window: Window) -> list[Place]:
         rows = range(window.row // self.tile, -(-window.bottom // self.tile))
@@ -241,6 +287,10 @@ def _form(told: Mapping[str, Any]) -> tuple[tuple[int, int], int, np.dtype[Any]]
     if not fits or min(height, width) < 1 or height * width > _MOST_PIXELS:
         raise ValueError("another form")
     return (height, width), tile, np.dtype(told["dtype"])
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def _name(place: tuple[int, int]) -> str:

@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.io.ground import pixel_area
+from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.taxonomy import UNLABELLED, Taxonomy
 from napari_firstpass.taxonomy_edits import (
     added,
@@ -33,11 +34,14 @@ from napari_firstpass.widgets.class_layers import (
     with_taxonomy,
 )
 from napari_firstpass.widgets.class_lists import ClassLists
+from napari_firstpass.widgets.image_layers import other_layer, require_there
 from napari_firstpass.widgets.label_history import (
     extent_of,
     reassign_in_one_step,
     replace_in_one_step,
+    swap_in_one_step,
 )
+from napari_firstpass.widgets.run_queue import Job
 from napari_firstpass.widgets.session import Message
 
 if TYPE_CHECKING:
@@ -49,6 +53,8 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_firstpass.grid import Grid
+    from napari_firstpass.io.tile_swap import TileSwap
+    from napari_firstpass.progress import Steps
     from napari_firstpass.taxonomy_edits import Place
     from napari_firstpass.widgets.class_box import ClassBox
     from napari_firstpass.widgets.class_lists import ReadList, Renumbered
@@ -72,10 +78,13 @@ class ClassDesk:
         Returns the labels layer that is meant, or None.
     place : callable
         Returns the grid of the image below a layer that was drawn by hand, or None.
+    add : callable
+        Begins what it is given, or lets it wait for its turn.
     """
 
     labels: Callable[[], Labels | None]
     place: Callable[[Labels], Grid | None]
+    add: Callable[[Callable[[], Job]], None]
 
 
 class ClassEditing(QObject):
@@ -161,11 +170,36 @@ class ClassEditing(QObject):
         """Make classes another one, in the list and in the pixels."""
         sources = [class_id for class_id in ids if class_id != target]
         layer, taxonomy = require_paintable(self._layer), self.taxonomy
-        what = _listed(taxonomy, sources)
-        became = taxonomy[target].name
-        changed = self._reassign(layer, taxonomy, sources, target)
         verb = "is" if len(sources) == 1 else "are"
-        self._say(f"{what} {verb} “{became}” now: {changed}. Ctrl+Z undoes it.")
+        told = f"{_listed(taxonomy, sources)} {verb} “{taxonomy[target].name}” now"
+        if scene_behind(layer.data) is not None:
+            self._desk.add(lambda: self._merging(layer, dict.fromkeys(sources, target), told))
+            return
+        changed = self._reassign(layer, taxonomy, sources, target)
+        self._say(f"{told}: {changed}. Ctrl+Z undoes it.")
+
+    def _merging(self, layer: Labels, mapping: Mapping[int, int], told: str) -> Job:
+        """Return the work of replacing classes in a scene: it has thousands of tiles."""
+        scene = scene_behind(layer.data)
+
+        def begin() -> Steps[TileSwap]:
+            require_there(self._viewer, layer)
+            if scene is None or scene_behind(layer.data) is not scene:
+                raise other_layer(layer, "other pixels in it")
+            return scene.swap_steps(mapping)
+
+        def take(found: TileSwap) -> Message:
+            if self._layer != layer:  # another was selected meanwhile
+                self._leave()
+                self._enter(layer)
+            taxonomy = self.taxonomy
+            if not {*mapping, *mapping.values()} <= {UNLABELLED, *taxonomy.ids}:
+                return Message("The classes have changed meanwhile, so nothing was merged.")
+            pixels = swap_in_one_step(layer, found, mapping)
+            changed = self._settle(layer, taxonomy, mapping, pixels)
+            return Message(f"{told}: {changed}. Ctrl+Z undoes it.")
+
+        return Job(f"Replacing classes of {layer.name}", begin, take, (layer,))
 
     def take(self, merged: Merged) -> None:
         """Write merges that were prepared in a thread, all in one step."""
@@ -183,8 +217,12 @@ class ClassEditing(QObject):
     def delete(self, ids: Collection[int]) -> None:
         """Take classes out of the list; their pixels become unlabelled."""
         layer, taxonomy = require_paintable(self._layer), self.taxonomy
+        told = f"Deleted {_listed(taxonomy, ids)}"
+        if scene_behind(layer.data) is not None:
+            self._desk.add(lambda: self._merging(layer, dict.fromkeys(ids, UNLABELLED), told))
+            return
         changed = self._reassign(layer, taxonomy, ids, UNLABELLED)
-        self._say(f"Deleted {_listed(taxonomy, ids)}: {changed} unlabelled. Ctrl+Z undoes it.")
+        self._say(f"{told}: {changed} unlabelled. Ctrl+Z undoes it.")
 
     def _connect(self) -> None:
         box, tree = self._box, self._box.tree

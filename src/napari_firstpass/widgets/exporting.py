@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtCore import QObject, Qt
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_firstpass.errors import FirstPassError
+from napari_firstpass.errors import FirstPassError, LayerError
 from napari_firstpass.widgets.export_runs import Asked, export_labels, preview_lines
 from napari_firstpass.widgets.image_layers import source_files, subject_of
+from napari_firstpass.widgets.run_queue import Job
 from napari_firstpass.widgets.runs import LabelsNow
 from napari_firstpass.widgets.session import Message, capitalised
 from napari_firstpass.widgets.worker import Runner
@@ -19,8 +20,9 @@ from napari_firstpass.widgets.worker import Runner
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari.layers import Image, Labels
+    from napari.layers import Image, Labels, Layer
 
+    from napari_firstpass.export_images import ExportReport
     from napari_firstpass.grid import Grid
     from napari_firstpass.progress import Steps
     from napari_firstpass.widgets.export_box import ExportBox
@@ -41,20 +43,21 @@ class ExportDesk:
         Returns the labels that are meant, None for none.
     place : callable
         Returns the grid of labels that do not know it.
+    add : callable
+        Begins what it is given, or lets it wait for its turn; says so if it cannot be asked for.
+    require : callable
+        Raises an error if a layer is not there any more.
     """
 
     image: Callable[[], Image | None]
     labels: Callable[[], Labels | None]
     place: Callable[[Labels], Grid | None]
+    add: Callable[[Callable[[], Job]], None]
+    require: Callable[[Layer], None]
 
 
 class Exporting(QObject):
-    """Counts what would be written, asks where to, and writes in a thread.
-
-    Signals
-    -------
-    said : Message
-        Something for the status line.
+    """Counts what would be written, asks where to, and writes when its turn comes.
 
     Parameters
     ----------
@@ -66,17 +69,13 @@ class Exporting(QObject):
         The panel.
     """
 
-    said = Signal(object)
-
     def __init__(self, box: ExportBox, desk: ExportDesk, parent: QWidget) -> None:
         super().__init__(parent)
         self._box, self._desk, self._panel = box, desk, parent
-        self._open = self._writing = False
+        self._open = False
         self._shown: tuple[Any, ...] = ()
-        self._counted = self._written = 0
-        self._counter, self._writer = Runner(self), Runner(self)
+        self._counter, self._counted = Runner(self), 0
         self._counter.replied.connect(self._on_counted)
-        self._writer.replied.connect(self._on_written)
         box.changed.connect(self.count)
         box.wanted.connect(self.ask)
 
@@ -90,26 +89,28 @@ class Exporting(QObject):
     def follow(self) -> None:
         """Follow the panel to other labels."""
         labels = self._desk.labels()
-        busy = "An export is being written." if self._writing else None
-        self._box.show_labels(None if labels is None else labels.name, busy)
+        self._box.show_labels(None if labels is None else labels.name, None)
         if self._open and self._shown != self._subject():
             self.count()
 
     def let_go(self) -> None:
-        """Hold nothing of the viewer any more; what is being written is not finished."""
+        """Hold nothing of the viewer any more."""
         self._open, self._shown = False, ()
         self._counter.stop()
-        self._writer.stop()
 
     def count(self) -> None:
         """Count anew what would be written, while the box is open."""
         if not self._open:
             return
         self._shown = self._subject()
-        steps = self._steps(None)
+        try:
+            steps = None if self._desk.labels() is None else self._job(None).begin()
+        except FirstPassError as error:
+            self._box.show_preview([capitalised(str(error))])
+            return
+        self._box.show_preview([] if steps is None else [_COUNTING])
         if steps is not None:
             self._counted += 1
-            self._box.show_preview([_COUNTING])
             self._counter.start(steps, self._counted)
 
     def ask(self) -> None:
@@ -129,15 +130,16 @@ class Exporting(QObject):
         dialog.open()
 
     def write(self, out: Path) -> None:
-        """Write the labels as they are now into a folder."""
-        steps = self._steps(out)
-        if steps is None:
-            return
-        self._written += 1
-        self._writing = True
-        self._writer.start(steps, self._written)
-        self.follow()
-        self.said.emit(Message(f"Exporting into {out.name} …"))
+        """Write the labels into a folder, as they are when its turn comes."""
+        self._desk.add(lambda: self._job(out))
+
+    def _labels(self) -> Labels:
+        labels = self._desk.labels()
+        if labels is None:
+            raise LayerError(
+                expected="labels to export", found="none", remedy="run first, or select some"
+            )
+        return labels
 
     def _subject(self) -> tuple[Any, ...]:
         """Return what a count was made of; layers are told apart by their pixels."""
@@ -147,20 +149,25 @@ class Exporting(QObject):
             None if image is None else id(image.data),
         )
 
-    def _steps(self, out: Path | None) -> Steps[Any] | None:
-        """Return the work on what is chosen; None, and say so, where there is nothing."""
-        labels = self._desk.labels()
-        try:
-            subject = subject_of(self._desk.image())
-            rules = self._box.rules
-        except FirstPassError as error:
-            self._box.show_preview([capitalised(str(error))])
-            return None
-        if labels is None:
-            self._box.show_preview([])
-            return None
-        asked = Asked(self._box.format_name, rules, self._box.given, out)
-        return export_labels(subject, LabelsNow.of(labels, self._desk.place(labels)), asked)
+    def _job(self, out: Path | None) -> Job:
+        """Return the work on what is chosen; None for a folder only counts.
+
+        Raises
+        ------
+        FirstPassError
+            If something is missing, or the rules contradict each other.
+        """
+        labels, image = self._labels(), self._desk.image()
+        subject = subject_of(image)
+        asked = Asked(self._box.format_name, self._box.rules, self._box.given, out)
+
+        def begin() -> Steps[ExportReport]:
+            self._desk.require(labels)
+            now = LabelsNow.of(labels, self._desk.place(labels))
+            return export_labels(subject, now, asked)
+
+        name = "Counting" if out is None else f"Exporting into {out.name}"
+        return Job(name, begin, self._on_written, (labels,))
 
     def _on_counted(self, reply: Reply[Any]) -> None:
         if reply.generation != self._counted or not self._open:
@@ -171,12 +178,7 @@ class Exporting(QObject):
         else:
             self._box.show_preview(preview_lines(outcome))
 
-    def _on_written(self, reply: Reply[Any]) -> None:
-        self._writing = False
-        self.follow()
-        if isinstance(reply.outcome, FirstPassError):
-            self.said.emit(Message.of(reply.outcome))
-            return
+    def _on_written(self, report: ExportReport) -> Message:
         if self._open:
-            self._box.show_preview(preview_lines(reply.outcome))
-        self.said.emit(Message("Exported.", path=reply.outcome.folder))
+            self._box.show_preview(preview_lines(report))
+        return Message("Exported.", path=report.folder)

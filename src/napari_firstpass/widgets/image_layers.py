@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.layers import Labels, Layer
+    from napari.viewer import Viewer
     from numpy.typing import ArrayLike
 
     from napari_firstpass.bands import Role
@@ -168,6 +169,34 @@ def first_level(layer: Image | Labels) -> Pixels:
     """Return the pixels of a layer at full resolution; maybe lazy."""
     pixels: Pixels = layer.data[0] if layer.multiscale else layer.data
     return pixels
+
+
+def require_same(viewer: Viewer, layer: Image | Labels, pixels: object) -> None:
+    """Make sure that a layer is still there, with the pixels that a run was asked for.
+
+    Raises
+    ------
+    LayerError
+        If it was removed, or shows something else.
+    """
+    require_there(viewer, layer)
+    if first_level(layer) is not pixels:
+        raise other_layer(layer, "other pixels in it")
+
+
+def require_there(viewer: Viewer, layer: Layer) -> None:
+    """Make sure that a layer is still there; raises as `require_same`."""
+    if layer not in viewer.layers:
+        raise other_layer(layer, "that it was removed")
+
+
+def other_layer(layer: Layer, found: str) -> LayerError:
+    """Return the error of a layer that is not what it was."""
+    return LayerError(
+        expected=f"“{layer.name}” as it was when the run was asked for",
+        found=found,
+        remedy="ask again for what is there now",
+    )
 
 
 def _check_image(layer: Image) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ from napari_firstpass.widgets.project_runs import (
 from napari_firstpass.widgets.prompt_layers import is_helper
 from napari_firstpass.widgets.scene import scene_of
 from napari_firstpass.widgets.session import Message
-from napari_firstpass.widgets.worker import Runner
+from napari_firstpass.widgets.worker import Runner, finish_anyway
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -127,7 +128,7 @@ class Keeping(QObject):
         self._writer.start(save_steps(work, layers, self._grid(home)), self._runs)
 
     def let_go(self) -> None:
-        """Save what is not saved yet, and give everything back."""
+        """Give everything back; what is not saved yet is saved, and nobody waits for that."""
         self._countdown.stop()
         for runner in (self._finder, self._reader, self._hasher):
             runner.stop()
@@ -135,13 +136,12 @@ class Keeping(QObject):
         events.inserted.disconnect(self)
         events.removed.disconnect(self)
         for home in self._homes_changed():
-            self._save_now(home)
+            self._finish(home)
         for layer in self._watched.values():
             self._disconnect(layer)
         self._watched = {}
         for work in self._works.values():
-            work.right.release()
-            note_closed(work.folder.path)
+            finish_anyway(work.close)
         self._works, self._saving = {}, None
         if self._right is not None:
             self._right.release()
@@ -213,13 +213,16 @@ class Keeping(QObject):
         homes = (self._home(layer) for layer in layers if isinstance(layer, Labels))
         return [home for home in dict.fromkeys(homes) if home is not None]
 
-    def _save_now(self, home: Path) -> None:
-        """Write a project before the window closes."""
+    def _finish(self, home: Path) -> None:
+        """Write a project for the last time."""
         try:
             work = self._work(home)
-            work.save(self._layers(home, work), self._grid(home))
         except FirstPassError as error:
             self._refuse(error)
+            return
+        layers = self._layers(home, work)
+        del self._works[home]
+        finish_anyway(partial(work.close_with, layers, self._grid(home)))
 
     def _layers(self, home: Path, work: Work) -> list[LayerNow]:
         """Note the labels of an image as they are now; they count as saved from here on."""

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_firstpass.io.scene_labels import ScenePlaces, scene_behind
-from napari_firstpass.label_changes import StepBudget, reassign, replace
+from napari_firstpass.io.scene_labels import AFTER, BEFORE, ScenePlaces, scene_behind
+from napari_firstpass.io.tile_swap import TileSwap
+from napari_firstpass.label_changes import Change, StepBudget, reassign, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from napari_firstpass.grid import Window
     from napari_firstpass.io.scene_labels import SceneLabels
-    from napari_firstpass.label_changes import Change, Replacement
+    from napari_firstpass.label_changes import Replacement
 
 _BUDGET = "firstpass history"
 """Our entry in ``layer.metadata`` for what the steps of a layer may take together."""
@@ -64,9 +65,20 @@ def replace_in_one_step(layer: Labels, wanted: Replacement) -> int:
 
 
 def reassign_in_one_step(layer: Labels, mapping: Mapping[int, int]) -> int:
-    """Replace classes by others in all pixels, as one step; return how many pixels changed."""
+    """Replace classes by others in all pixels, as one step; return how many pixels changed.
+
+    Of a scene, too much would be computed: see `swap_in_one_step`.
+    """
+    return _keep(layer, reassign(layer.data, mapping))
+
+
+def swap_in_one_step(layer: Labels, found: TileSwap, mapping: Mapping[int, int]) -> int:
+    """Replace classes in a scene as `SceneLabels.swap_steps` found; return how many pixels."""
     scene = scene_behind(layer.data)
-    return _keep(layer, reassign(layer.data, mapping) if scene is None else scene.reassign(mapping))
+    if scene is None or not found.tiles:
+        return 0
+    scene.take_strokes()
+    return _keep(layer, (scene.swap(found, mapping),))
 
 
 def pixels_of(layer: Labels, window: Window) -> NDArray[Any]:
@@ -83,8 +95,10 @@ def extent_of(layer: Labels) -> tuple[int, int]:
     return height, width
 
 
-def history_entry(layer: Labels, change: Change) -> tuple[Any, Any, Any]:
+def history_entry(layer: Labels, change: Change | TileSwap) -> tuple[Any, Any, Any]:
     """Return what napari keeps of a change: where, what it was, and what it is."""
+    if isinstance(change, TileSwap):
+        return change, BEFORE, AFTER
     places = change.where if scene_behind(layer.data) is None else ScenePlaces(change.where)
     return places, change.before, change.after
 
@@ -95,12 +109,12 @@ def _hold(scene: SceneLabels | None, *, held: bool) -> None:
         scene.is_held = held
 
 
-def note_kept(layer: Labels, changes: Sequence[Change]) -> None:
+def note_kept(layer: Labels, changes: Sequence[Change | TileSwap]) -> None:
     """Note that changes became a step of a layer: all together may take only so much."""
     layer.metadata.setdefault(_BUDGET, StepBudget()).add(changes)
 
 
-def _keep(layer: Labels, changes: Sequence[Change]) -> int:
+def _keep(layer: Labels, changes: Sequence[Change | TileSwap]) -> int:
     """Note changes that were made to the pixels of a layer as one step of its history.
 
     What napari announces with the event ``paint`` is the list that it keeps; one pixel is set in
@@ -108,7 +122,10 @@ def _keep(layer: Labels, changes: Sequence[Change]) -> int:
     """
     if not changes:
         return 0
-    place = changes[0].first if scene_behind(layer.data) is None else (0, 0)
+    first = changes[0]
+    place = (
+        first.first if scene_behind(layer.data) is None and isinstance(first, Change) else (0, 0)
+    )
 
     def keep_all(event: Event) -> None:
         event.value[:] = [history_entry(layer, change) for change in changes]

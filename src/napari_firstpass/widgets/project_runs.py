@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.digest import sha256_steps
 from napari_firstpass.errors import FirstPassError, ImageContentError, ImageReadError
-from napari_firstpass.io.open_projects import left_open, state_folder
+from napari_firstpass.io.open_projects import left_open, note_closed, state_folder
 from napari_firstpass.io.project_folder import (
     RECORD,
     SUFFIX,
@@ -22,6 +22,7 @@ from napari_firstpass.io.project_lock import ProjectLock, holder_of, was_left
 from napari_firstpass.progress import Progress, Span, relay, run
 from napari_firstpass.widgets.project_records import grid_of_record, labels_again
 from napari_firstpass.widgets.scene_layers import file_tuples, scene_info
+from napari_firstpass.widgets.worker import await_finished
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,6 +102,19 @@ class Work:
         with self.busy:
             return run(self.folder.save_steps(about, [layer.saved() for layer in layers]))
 
+    def close(self) -> None:
+        """Give the project back, once nobody writes it any more."""
+        with self.busy:
+            self.right.release()
+            note_closed(self.folder.path)
+
+    def close_with(self, layers: Sequence[LayerNow], grid: dict[str, Any]) -> None:
+        """Write what changed, and give the project back whatever comes of it."""
+        try:
+            self.save(layers, grid)
+        finally:
+            self.close()
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -155,7 +169,7 @@ class ImageMovedError(ImageReadError):
 
 
 def save_steps(work: Work, layers: Sequence[LayerNow], grid: dict[str, Any]) -> Steps[int]:
-    """Write what changed in a project, in one go: a window that closes waits for it."""
+    """Write what changed in a project, in one go."""
     yield Progress(0, 1, "saving")
     return work.save(layers, grid)
 
@@ -168,12 +182,14 @@ def hash_steps(path: Path) -> Steps[str]:
 def find_left_steps() -> Steps[tuple[Offer, ...]]:
     """Find the projects in which a process has died."""
     yield Progress(0, 1, "looking for work that was left")
+    await_finished()
     return tuple(offer for folder in left_open() if (offer := _offer(folder)) is not None)
 
 
 def find_work_steps(image: Path) -> Steps[tuple[Offer, ...]]:
     """Find work on an image that nobody has open, the newest first."""
     yield Progress(0, 1, "looking for earlier work")
+    await_finished()  # such as that of a panel that was closed a moment ago
     places = (image.parent, state_folder() / "projects")
     folders = [f for place in places for f in place.glob(f"{escape(image.stem)}*{SUFFIX}")]
     offers = [_offer(folder) for folder in folders if folder.is_dir()]

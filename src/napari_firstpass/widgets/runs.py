@@ -15,14 +15,12 @@ from napari_firstpass.backbones import keeps_features
 from napari_firstpass.feature_cache import FeatureCache, default_folder
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.label_file import write_segmentation
-from napari_firstpass.io.scene_labels import SceneLabels, scene_behind
-from napari_firstpass.io.tile_store import TileStore
+from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.progress import Progress, Span, relay
 from napari_firstpass.raster import PartSource
-from napari_firstpass.segmentation import Segmentation, present_ids
 from napari_firstpass.threads import wait_without_spinning
 from napari_firstpass.widgets.label_layers import mask_from
-from napari_firstpass.widgets.scene_layers import HELD_PIXELS
+from napari_firstpass.widgets.tile_keeping import TileKeeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,83 +31,13 @@ if TYPE_CHECKING:
 
     from napari_firstpass.class_count import ClassCount
     from napari_firstpass.config import SegmentConfig
-    from napari_firstpass.errors import FirstPassError
     from napari_firstpass.fit_images import NamedSource
-    from napari_firstpass.grid import Grid, Window
+    from napari_firstpass.grid import Grid
     from napari_firstpass.progress import Steps
-    from napari_firstpass.provenance import Provenance
     from napari_firstpass.raster import RasterSource
     from napari_firstpass.widgets.image_layers import Subject
     from napari_firstpass.widgets.model_runs import ModelFacts
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The result of a run.
-
-    Attributes
-    ----------
-    segmentation : Segmentation
-        The labels.
-    classes : int
-        How many classes have pixels.
-    trouble : FirstPassError or None
-        Why features could not be kept, which stops no run.
-    scene : SceneLabels or None
-        The labels in tiles, if they are many.
-    """
-
-    segmentation: Segmentation
-    classes: int
-    trouble: FirstPassError | None = None
-    scene: SceneLabels | None = None
-
-    @classmethod
-    def of(cls, found: Segmentation, cache: FeatureCache | None, part: Part | None = None) -> Found:
-        """Count what was found, in all of an image or a part; a large scene goes into tiles."""
-        classes = len(present_ids(found.labels))
-        trouble = None if cache is None else cache.trouble
-        whole = part or Part(found.grid, found.grid.window)
-        if whole.grid.height * whole.grid.width <= HELD_PIXELS:
-            found = found if part is None else part.spread(found)
-            return cls(found, classes, trouble)
-        scene = SceneLabels(TileStore(None, whole.grid.shape, found.labels.dtype))
-        scene.store.write(whole.window, found.labels)
-        scene.look_at_all()
-        return cls(replace(found, provenance=whole.noted(found)), classes, trouble, scene)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The part of an image that a run works on.
-
-    Attributes
-    ----------
-    grid : Grid
-        Of the whole image.
-    window : Window
-        The part.
-    """
-
-    grid: Grid
-    window: Window
-
-    def noted(self, found: Segmentation) -> Provenance:
-        """Return how labels of the part came about."""
-        if self.window == self.grid.window:
-            return found.provenance
-        corner = [self.window.row, self.window.col, self.window.height, self.window.width]
-        return replace(found.provenance, config={**found.provenance.config, "part": corner})
-
-    def spread(self, found: Segmentation) -> Segmentation:
-        """Return labels of the whole image from those of the part; elsewhere there are none."""
-        labels = np.zeros(self.grid.shape, found.labels.dtype)
-        labels[self.window.slices] = found.labels
-        confidence = None
-        if found.confidence is not None:
-            confidence = np.zeros(self.grid.shape, np.uint8)
-            confidence[self.window.slices] = found.confidence
-        return Segmentation(labels, found.taxonomy, self.grid, confidence, self.noted(found))
+    from napari_firstpass.widgets.tile_keeping import Found, Part
 
 
 def warm_up() -> Steps[None]:
@@ -124,6 +52,7 @@ def find_classes(
     config: SegmentConfig,
     cache_folder: Path | None = None,
     part: Part | None = None,
+    keeper: TileKeeper | None = None,
 ) -> Steps[Found]:
     """Segment what was chosen, and count what was found.
 
@@ -137,13 +66,16 @@ def find_classes(
         Where the user prefers features to be kept; see `default_folder`.
     part : Part or None
         The only part that is looked at; None for all.
+    keeper : TileKeeper or None
+        Takes the labels of the part, for somebody who may ask for what is ready.
     """
-    from napari_firstpass.api import segment_source_steps
+    from napari_firstpass.api import segment_into_steps
 
     leave_a_core()
-    cache = feature_cache(config.backbone, cache_folder)
-    work = partial(segment_source_steps, config=config, cache=cache)
-    return Found.of((yield from _opened(subject, work, part)), cache, part)
+    cache, keeper = feature_cache(config.backbone, cache_folder), keeper or TileKeeper(part)
+    work = partial(segment_into_steps, config=config, begin=keeper.begin, cache=cache)
+    yield from _opened(subject, work, part)
+    return (yield from _found(keeper, cache))
 
 
 def apply_model(
@@ -152,6 +84,7 @@ def apply_model(
     config: SegmentConfig,
     cache_folder: Path | None = None,
     part: Part | None = None,
+    keeper: TileKeeper | None = None,
 ) -> Steps[Found]:
     """Label what was chosen with the classes of a model, whose file is read here.
 
@@ -163,21 +96,27 @@ def apply_model(
         The model.
     config : SegmentConfig
         The options; of a backbone, only its folder counts.
-    cache_folder, part
+    cache_folder, part, keeper
         As in `find_classes`.
     """
     yield Progress(0, 100)
-    from napari_firstpass.api import label_source_steps
+    from napari_firstpass.api import label_into_steps
     from napari_firstpass.own_classes import load_model_steps
 
     leave_a_core()
     model.require_network(config.backbone)
-    cache = feature_cache(model.backbone, cache_folder)
+    cache, keeper = feature_cache(model.backbone, cache_folder), keeper or TileKeeper(part)
     loading = load_model_steps(str(model.path), config, cache=cache)
     ready = yield from relay(loading, Span(0, 10, 100))
-    work = partial(label_source_steps, model=ready, config=config)
-    labelling = relay(_opened(subject, work, part), Span(10, 100, 100))
-    return Found.of((yield from labelling), cache, part)
+    work = partial(label_into_steps, model=ready, config=config, begin=keeper.begin)
+    yield from relay(_opened(subject, work, part), Span(10, 100, 100))
+    return (yield from _found(keeper, cache))
+
+
+def _found(keeper: TileKeeper, cache: FeatureCache | None) -> Steps[Found]:
+    """Return what was collected, and why features could not be kept if so."""
+    found = yield from keeper.found_steps()
+    return replace(found, trouble=None if cache is None else cache.trouble)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,19 +176,18 @@ def feature_cache(backbone: str, folder: Path | None) -> FeatureCache | None:
     return FeatureCache(default_folder(folder)) if keeps_features(backbone) else None
 
 
-def _opened(
-    subject: Subject, work: Callable[..., Steps[Segmentation]], part: Part | None
-) -> Steps[Segmentation]:
+def _opened(subject: Subject, work: Callable[..., Steps[None]], part: Part | None) -> Steps[None]:
     """Work on a file, which is opened here, in the thread that reads it, or on an open source."""
     from napari_firstpass.image_work import file_sha256
 
     path = subject.source
     if not isinstance(path, Path):
-        return (yield from work(_part_of(path, part), name=subject.name))
+        yield from work(_part_of(path, part), name=subject.name)
+        return
     with open_raster(path) as source:
         digest = yield from relay(file_sha256(path), Span(0, 2, 100), "reading the file")
         steps = work(_part_of(source, part), name=path.name, digest=digest)
-        return (yield from relay(steps, Span(2, 100, 100)))
+        yield from relay(steps, Span(2, 100, 100))
 
 
 def _part_of(source: RasterSource, part: Part | None) -> RasterSource:

@@ -20,6 +20,8 @@ from napari_firstpass.widgets.image_layers import (
     facts_of,
     first_level,
     grid_of,
+    require_same,
+    require_there,
     source_files,
     subject_of,
 )
@@ -39,7 +41,7 @@ from napari_firstpass.widgets.run_queue import Job, RunQueue
 from napari_firstpass.widgets.runs import LabelsNow, warm_up
 from napari_firstpass.widgets.saving import Saver
 from napari_firstpass.widgets.scene_following import SceneFollowing
-from napari_firstpass.widgets.segmenting import Segmenting, noted, require_same
+from napari_firstpass.widgets.segmenting import Segmenting, noted
 from napari_firstpass.widgets.session import Message, Session, capitalised, in_words
 from napari_firstpass.widgets.work_bar import WorkBar
 from napari_firstpass.widgets.worker import Runner
@@ -97,10 +99,13 @@ class SegmentPanel(QWidget):
         self._pointing = Pointing(napari_viewer, self.form.prompts, self._desk(), parent=self)
         self._learning = Learning(napari_viewer, self.form.learn, self._desk(), parent=self)
         self._regions = RegionTool(napari_viewer, self.form.regions, self._desk(), parent=self)
-        desk = ClassDesk(lambda: self._refining.target(self._result), self._place_for)
+        desk = ClassDesk(lambda: self._refining.target(self._result), self._place_for, self._add)
         self._classes = ClassEditing(napari_viewer, self.form.class_list, desk, parent=self)
         self._reviewing = Reviewing(napari_viewer, self.form.review, self._regions, desk, self)
-        where = ExportDesk(lambda: self.form.image.layer, desk.labels, self._place_for)
+        require = partial(require_there, napari_viewer)
+        where = ExportDesk(
+            lambda: self.form.image.layer, desk.labels, self._place_for, self._add, require
+        )
         self._exporting = Exporting(self.form.export, where, self)
         self._proposing = Proposing(
             napari_viewer, self.form.class_list, self._classes, lambda: self.form.image.layer
@@ -152,7 +157,6 @@ class SegmentPanel(QWidget):
         self._learning.said.connect(self._say)
         self._reviewing.said.connect(self._say)
         self.form.reviewing.toggled.connect(self._reviewing.unfold)
-        self._exporting.said.connect(self._say)
         self.form.exporting.toggled.connect(self._exporting.unfold)
         self._reader.replied.connect(self._on_model_read)
         self.form.features.chosen.connect(self._on_features)

@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.errors import LayerError
+from napari_firstpass.io.scene_labels import SceneLabels
 from napari_firstpass.widgets.form import RECTANGLE, VIEW
-from napari_firstpass.widgets.image_layers import first_level, grid_of, source_files, subject_of
+from napari_firstpass.widgets.image_layers import (
+    first_level,
+    grid_of,
+    require_same,
+    source_files,
+    subject_of,
+)
 from napari_firstpass.widgets.label_layers import labels_keywords, labels_tuple
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.run_queue import Job
-from napari_firstpass.widgets.runs import Part, apply_model, find_classes, suggest_number
+from napari_firstpass.widgets.runs import apply_model, find_classes, suggest_number
 from napari_firstpass.widgets.scene import MaskInfo
 from napari_firstpass.widgets.scene_following import seen_part
 from napari_firstpass.widgets.session import Message, in_words
+from napari_firstpass.widgets.tile_keeping import Part, TileKeeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +38,10 @@ if TYPE_CHECKING:
     from napari_firstpass.progress import Steps
     from napari_firstpass.widgets.form import SegmentForm
     from napari_firstpass.widgets.refining import Refining
-    from napari_firstpass.widgets.runs import Found, Suggested
+    from napari_firstpass.widgets.runs import Suggested
     from napari_firstpass.widgets.scene_following import SceneFollowing
     from napari_firstpass.widgets.session import Session
+    from napari_firstpass.widgets.tile_keeping import Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +104,29 @@ class Segmenting:
         config, cache = self.config(), preferences().cache
         model = self._form.classes_from.chosen_model
         how = f"{config.method} {config.classes}" if model is None else model.name
-        run = Run(subject.name, source_files(layer), how)
+        run, keeper = Run(subject.name, source_files(layer), how), TileKeeper(part)
 
         def steps() -> Steps[Found]:
             if model is None:
-                return find_classes(subject, config, cache, part)
-            return apply_model(subject, model, config, cache, part)
+                return find_classes(subject, config, cache, part, keeper)
+            return apply_model(subject, model, config, cache, part, keeper)
 
         def take(found: Found) -> Message:
             done(self._add(found, run))
             return self._summary(found)
 
+        def take_ready(found: Found) -> Message:
+            done(self._add(found, run))
+            share = f"{100 * keeper.share:.0f} % of what was asked for"
+            tiles = "1 tile" if found.tiles == 1 else f"{found.tiles} tiles"
+            return Message(f"Cancelled: kept {tiles} that were ready, {share}; the rest is empty.")
+
+        def keep() -> Job | None:
+            name = f"Keeping what is ready of {subject.name}"
+            return Job(name, keeper.found_steps, take_ready) if keeper.close() else None
+
         name = f"Segmenting {subject.name} · {how}"
-        return Job(name, self._checked(layer, steps), take, (layer,))
+        return Job(name, self._checked(layer, steps), take, (layer,), keep)
 
     def suggesting(self) -> Job:
         """Return the work of suggesting a number of classes; raises as `job`."""
@@ -163,37 +182,19 @@ class Segmenting:
     def _add(self, found: Found, run: Run) -> Labels:
         """Show a result as a layer of its own: no layer the user may have edited is touched."""
         name = f"{run.scene} · {run.how}"
-        result = found.segmentation
-        if found.scene is None:
-            data, keywords, _ = labels_tuple(result, name=name, scene=run.scene, sources=run.files)
-            return self._viewer.add_labels(data, **keywords)
-        # As it was made, a large scene is not remembered: it would fill the memory.
-        info = MaskInfo(run.scene, result.grid, result.taxonomy, result.provenance, run.files)
-        return self._following.add(found.scene, labels_keywords(info, name))
+        labels = found.labels
+        if isinstance(labels, SceneLabels):
+            # As it was made, a large scene is not remembered: it would fill the memory.
+            info = MaskInfo(run.scene, found.grid, found.taxonomy, found.provenance, run.files)
+            return self._following.add(labels, labels_keywords(info, name))
+        data, keywords, _ = labels_tuple(labels, name=name, scene=run.scene, sources=run.files)
+        return self._viewer.add_labels(data, **keywords)
 
     def _summary(self, found: Found) -> Message:
         taken = in_words(self._session.elapsed(monotonic()))
-        grid = found.segmentation.grid
-        place = "" if grid.is_georeferenced else " The mask will have no georeference."
+        place = "" if found.grid.is_georeferenced else " The mask will have no georeference."
         done = f"{found.classes} classes in {taken}. Correct them with the brush, then save."
         return Message(f"{done}{place}{noted(found.trouble)}")
-
-
-def require_same(viewer: Viewer, layer: Any, pixels: Any) -> None:  # noqa: ANN401 - layers, arrays
-    """Make sure that a layer is still there, with the pixels that a run was asked for.
-
-    Raises
-    ------
-    LayerError
-        If it was removed, or shows something else.
-    """
-    gone = layer not in viewer.layers
-    if gone or first_level(layer) is not pixels:
-        raise LayerError(
-            expected=f"“{layer.name}” as it was when the run was asked for",
-            found="that it was removed" if gone else "other pixels in it",
-            remedy="ask again for what is there now",
-        )
 
 
 def noted(trouble: FirstPassError | None) -> str:

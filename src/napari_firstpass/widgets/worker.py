@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import logging
 from dataclasses import dataclass
 from functools import partial
+from threading import Thread
+from threading import enumerate as threads
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from napari.qt.threading import create_worker
@@ -15,11 +18,13 @@ from napari_firstpass.errors import ComputeError, FirstPassError
 from napari_firstpass.progress import Progress, guarded
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from napari_firstpass.progress import Steps
 
 T = TypeVar("T")
+_FINISHING = "firstpass: finishing"
+_LOG = logging.getLogger(__name__)
 
 # A script may end without an event loop that would wait: a worker whose Qt objects are gone aborts
 # the whole process.
@@ -94,6 +99,28 @@ class Runner(QObject):
             remedy="please report this",
         )
         self.replied.emit(Reply(generation, crash))
+
+
+def finish_anyway(do: Callable[[], None]) -> None:
+    """Do something in a thread that outlives every window; Python ends only after it.
+
+    There is nobody left to show an error to: it goes to the log.
+    """
+
+    def work() -> None:
+        try:
+            do()
+        except FirstPassError as error:
+            _LOG.error("%s", error)
+
+    Thread(target=work, name=_FINISHING).start()
+
+
+def await_finished() -> None:
+    """Wait for all that `finish_anyway` began; not to be called in the window's thread."""
+    for thread in threads():
+        if thread.name == _FINISHING:
+            thread.join()
 
 
 def _answer(steps: Steps[T], generation: int) -> Generator[Report, None, Reply[T]]:
