@@ -40,7 +40,8 @@ from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import numbered_taxonomy
 from napari_firstpass.widgets.label_layers import labels_keywords, labels_tuple
 from napari_firstpass.widgets.scene import MaskInfo
-from rulers.desk_session import Session, wait
+from rulers.desk_session import Session, until, wait
+from rulers.heartbeat import Heartbeat
 from rulers.page import machine, replace_section
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.packed_pixels import PackedMask
+    from napari_firstpass.widgets.segment_panel import SegmentPanel
     from rulers.heartbeat import Phase
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results.md"
@@ -240,9 +242,42 @@ def large_scene(path: Path, side: int) -> dict[str, str]:
     told["beginning to save what was painted"] = f"{1000 * (thread_time() - before):.1f} {own}"
     wait(5000)
     told["taking the last stroke back, drawn"] = f"{standstill(layer.undo).busy:.0f} {own}"
+    told |= scene_merge(panel, layer)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     told["memory, at most"] = f"{most:.2f} GB"
+    layer.paint(layer.world_to_data((side // 2, side // 2)), 3)
+    before = thread_time(), perf_counter()
+    viewer.window.remove_dock_widget(panel)
+    busy, passed = 1000 * (thread_time() - before[0]), 1000 * (perf_counter() - before[1])
+    told["closing the panel with work that is not saved"] = f"{busy:.0f} {own}, {passed:.0f} ms"
     viewer.close()
+    return told
+
+
+def scene_merge(panel: SegmentPanel, layer: Labels) -> dict[str, str]:
+    """Return what it costs to merge two classes of a whole scene, and to take that back."""
+    beat = Heartbeat()
+    panel.form.classing.click()
+    wait(3000)
+    tree = panel.form.class_list.tree
+    with beat.beating():
+        with beat.phase("merge") as merging:
+            tree.choose(1)
+            tree.item(2).setSelected(True)
+            began = perf_counter()
+            panel.form.class_list.merge.click()
+            until(lambda: not panel.form.cancel.isEnabled())
+            passed = perf_counter() - began
+            wait(500)
+        with beat.phase("undo") as undoing:
+            layer.undo()
+            wait(500)
+    told = {"merging two classes of all of it, in a thread": f"{passed:.0f} s"}
+    for what, phase in (("merging", merging), ("taking the merge back", undoing)):
+        longest = figures_of(phase)
+        told[f"{what}, the longest standstill"] = (
+            f"{longest['longest']:.0f} ms, by us {longest['ours']:.0f} ms"
+        )
     return told
 
 

@@ -93,7 +93,8 @@ TIPS = {
     "already there are not touched.",
     "apply": "Gives the image the classes of the model, as a new labels layer. Layers that are "
     "already there are not touched.",
-    "cancel": "Stops at once; nothing is changed.",
+    "cancel": "Stops at once, and goes on with what waits. Of a segmentation, the tiles that are "
+    "ready are kept; else nothing is changed.",
     "bar": "How far the run is.",
     "save": "Writes “{name}” as it is now, with your edits, to a GeoTIFF: at the image's place, "
     "with class names and colours.",

@@ -158,6 +158,14 @@ class RunQueue(QObject):
                 told = told.then(self._session.message)
         self._session.say(told)
 
+    @staticmethod
+    def _taken(job: Job, outcome: object) -> Message:
+        """Let somebody take a result; return what to say."""
+        try:
+            return job.take(outcome)
+        except FirstPassError as error:
+            return Message.of(error)
+
     def _on_reported(self, report: Report) -> None:
         if self._session.advance(report.generation, report.progress, monotonic()):
             self.moved.emit()
@@ -180,6 +188,6 @@ class RunQueue(QObject):
             if not self._session.finish(reply.generation, ""):
                 return
             self._running = None
-            self._session.say(job.take(outcome))
+            self._session.say(self._taken(job, outcome))
         self._go_on()
         self.changed.emit()
