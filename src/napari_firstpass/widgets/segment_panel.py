@@ -102,11 +102,7 @@ class SegmentPanel(QWidget):
         desk = ClassDesk(lambda: self._refining.target(self._result), self._place_for, self._add)
         self._classes = ClassEditing(napari_viewer, self.form.class_list, desk, parent=self)
         self._reviewing = Reviewing(napari_viewer, self.form.review, self._regions, desk, self)
-        require = partial(require_there, napari_viewer)
-        where = ExportDesk(
-            lambda: self.form.image.layer, desk.labels, self._place_for, self._add, require
-        )
-        self._exporting = Exporting(self.form.export, where, self)
+        self._exporting = Exporting(self.form.export, self._export_desk(desk), self)
         self._proposing = Proposing(
             napari_viewer, self.form.class_list, self._classes, lambda: self.form.image.layer
         )
@@ -177,6 +173,16 @@ class SegmentPanel(QWidget):
             lambda: self.form.image.layer,
             lambda: self._refining.target(self._result),
             lambda: self.form.features.reference,
+        )
+
+    def _export_desk(self, desk: ClassDesk) -> ExportDesk:
+        """Return what exporting asks of the rest of the panel."""
+        return ExportDesk(
+            lambda: self.form.image.layer,
+            desk.labels,
+            self._place_for,
+            self._add,
+            partial(require_there, self._viewer),
         )
 
     def _let_go(self) -> None:
