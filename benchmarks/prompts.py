@@ -3,9 +3,9 @@
 ``python benchmarks/prompts.py`` needs coco_objects and aerial_geotiff in ../shared/data, or the
 folder that FIRSTPASS_DATA names, and OpenCV (``pip install --group bench``); it writes
 docs/results.md in about 20 minutes on two cores. It looks at all photographs that no setting was
-chosen on, and at some windows of aerial images; ``--sets`` names others, and ``--every 1`` takes
-all of their images. ``--no-page`` prints only. ``firstpass`` is the prompter iseg with the preset
-fast, ``iseg`` is that with the preset paper.
+chosen on, and at some windows of aerial images; ``--sets`` names others, each of which has a
+section of the page, and ``--every 1`` takes all of their images. ``--no-page`` prints only.
+``firstpass`` is the prompter iseg with the preset fast, ``iseg`` is that with the preset paper.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results.md"
 SHOWN = (1, 3, 5, 10)
 GOOD = 0.8
 SIDE = 1024
-USUAL = ("photographs", "site5", "site1")
+SPEED = "speed"
+USUAL = (SPEED, "photographs", "site5", "site1")
 
 
 def main() -> None:
@@ -60,22 +61,18 @@ def main() -> None:
     if options.speed:
         print(json.dumps(speed()))
         return
-    asked = [sys.executable, __file__, "--speed"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=True, env=one_thread())
-    timed = json.loads(done.stdout)
-    parts = ["\n".join([*header(), *speed_lines(timed)])]
-    print(parts[0], flush=True)
     for name in options.sets:
-        parts.append(table(SETS[name], options.every or SETS[name].every, options.jobs))
-        print(parts[-1], flush=True)
-    if not options.no_page:
-        replace_section(RESULTS, "prompts", "\n".join(parts))
+        text = timed() if name == SPEED else table(SETS[name], options.every, options.jobs)
+        print(text, flush=True)
+        if name in USUAL and not options.no_page:
+            section = "prompts" if name == SPEED else f"prompts-{name}"
+            replace_section(RESULTS, section, text)
 
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=USUAL)
+    parser.add_argument("--sets", nargs="+", choices=(SPEED, *SETS), default=USUAL)
     parser.add_argument("--every", type=int, help="take one image of so many, in all sets")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="images at a time")
     parser.add_argument("--no-page", action="store_true", help="print only")
@@ -83,14 +80,23 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def table(objects: Objects, every: int, jobs: int) -> str:
-    """Return the tables of a set of objects."""
+def timed() -> str:
+    """Return what all tables mean, and how long a process of its own took."""
+    asked = [sys.executable, __file__, "--speed"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True, env=one_thread())
+    return "\n".join([*header(), *speed_lines(json.loads(done.stdout))])
+
+
+def table(objects: Objects, wanted: int | None, jobs: int) -> str:
+    """Return the tables of a set of objects, or of one image of so many of it."""
+    every = wanted or objects.every
     found = measured(objects.load(every), jobs)
     if not found:
-        return f"\n### {objects.title}\n\nNone at hand."
+        return f"### {objects.title}\n\nNone at hand."
     count = sum(len(one.boxes["box"]) for one in found)
     of_all = "" if every == 1 else f", one of {every}"
-    lines = [f"### {objects.title}", "", f"{count} objects in {len(found)} images{of_all}.", ""]
+    told = f"{count} objects in {len(found)} images{of_all}; {command()}."
+    lines = [f"### {objects.title}", "", told, ""]
     lines += ["| from | row | IoU |", "|---|---|---|"]
     lines += [f"| box | {row} | {_mean(one.boxes[row] for one in found)} |" for row in FROM_BOXES]
     for row in FROM_LINES:
@@ -99,7 +105,7 @@ def table(objects: Objects, every: int, jobs: int) -> str:
     titles = [f"{clicks} clicks" for clicks in SHOWN]
     lines += ["", f"| row | {' | '.join(titles)} | NoC@{GOOD * 100:.0f} |", f"|{'---|' * 6}"]
     lines += [click_row(row, found) for row in FROM_CLICKS]
-    return "\n".join(["", *lines])
+    return "\n".join(lines)
 
 
 def click_row(row: str, found: list[Measured]) -> str:
@@ -168,11 +174,15 @@ def speed_lines(timed: dict[str, Any]) -> list[str]:
     ]
 
 
+def command() -> str:
+    """Return what was typed."""
+    return f"`{' '.join(['python benchmarks/prompts.py', *sys.argv[1:]])}`"
+
+
 def header() -> list[str]:
     """Return what must be known to read the tables."""
-    typed = " ".join(["python benchmarks/prompts.py", *sys.argv[1:]])
     return [
-        f"`{typed}` on {machine('torch', 'scikit-image')}.",
+        f"{command()} on {machine('torch', 'scikit-image')}.",
         "Objects of at least 1 % of their image; mean intersection over union. `firstpass` is the",
         "prompter iseg with its default preset on the embedded backbone, with no weights fetched;",
         "`iseg` is the published form of the method on that backbone. Settings were chosen, and",
