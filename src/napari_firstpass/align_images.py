@@ -27,7 +27,7 @@ from napari_firstpass.hints import (
     hint_set_steps,
     one_list,
 )
-from napari_firstpass.image_work import file_sha256
+from napari_firstpass.image_work import file_sha256, files_sha256, labels_told_steps
 from napari_firstpass.io.alignment_file import AlignmentFile
 from napari_firstpass.io.files import check_output
 from napari_firstpass.io.geotiff import open_raster
@@ -236,7 +236,10 @@ def align_files_steps(
     given = relay(job_steps(images, source, target, counts, hints), Span(5, 8, 100))
     job = yield from given
     prepared = yield from relay(aligner.prepared(job), Span(8, 30, 100))
+    hashes = yield from relay(files_sha256(reference), Span(30, 30, 100), "reading files")
     told = {**config.record(), **_recorded(aligner), "reference": [Path(p).name for p in reference]}
+    told |= {"reference_sha256": hashes, "attribute": attribute, "bands": bands}
+    told["together"] = len(files)
     reports: list[AlignReport] = []
     writer = _Writer(job, prepared, config, told, overwrite, tuple(inputs))
     for index, (paths, labels) in enumerate(zip(files, sources, strict=True)):
@@ -481,14 +484,15 @@ class _Writer:
 
     def write_steps(self, index: int, paths: AlignPaths, labels: LabelSource) -> Steps[AlignReport]:
         """Align one file; it and what goes with it are written whole or not at all."""
-        hashed = yield from relay(file_sha256(paths.labels), Span(0, 2, 100), "reading the file")
-        told = {**self.told, "labels_sha256": hashed, "version": Provenance().version}
+        read = yield from relay(labels_told_steps(labels), Span(0, 2, 100), "reading the file")
+        told = {**self.told, **read, "version": Provenance().version}
         if paths.image is not None:
             digest = yield from relay(file_sha256(paths.image), Span(2, 4, 100), "reading the file")
             told |= {"image": paths.image.name, "image_sha256": digest}
         regions: list[int] = []
         with ExitStack() as stack:
             source = stack.enter_context(labels.again())
+            goal = {"target": self.job.target.to_dict()}
             forbid = (*source.files, *self.inputs)
             record = None
             if paths.record is not None:
@@ -499,7 +503,7 @@ class _Writer:
                     paths.out,
                     grid=source.grid,
                     taxonomy=self.job.target,
-                    provenance=source.provenance.with_step("aligned", told),
+                    provenance=source.provenance.with_step("aligned", told | goal),
                     confidence_path=paths.confidence,
                     overwrite=self.overwrite,
                     forbid=forbid,

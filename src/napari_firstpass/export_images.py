@@ -285,6 +285,7 @@ class _Opened:
     preview: ExportPreview
     hashes: Mapping[str, str | None]
     files: tuple[Path, ...] = ()
+    bands: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +304,7 @@ class _Target:
             "options": asdict(self.exporter),  # type: ignore[call-overload]
             "rules": asdict(opened.job.rules),
             "inputs": dict(opened.hashes),
+            "bands": opened.bands,
             "version": Provenance().version,
         }
         classes = opened.job.taxonomy.to_dict()
@@ -385,7 +387,7 @@ def _opened_steps(
     )
     read = (*image.files, *labels.files, *([] if reviewed is None else reviewed.files))
     preview = yield from relay(_looked_through(job, exporter, labels.counts), Span(8, 12, 12))
-    return _Opened(job, preview, hashes, read)
+    return _Opened(job, preview, hashes, read, files.bands)
 
 
 def _in_memory_steps(held: InMemory, rules: ExportRules, exporter: Exporter) -> Steps[_Opened]:

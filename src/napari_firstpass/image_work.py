@@ -18,11 +18,12 @@ from napari_firstpass.resolution import label_at_steps, resampling_noted
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari_firstpass.class_count import ClassCount
     from napari_firstpass.grid import Grid
     from napari_firstpass.io.geotiff import RasterFile
+    from napari_firstpass.io.label_source import LabelSource
     from napari_firstpass.provenance import Provenance
     from napari_firstpass.resolution import Labelling
     from napari_firstpass.taxonomy import Taxonomy
@@ -143,6 +144,15 @@ class ImageFiles:
         )
 
 
+def labels_told_steps(labels: LabelSource) -> Steps[dict[str, str | None]]:
+    """Return what a record tells of labels that something is done to: hashes of what was read."""
+    told = {"labels_sha256": (yield from relay(file_sha256(labels.path), Span(0, 1, 2)))}
+    if labels.confidence_path is not None:
+        reading = relay(file_sha256(labels.confidence_path), Span(1, 2, 2))
+        told["confidence_sha256"] = yield from reading
+    return told
+
+
 def file_sha256(path: str | os.PathLike[str]) -> Steps[str | None]:
     """Return the SHA-256 of a file as hexadecimal digits, None for what is no ordinary file.
 
@@ -169,3 +179,11 @@ def file_errors() -> Iterator[None]:
             found=str(error.strerror),
             remedy="check the file",
         ) from error
+
+
+def files_sha256(paths: Sequence[str | os.PathLike[str]]) -> Steps[list[str | None]]:
+    """Return the SHA-256 of each file; see `file_sha256`."""
+    hashes = []
+    for done, path in enumerate(paths):
+        hashes.append((yield from relay(file_sha256(path), Span(done, done + 1, len(paths)))))
+    return hashes

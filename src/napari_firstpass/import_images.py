@@ -186,5 +186,6 @@ def _told(rules: ImportRules, unknown: int) -> dict[str, Any]:
             "by_code": rules.by_code,
             "ignored": list(rules.ignored),
             "unknown_pixels": unknown,
+            "classes": None if rules.taxonomy is None else rules.taxonomy.to_dict(),
         }
     }

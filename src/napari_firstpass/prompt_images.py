@@ -14,7 +14,7 @@ from napari_firstpass.backbones import backbone_factory
 from napari_firstpass.config import DEFAULT_PROMPTING, check_choice
 from napari_firstpass.errors import TaxonomyError
 from napari_firstpass.grid import Grid, Window
-from napari_firstpass.image_work import ImageFiles, Work, file_sha256
+from napari_firstpass.image_work import ImageFiles, Work, labels_told_steps
 from napari_firstpass.io.label_images import require_labels_of
 from napari_firstpass.io.label_source import LabelSource
 from napari_firstpass.mask_writing import PLACES, changed_by, class_under
@@ -283,10 +283,9 @@ def prompt_file_steps(
             told = yield from relay(prompter_record_steps(config, prompting), Span(80, 85, 100))
         told |= {"where": where, "bands": bands}
         if base is not None:
-            hashed = yield from relay(file_sha256(base.path), Span(85, 90, 100), "reading the file")
-            told["labels_sha256"] = hashed
+            told |= yield from relay(labels_told_steps(base), Span(85, 90, 100), "reading the file")
         told["things"] = [
-            {"class": class_id, **thing.prompt.record()}
+            {"class": class_id, "name": taxonomy[class_id].name, **thing.prompt.record()}
             for thing, class_id in zip(asked, ids, strict=True)
         ]
         placed = [_placed(*pair, base) for pair in zip(ids, answers, strict=True)]

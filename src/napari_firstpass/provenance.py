@@ -12,6 +12,9 @@ from napari_firstpass.errors import FirstPassError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+STEPS = ("refined", "aligned", "prompted", "reassigned")
+"""What may be done to labels that are there; a record has a list of each, of how it was done."""
+
 
 class ProvenanceError(FirstPassError, ValueError):
     """A provenance record cannot be read."""
@@ -59,10 +62,31 @@ class Provenance:
     def with_step(self, key: str, step: Mapping[str, Any]) -> Provenance:
         """Add what was done afterwards, which may be done several times: the latest comes last.
 
-        The rest still tells how the labels came about before.
+        The rest still tells how the labels came about before. Noted are which step it is, from 1,
+        and the share of the pixels that a person had changed by then, if any.
         """
-        earlier = self.config.get(key, [])
-        return replace(self, config={**self.config, key: [*earlier, dict(step)]})
+        number = 1 + sum(len(self.config.get(name, [])) for name in STEPS)
+        by_hand = {"edited": self.edited} if self.edited else {}
+        told = {**step, "step": number, **by_hand}
+        return replace(self, config={**self.config, key: [*self.config.get(key, []), told]})
+
+    @property
+    def steps(self) -> tuple[tuple[str, dict[str, Any]], ...]:
+        """What was done afterwards, in order: one of `STEPS`, and what is told of it.
+
+        Raises
+        ------
+        ProvenanceError
+            If the order is not known, as in files of before it was noted.
+        """
+        found = [(key, told) for key in STEPS for told in self.config.get(key, [])]
+        if len({key for key, told in found if "step" not in told}) > 1:
+            raise ProvenanceError(
+                expected="a record that tells what was done first",
+                found=f"{' and '.join(dict(found))}, in no order",
+                remedy="replay the files that they were before, one after the other",
+            )
+        return tuple(sorted(found, key=lambda item: item[1].get("step", 0)))
 
     @classmethod
     def from_json(cls, text: str) -> Provenance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,7 +15,7 @@ from napari_firstpass.config import DEFAULT_REFINING, WINDOW_STEP
 from napari_firstpass.device import torch_device
 from napari_firstpass.errors import ImageContentError
 from napari_firstpass.grid import Grid, Window
-from napari_firstpass.image_work import ImageFiles, Work, file_sha256
+from napari_firstpass.image_work import ImageFiles, Work, labels_told_steps
 from napari_firstpass.io.label_images import require_labels_of
 from napari_firstpass.io.label_source import LabelSource
 from napari_firstpass.io.suggestion_file import SuggestionFile
@@ -251,8 +251,8 @@ def refine_file_steps(
         guide = GuideWindows(
             source.grid, source.counts, source.taxonomy.max_id, source.read, source.read_confidence
         )
-        hashed = yield from relay(file_sha256(source.path), Span(4, 5, 100), "reading the file")
-        told = {**_record(config, refiner), "labels_sha256": hashed, "bands": bands}
+        read = yield from relay(labels_told_steps(source), Span(4, 5, 100), "reading the file")
+        told = {**_record(config, refiner), **read, "bands": bands}
         changes: list[Changes] = []
         suggested: list[int] = []
 
@@ -373,6 +373,8 @@ def refine_source_steps(
     guide = GuideWindows.of(segmentation, area)
     yield from refine_windows_steps(source, guide, sink, config, refiner, area=area, keys=keys)
     told = _record(config, refiner)
+    if area is not None:
+        told["area"] = astuple(area)
     return replace(
         segmentation,
         labels=sink.labels,

@@ -27,6 +27,9 @@ RECORD = "export.json"
 _MARK = ".firstpass"
 """Tells our unfinished folders from others', and what they are for."""
 
+_DEEP = 3
+"""Folders inside each other, at most: chips lie in ``train/images``."""
+
 
 @contextmanager
 def export_folder(
@@ -136,6 +139,23 @@ def record_steps(folder: Path, record: dict[str, Any]) -> Steps[None]:
     files = dict(zip(names, hashes, strict=True))
     with writing(folder / RECORD):
         (folder / RECORD).write_bytes(json_bytes({**record, "files": files}))
+
+
+def exported_with(path: Path) -> Path | None:
+    """Return the folder that an export has written a file into, or that it is; None for no export.
+
+    Files lie at most three folders deep.
+    """
+    if path.is_dir():
+        return path if _listed(path) else None
+    above = list(path.absolute().parents)[:_DEEP]
+    return next((f for f in above if path.absolute().relative_to(f).as_posix() in _listed(f)), None)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return what `record_steps` wrote."""
+    content: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    return content
 
 
 def _files(folder: Path) -> list[str]:

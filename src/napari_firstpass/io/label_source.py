@@ -115,6 +115,11 @@ class LabelSource:
         parts = [Path(name) for name in self._dataset.files]
         return (*parts, *([] if self.confidence_path is None else [self.confidence_path]))
 
+    @property
+    def is_export(self) -> bool:
+        """Whether an export has written it: it may hold codes in place of ids."""
+        return self._codes is not None
+
     def look_steps(self) -> Steps[None]:
         """Read the file once, for the ids that occur and what their classes are.
 
