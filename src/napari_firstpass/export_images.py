@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_firstpass.digest import Hashing
-from napari_firstpass.errors import OptionError, TaxonomyError
+from napari_firstpass.errors import OptionError, OutputError, TaxonomyError
 from napari_firstpass.exporting.coding import coding_of
 from napari_firstpass.exporting.counting import preview_steps
-from napari_firstpass.exporting.job import ExportJob
+from napari_firstpass.exporting.job import ExportJob, ResumableExporter
 from napari_firstpass.exporting.options import configured
+from napari_firstpass.exporting.preview import Note
 from napari_firstpass.exporting.rules import ExportRules
 from napari_firstpass.image_work import file_errors, file_sha256
-from napari_firstpass.io.export_folder import export_folder, record_steps
+from napari_firstpass.io.export_folder import export_folder, left_over, record_steps, unfinished
 from napari_firstpass.io.formats import EXPORTERS
 from napari_firstpass.io.geotiff import RasterFile, open_raster
 from napari_firstpass.io.label_images import require_labels_of
@@ -152,6 +153,7 @@ def export_file_steps(
         opened = yield from relay(_opened_steps(stack, files, rules, exporter), Span(0, 25, 100))
         opened.preview.require_no_loss()
         target = _Target(Path(out), format_name, exporter, overwrite)
+        opened = target.noted(opened)
         yield from relay(target.written_steps(opened), Span(25, 100, 100))
     return ExportReport(Path(out), format_name, opened.job, opened.preview)
 
@@ -174,11 +176,14 @@ def preview_file_steps(
     format_name: str,
     rules: ExportRules = DEFAULT_RULES,
     options: Mapping[str, Any] | None = None,
+    out: str | os.PathLike[str] | None = None,
 ) -> Steps[ExportReport]:
-    """Do the work of `preview_file` in steps."""
+    """Do the work of `preview_file` in steps; what an earlier run left for ``out`` is told too."""
     exporter = configured(EXPORTERS.load(format_name), options or {})
     with ExitStack() as stack:
         opened = yield from _opened_steps(stack, files, rules, exporter)
+    if out is not None:
+        opened = _Target(Path(out), format_name, exporter, overwrite=False).noted(opened)
     return ExportReport(Path(), format_name, opened.job, opened.preview)
 
 
@@ -261,6 +266,7 @@ def export_source_steps(
     opened = yield from relay(_in_memory_steps(held, rules, exporter), Span(0, 25, 100))
     opened.preview.require_no_loss()
     target = _Target(Path(out), format_name, exporter, overwrite)
+    opened = target.noted(opened)
     yield from relay(target.written_steps(opened), Span(25, 100, 100))
     return ExportReport(Path(out), format_name, opened.job, opened.preview)
 
@@ -270,10 +276,16 @@ def preview_source_steps(
     format_name: str,
     rules: ExportRules = DEFAULT_RULES,
     options: Mapping[str, Any] | None = None,
+    out: str | os.PathLike[str] | None = None,
 ) -> Steps[ExportReport]:
-    """Count what `export_source_steps` would write; the report's folder is empty."""
+    """Count what `export_source_steps` would write; the report's folder is empty.
+
+    What an earlier run, which was ended, left for ``out`` is told too.
+    """
     exporter = configured(EXPORTERS.load(format_name), options or {})
     opened = yield from _in_memory_steps(held, rules, exporter)
+    if out is not None:
+        opened = _Target(Path(out), format_name, exporter, overwrite=False).noted(opened)
     return ExportReport(Path(), format_name, opened.job, opened.preview)
 
 
@@ -299,7 +311,58 @@ class _Target:
 
     def written_steps(self, opened: _Opened) -> Steps[None]:
         """Fill the folder."""
-        asked = {
+        key = self._key(opened)
+        folder = export_folder(
+            self.out,
+            key,
+            keep=self._keeps(opened),
+            overwrite=self.overwrite,
+            forbid=opened.files,
+        )
+        try:
+            with folder as partial:
+                steps = self.exporter.write(opened.job, opened.preview, partial)
+                yield from relay(steps, Span(0, 95, 100))
+                record = {**self._asked(opened), **_told(opened)}
+                yield from relay(record_steps(partial, record), Span(95, 100, 100))
+        except OutputError as error:
+            finished = self._finished(opened)
+            if finished is None:
+                raise
+            raise OutputError(
+                expected=error.expected,
+                found=f"{error.found}, with {finished} finished in {unfinished(self.out)}",
+                remedy=f"{error.remedy}; the same export goes on from there",
+            ) from error
+
+    def noted(self, opened: _Opened) -> _Opened:
+        """Add to what there is to know that an earlier run has left something, if it has."""
+        finished = self._finished(opened)
+        if finished is None:
+            return opened
+        note = Note(f"{finished} were finished before an earlier run ended: they are kept")
+        notes = (*opened.preview.notes, note)
+        return replace(opened, preview=replace(opened.preview, notes=notes))
+
+    def _finished(self, opened: _Opened) -> str | None:
+        """Return what an earlier run has left, None for nothing."""
+        names = left_over(self.out, self._key(opened)) if self._keeps(opened) else ()
+        if not (names and isinstance(self.exporter, ResumableExporter)):
+            return None
+        return self.exporter.finished(opened.job, names)
+
+    def _keeps(self, opened: _Opened) -> bool:
+        # What nothing is known of may be another image the next time.
+        is_known = opened.hashes.get("image") is not None
+        return is_known and isinstance(self.exporter, ResumableExporter)
+
+    def _key(self, opened: _Opened) -> str:
+        """Return what tells this export from others."""
+        told = [self._asked(opened), opened.job.taxonomy.to_dict()]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+    def _asked(self, opened: _Opened) -> dict[str, Any]:
+        return {
             "format": self.format_name,
             "options": asdict(self.exporter),  # type: ignore[call-overload]
             "rules": asdict(opened.job.rules),
@@ -307,21 +370,6 @@ class _Target:
             "bands": opened.bands,
             "version": Provenance().version,
         }
-        classes = opened.job.taxonomy.to_dict()
-        key = hashlib.sha256(json.dumps([asked, classes], sort_keys=True).encode()).hexdigest()
-        folder = export_folder(
-            self.out,
-            key,
-            # What nothing is known of may be another image the next time.
-            keep=self.exporter.keeps_unfinished and opened.hashes.get("image") is not None,
-            overwrite=self.overwrite,
-            forbid=opened.files,
-        )
-        with folder as partial:
-            steps = self.exporter.write(opened.job, opened.preview, partial)
-            yield from relay(steps, Span(0, 95, 100))
-            record = {**asked, **_told(opened)}
-            yield from relay(record_steps(partial, record), Span(95, 100, 100))
 
 
 def _told(opened: _Opened) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def _export(options: Namespace) -> int:
     )
     rules, given = _rules(options), dict(options.option)
     steps = (
-        preview_file_steps(files, options.format, rules, given)
+        preview_file_steps(files, options.format, rules, given, options.out)
         if options.dry_run
         else export_file_steps(
             files, options.out, options.format, rules, given, overwrite=options.overwrite

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from napari_firstpass.taxonomy import UNLABELLED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -138,13 +138,6 @@ class Exporter(Protocol):
     in ``metadata["help"]``.
     """
 
-    keeps_unfinished: ClassVar[bool]
-    """Whether a run that was ended early leaves what was finished for the next one to go on from.
-
-    `write` then finds files in the folder that an earlier run for the same labels and options has
-    written; each must have been moved there when it was complete.
-    """
-
     def check(self, job: ExportJob) -> tuple[Note, ...]:
         """Return what to know before writing; nothing is written yet.
 
@@ -165,6 +158,19 @@ class Exporter(Protocol):
         OutputError
             If the disk is full.
         """
+        ...
+
+
+@runtime_checkable
+class ResumableExporter(Exporter, Protocol):
+    """One whose runs, ended early, leave what was finished for the next one to go on from.
+
+    `write` then finds files in the folder that an earlier run for the same labels and options has
+    written; each must have been moved there when it was complete.
+    """
+
+    def finished(self, job: ExportJob, names: Collection[str]) -> str:
+        """Return what is finished if these files are, such as ``3 of at most 10 chips``."""
         ...
 
 

@@ -88,6 +88,16 @@ def unfinished(out: Path) -> Path:
     return out.with_name(f".{out.name[:64]}.partial")
 
 
+def left_over(out: Path, key: str) -> tuple[str, ...]:
+    """Return the files that a run which was ended early left for the next with the same key."""
+    partial = unfinished(out)
+    try:
+        is_same = (partial / _MARK).read_text(encoding="utf-8") == key
+    except OSError:
+        return ()
+    return tuple(name for name in _files(partial) if name != _MARK) if is_same else ()
+
+
 def check_folder(out: Path, *, overwrite: bool, forbid: Iterable[Path] = ()) -> None:
     """Refuse a folder that may not be written; nothing is touched.
 

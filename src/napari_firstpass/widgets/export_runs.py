@@ -41,12 +41,15 @@ class Asked:
         Options of the format.
     out : Path or None
         The folder; None only counts.
+    usual : Path or None
+        The folder that is going to be proposed: it is told what an earlier run left for it.
     """
 
     format_name: str
     rules: ExportRules = field(default_factory=ExportRules)
     options: Mapping[str, str] = field(default_factory=dict)
     out: Path | None = None
+    usual: Path | None = None
 
 
 def export_labels(subject: Subject, now: LabelsNow, asked: Asked) -> Steps[ExportReport]:
@@ -78,7 +81,7 @@ def export_labels(subject: Subject, now: LabelsNow, asked: Asked) -> Steps[Expor
         held = InMemory(opened, segmentation, subject.name, _reviewed(now))
         choices = (asked.format_name, asked.rules, asked.options)
         if asked.out is None:
-            steps = preview_source_steps(held, *choices)
+            steps = preview_source_steps(held, *choices, asked.usual)
         else:
             steps = export_source_steps(held, asked.out, *choices)
         return (yield from relay(steps, Span(0, 100, 100)))

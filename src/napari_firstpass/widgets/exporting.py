@@ -122,10 +122,10 @@ class Exporting(QObject):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setLabelText(QFileDialog.DialogLabel.FileName, "New folder:")
-        files = source_files(image)
-        if files:
-            dialog.setDirectory(str(files[0].parent))
-        dialog.selectFile(f"{files[0].stem if files else labels.name}_{self._box.format_name}")
+        usual = self._usual(image)
+        if usual is not None:
+            dialog.setDirectory(str(usual.parent))
+        dialog.selectFile(usual.name if usual else f"{labels.name}_{self._box.format_name}")
         dialog.fileSelected.connect(lambda path: self.write(Path(path)))
         dialog.open()
 
@@ -149,6 +149,12 @@ class Exporting(QObject):
             None if image is None else id(image.data),
         )
 
+    def _usual(self, image: Image | None) -> Path | None:
+        """Return the folder that is proposed: beside the image, if that is a file."""
+        files = () if image is None else source_files(image)
+        name = f"{files[0].stem}_{self._box.format_name}" if files else ""
+        return files[0].with_name(name) if files else None
+
     def _job(self, out: Path | None) -> Job:
         """Return the work on what is chosen; None for a folder only counts.
 
@@ -159,7 +165,8 @@ class Exporting(QObject):
         """
         labels, image = self._labels(), self._desk.image()
         subject = subject_of(image)
-        asked = Asked(self._box.format_name, self._box.rules, self._box.given, out)
+        usual = self._usual(image)
+        asked = Asked(self._box.format_name, self._box.rules, self._box.given, out, usual)
 
         def begin() -> Steps[ExportReport]:
             self._desk.require(labels)

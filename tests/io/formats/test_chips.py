@@ -18,7 +18,7 @@ import rasterio
 from rasters import NORTH_UP, ROTATED, UTM31, pixels
 
 from napari_firstpass.errors import FirstPassError, OutputError
-from napari_firstpass.export_images import export_array
+from napari_firstpass.export_images import ExportReport, export_array
 from napari_firstpass.exporting.rules import ExportRules
 from napari_firstpass.grid import Grid
 from napari_firstpass.io.export_folder import unfinished
@@ -49,10 +49,14 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def chips(out: Path, segmentation: Segmentation | None = None, **options: Any) -> Path:  # noqa: ANN401
+    reported(out, segmentation, **options)
+    return out
+
+
+def reported(out: Path, segmentation: Segmentation | None = None, **options: Any) -> ExportReport:  # noqa: ANN401
     rules = options.pop("rules", ExportRules())
     chosen = {**SMALL, **options}
-    export_array(BANDS, segmentation or held(), out, "chips", rules, chosen, name="=scene")
-    return out
+    return export_array(BANDS, segmentation or held(), out, "chips", rules, chosen, name="=scene")
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -241,6 +245,10 @@ def killed(out: Path, after: int) -> None:
         process.wait()
 
 
+def _image_of(mask: Path) -> Path:
+    return mask.parents[1] / "images" / mask.name
+
+
 def test_a_killed_export_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
     out = tmp_path / "out"
     killed(out, after=20)
@@ -248,7 +256,11 @@ def test_a_killed_export_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) ->
     left = [p for p in unfinished(out).rglob("*.tif") if not p.name.startswith(".")]
     times = {p.relative_to(unfinished(out)): p.stat().st_mtime_ns for p in left}
     assert len(times) >= 20
-    chips(out, stride=8)
+    pairs = sum("masks" in name.parts and _image_of(name) in times for name in times)
+    report = reported(out, stride=8)
+    told = [note.text for note in report.preview.notes if "earlier run" in note.text]
+    assert len(told) == 1
+    assert told[0].startswith(f"{pairs} of at most ")
     assert all((out / name).stat().st_mtime_ns == stamp for name, stamp in times.items())
     assert digests(out) == digests(chips(tmp_path / "undisturbed", stride=8))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "undisturbed"]
@@ -266,7 +278,8 @@ def test_a_full_disk_leaves_finished_chips_and_a_rerun_goes_on(tmp_path: Path) -
     # Masks are smaller than that, images of noise are not.
     resource.setrlimit(resource.RLIMIT_FSIZE, (2500, before[1]))
     try:
-        with pytest.raises(OutputError, match="a limit on the size of files"):
+        told = r"a limit on the size of files, with 0 of at most \d+ chips finished in .* goes on"
+        with pytest.raises(OutputError, match=told):
             export()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

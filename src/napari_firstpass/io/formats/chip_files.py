@@ -102,6 +102,12 @@ def written_bands(job: ExportJob, form: str) -> list[int]:
     return visible
 
 
+def chip_names(job: ExportJob, layout: Layout, form: str, chip: Chip) -> tuple[str, str]:
+    """Return the names of the image and the mask of a chip, relative to the folder."""
+    image, mask = (f"{place}/{job.name}_{chip.key}.{form}" for place in layout.places(chip.split))
+    return image, mask
+
+
 class ChipWriter:
     """Writes chips into a folder; those that are there stay as they are. To be closed.
 
@@ -171,10 +177,7 @@ class ChipWriter:
         self._threads.shutdown(cancel_futures=True)
 
     def _places(self, piece: Piece) -> tuple[_File, _File]:
-        stem = f"{self._job.name}_{piece.chip.key}"
-        image, mask = (
-            f"{place}/{stem}.{self._form}" for place in self._layout.places(piece.chip.split)
-        )
+        image, mask = chip_names(self._job, self._layout, self._form, piece.chip)
         grid = Grid(self._size, self._size)
         if self._job.grid.is_georeferenced:
             grid = replace(piece.raster.grid, height=self._size, width=self._size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,14 +20,21 @@ from napari_firstpass.exporting.blocks import (
     parse_shares,
 )
 from napari_firstpass.exporting.preview import Note
-from napari_firstpass.io.formats.chip_files import PNG, TIF, ChipWriter, Piece, written_bands
+from napari_firstpass.io.formats.chip_files import (
+    PNG,
+    TIF,
+    ChipWriter,
+    Piece,
+    chip_names,
+    written_bands,
+)
 from napari_firstpass.io.formats.chip_layouts import LAYOUTS
 from napari_firstpass.io.formats.chip_manifest import Manifest
 from napari_firstpass.progress import Progress, Span, relay
 from napari_firstpass.segmentation import id_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -53,8 +60,6 @@ class ChipsExporter:
 
     An export that was ended early goes on where it stopped.
     """
-
-    keeps_unfinished: ClassVar[bool] = True
 
     size: int = field(default=512, metadata=_told("side of a chip in pixels"))
     stride: int = field(default=0, metadata=_told("step from chip to chip; 0: side by side"))
@@ -123,6 +128,13 @@ class ChipsExporter:
             names = " and ".join(n for i, n in enumerate(job.image.names) if i not in bands)
             notes.append(Note(f"chips in PNG hold red, green and blue; {names} is left out"))
         return tuple(notes)
+
+    def finished(self, job: ExportJob, names: Collection[str]) -> str:
+        """Return how many of the chips are among files."""
+        layout, chips = self._layout(), self._cut(job)
+        form = self._form(layout)
+        done = sum(set(chip_names(job, layout, form, chip)) <= set(names) for chip in chips)
+        return f"{done} of at most {len(chips)} chips"
 
     def write(self, job: ExportJob, _: ExportPreview, folder: Path) -> Steps[None]:
         """Write the chips that are not there yet, then the manifest and what loads them."""

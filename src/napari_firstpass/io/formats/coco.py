@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,8 +36,6 @@ _MASKS = ("polygons", "rle")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CocoExporter:
     """One annotation for each region, in an image as large as it is."""
-
-    keeps_unfinished: ClassVar[bool] = False
 
     masks: str = field(
         default="polygons",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rasterio
@@ -45,8 +45,6 @@ _FOLDER = "panoptic"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CocoPanopticExporter:
     """Each region of a thing is a segment, and all of a class that is none."""
-
-    keeps_unfinished: ClassVar[bool] = False
 
     things: str = field(
         default="",

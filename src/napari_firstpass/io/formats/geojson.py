@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,8 +29,6 @@ _NAME = "geojson"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeojsonExporter:
     """One feature for each region."""
-
-    keeps_unfinished: ClassVar[bool] = False
 
     smooth: bool = field(
         default=False, metadata={"help": "outlines without the stairs of pixels, still shared"}

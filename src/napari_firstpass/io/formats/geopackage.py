@@ -7,7 +7,7 @@ import struct
 import warnings
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,8 +47,6 @@ _LITTLE_ENDIAN = 1
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeopackageExporter:
     """One polygon for each region."""
-
-    keeps_unfinished: ClassVar[bool] = False
 
     smooth: bool = field(
         default=False, metadata={"help": "outlines without the stairs of pixels, still shared"}

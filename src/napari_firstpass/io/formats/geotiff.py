@@ -45,7 +45,6 @@ _BLOCK = 256
 class GeotiffExporter:
     """One band of codes with names and colours, or three bands of colours."""
 
-    keeps_unfinished: ClassVar[bool] = False
     is_cloud_optimised: ClassVar[bool] = False
 
     compress: str = field(

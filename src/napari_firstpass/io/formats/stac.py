@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,8 +47,6 @@ changed them."""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StacExporter:
     """An item with the extensions label, classification, ML-AOI and projection."""
-
-    keeps_unfinished: ClassVar[bool] = False
 
     datetime: str = field(
         default="", metadata={"help": "when the image was taken, such as 2024-05-31; needed"}
