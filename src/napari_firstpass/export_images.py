@@ -153,9 +153,10 @@ def export_file_steps(
         opened = yield from relay(_opened_steps(stack, files, rules, exporter), Span(0, 25, 100))
         opened.preview.require_no_loss()
         target = _Target(Path(out), format_name, exporter, overwrite)
-        opened = target.noted(opened)
+        # What an earlier run has left is told, but not recorded: the result is the same without.
+        told = target.noted(opened).preview
         yield from relay(target.written_steps(opened), Span(25, 100, 100))
-    return ExportReport(Path(out), format_name, opened.job, opened.preview)
+    return ExportReport(Path(out), format_name, opened.job, told)
 
 
 def preview_file(
@@ -266,9 +267,9 @@ def export_source_steps(
     opened = yield from relay(_in_memory_steps(held, rules, exporter), Span(0, 25, 100))
     opened.preview.require_no_loss()
     target = _Target(Path(out), format_name, exporter, overwrite)
-    opened = target.noted(opened)
+    told = target.noted(opened).preview
     yield from relay(target.written_steps(opened), Span(25, 100, 100))
-    return ExportReport(Path(out), format_name, opened.job, opened.preview)
+    return ExportReport(Path(out), format_name, opened.job, told)
 
 
 def preview_source_steps(
@@ -349,7 +350,7 @@ class _Target:
         names = left_over(self.out, self._key(opened)) if self._keeps(opened) else ()
         if not (names and isinstance(self.exporter, ResumableExporter)):
             return None
-        return self.exporter.finished(opened.job, names)
+        return self.exporter.finished(opened.job, names) or None
 
     def _keeps(self, opened: _Opened) -> bool:
         # What nothing is known of may be another image the next time.

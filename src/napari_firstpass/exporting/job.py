@@ -170,7 +170,7 @@ class ResumableExporter(Exporter, Protocol):
     """
 
     def finished(self, job: ExportJob, names: Collection[str]) -> str:
-        """Return what is finished if these files are, such as ``3 of at most 10 chips``."""
+        """Return what is finished if these files are: ``3 of at most 10 chips``, or nothing."""
         ...
 
 

@@ -10,14 +10,16 @@ from napari_firstpass.errors import GridMismatchError, OptionError, TaxonomyErro
 from napari_firstpass.exporting.blocks import SPLITS
 from napari_firstpass.io.files import writing
 from napari_firstpass.io.formats.chip_files import PNG, TIF
-from napari_firstpass.io.formats.chip_regions import CocoLayout, YoloLayout
+from napari_firstpass.io.formats.chip_regions import LISTING, CocoLayout, YoloLayout
 from napari_firstpass.io.formats.chip_scripts import mmseg_config, torchgeo_module
+from napari_firstpass.progress import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_firstpass.exporting.job import ExportJob
     from napari_firstpass.io.formats.chip_manifest import Manifest
+    from napari_firstpass.progress import Steps
 
 _LEFT_OUT = 255
 """What mmsegmentation ignores."""
@@ -39,7 +41,7 @@ class Layout(Protocol):
         """Return the folders of images and masks of a split."""
         ...
 
-    def finish(self, folder: Path, job: ExportJob, manifest: Manifest) -> None:
+    def finish(self, folder: Path, job: ExportJob, manifest: Manifest) -> Steps[None]:
         """Write what is beside the chips."""
         ...
 
@@ -57,8 +59,9 @@ class PlainLayout:
         """Return the folders of images and masks of a split."""
         return f"{split}/images", f"{split}/masks"
 
-    def finish(self, folder: Path, _: ExportJob, manifest: Manifest) -> None:
+    def finish(self, folder: Path, _: ExportJob, manifest: Manifest) -> Steps[None]:
         """Write the manifest."""
+        yield Progress(0, 1, LISTING)
         manifest.write(folder)
 
 
@@ -76,8 +79,9 @@ class TorchgeoLayout(PlainLayout):
                 remedy="choose another layout, such as plain, or give the image its CRS",
             )
 
-    def finish(self, folder: Path, job: ExportJob, manifest: Manifest) -> None:
+    def finish(self, folder: Path, job: ExportJob, manifest: Manifest) -> Steps[None]:
         """Write the manifest and the module."""
+        yield Progress(0, 1, LISTING)
         manifest.write(folder)
         _write(folder / "dataset.py", torchgeo_module(job.coding))
 
@@ -111,8 +115,9 @@ class MmsegLayout:
         """Return the folders of images and masks of a split."""
         return f"img_dir/{split}", f"ann_dir/{split}"
 
-    def finish(self, folder: Path, job: ExportJob, manifest: Manifest) -> None:
+    def finish(self, folder: Path, job: ExportJob, manifest: Manifest) -> Steps[None]:
         """Write the manifest and the configuration."""
+        yield Progress(0, 1, LISTING)
         manifest.write(folder)
         endings = {chip.image.rpartition(".")[2] for _, _, chip in manifest.chips} or {self.form}
         _write(folder / "dataset.py", mmseg_config(job.coding, endings.pop()))
@@ -132,8 +137,9 @@ class HuggingfaceLayout:
         top = _folder_of(split)
         return f"{top}/images", f"{top}/masks"
 
-    def finish(self, folder: Path, _: ExportJob, manifest: Manifest) -> None:
+    def finish(self, folder: Path, _: ExportJob, manifest: Manifest) -> Steps[None]:
         """Write the manifest, and for each split which mask belongs to which image."""
+        yield Progress(0, 1, LISTING)
         manifest.write(folder)
         for split in SPLITS:
             top = _folder_of(split)

@@ -19,6 +19,7 @@ from napari_firstpass.io.gdal import gdal
 from napari_firstpass.io.json_file import json_bytes
 from napari_firstpass.outlines.bridges import bridged
 from napari_firstpass.outlines.regions import regions_by_strips
+from napari_firstpass.progress import Progress, Span, relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
     from napari_firstpass.io.formats.chip_files import Written
     from napari_firstpass.io.formats.chip_manifest import Manifest
     from napari_firstpass.outlines.regions import Regions
+    from napari_firstpass.progress import Steps
     from napari_firstpass.segmentation import Labels
+
+LISTING, OUTLINING = "listing chips", "outlining regions"
 
 
 @dataclass(frozen=True)
@@ -45,17 +49,21 @@ class CocoLayout:
         """Return the folders of images and masks of a split."""
         return f"images/{split}", f"masks/{split}"
 
-    def finish(self, folder: Path, job: ExportJob, manifest: Manifest) -> None:
+    def finish(self, folder: Path, job: ExportJob, manifest: Manifest) -> Steps[None]:
         """Write the manifest, and the regions of each split; all of a region in a chip is one."""
+        yield Progress(0, 1, LISTING)
         manifest.write(folder)
-        for split in SPLITS:
+        for place, split in enumerate(SPLITS):
             chips = list(_chips(manifest, split))
-            if chips:
-                told = {**about(job), "categories": categories(job), **_split(folder, job, chips)}
-                path = folder / "annotations" / f"instances_{split}.json"
-                with writing(path):
-                    path.parent.mkdir(exist_ok=True)
-                    path.write_bytes(json_bytes(told, indent=None))
+            if not chips:
+                continue
+            steps = _split_steps(folder, job, chips)
+            found = yield from relay(steps, Span(place, place + 1, len(SPLITS)))
+            told = {**about(job), "categories": categories(job), **found}
+            path = folder / "annotations" / f"instances_{split}.json"
+            with writing(path):
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(json_bytes(told, indent=None))
 
 
 @dataclass(frozen=True)
@@ -66,18 +74,20 @@ class YoloLayout(CocoLayout):
         """Refuse colours."""
         require_codes(job, "yolo-seg")
 
-    def finish(self, folder: Path, job: ExportJob, manifest: Manifest) -> None:
+    def finish(self, folder: Path, job: ExportJob, manifest: Manifest) -> Steps[None]:
         """Write the manifest, a file of regions for each chip, and what names the classes."""
+        yield Progress(0, 1, LISTING)
         manifest.write(folder)
-        for split in SPLITS:
-            for files in _chips(manifest, split):
-                places = _places(folder, job, files)
-                name = files.image.replace("images/", "labels/", 1).rpartition(".")[0]
-                path = folder / f"{name}.txt"
-                with writing(path):
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    lines = [line for b in _regions(places) for line in _lines(b, places.shape)]
-                    path.write_bytes("".join(lines).encode())
+        chips = [files for split in SPLITS for files in _chips(manifest, split)]
+        for done, files in enumerate(chips):
+            yield Progress(done, len(chips), OUTLINING)
+            places = _places(folder, job, files)
+            name = files.image.replace("images/", "labels/", 1).rpartition(".")[0]
+            path = folder / f"{name}.txt"
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                lines = [line for b in _regions(places) for line in _lines(b, places.shape)]
+                path.write_bytes("".join(lines).encode())
         with writing(folder / "data.yaml"):
             (folder / "data.yaml").write_bytes(_data(job, manifest).encode())
 
@@ -86,11 +96,12 @@ def _chips(manifest: Manifest, split: str) -> Iterator[Written]:
     return (files for chip, _, files in manifest.chips if chip.split == split)
 
 
-def _split(folder: Path, job: ExportJob, chips: list[Written]) -> dict[str, Any]:
+def _split_steps(folder: Path, job: ExportJob, chips: list[Written]) -> Steps[dict[str, Any]]:
     images: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
     numbers = count(1)
     for number, files in enumerate(chips, start=1):
+        yield Progress(number - 1, len(chips), OUTLINING)
         places = _places(folder, job, files)
         images.append(image_entry(number, files.image.rpartition("/")[2], places.shape))
         for batch in _regions(places):

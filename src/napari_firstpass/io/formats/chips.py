@@ -130,11 +130,11 @@ class ChipsExporter:
         return tuple(notes)
 
     def finished(self, job: ExportJob, names: Collection[str]) -> str:
-        """Return how many of the chips are among files."""
+        """Return how many of the chips are among files; nothing for none."""
         layout, chips = self._layout(), self._cut(job)
         form = self._form(layout)
         done = sum(set(chip_names(job, layout, form, chip)) <= set(names) for chip in chips)
-        return f"{done} of at most {len(chips)} chips"
+        return f"{done} of at most {len(chips)} chips" if done else ""
 
     def write(self, job: ExportJob, _: ExportPreview, folder: Path) -> Steps[None]:
         """Write the chips that are not there yet, then the manifest and what loads them."""
@@ -147,14 +147,14 @@ class ChipsExporter:
         ready = self._read(job, groups[0])
         with closing(self._writer(folder, job, layout)) as writer:
             for done, following in enumerate((*groups[1:], ())):
-                yield Progress(30 * len(groups) + 70 * done, 100 * len(groups), "writing chips")
+                yield Progress(30 * len(groups) + 50 * done, 100 * len(groups), "writing chips")
                 written, then = writer.written(
                     [piece for piece, _ in ready], partial(self._read, job, following)
                 )
                 for (piece, counts), files in zip(ready, written, strict=True):
                     manifest.add(piece.chip, counts, files)
                 ready = then
-        layout.finish(folder, job, manifest)
+        yield from relay(layout.finish(folder, job, manifest), Span(80, 100, 100))
 
     def _layout(self) -> Layout:
         return LAYOUTS[self.layout]

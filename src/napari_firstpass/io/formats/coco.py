@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 IMAGE = 1
 """Id of the one image in a file."""
 
+_TOGETHER = 512
+"""Annotations between two reports of progress."""
+
 _MASKS = ("polygons", "rle")
 
 
@@ -66,14 +69,17 @@ class CocoExporter:
             file.write(f'{head[:-1]}, "annotations": [')
             separator = "\n"
             for batch in regions_of(job):
+                progress = Progress(batch.rows, job.grid.height, "outlining regions")
                 for annotation in annotations_of(
                     job, batch, numbers, job.grid.shape, masks=self.masks
                 ):
+                    if annotation["id"] % _TOGETHER == 0:
+                        yield progress
                     if annotation["area"] < self.min_pixels:
                         continue
                     file.write(separator + json.dumps(annotation))
                     separator = ",\n"
-                yield Progress(batch.rows, job.grid.height, "outlining regions")
+                yield progress
             file.write("\n]}\n")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _MIRRORED = Affine.scale(1, -1)
 """Where programs put images without a place: one unit a pixel, downwards."""
+
+_TOGETHER = 4096
+"""Polygons that are handed on at once: they take less than a fifth of a second to write."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +64,22 @@ class Polygons:
     def __len__(self) -> int:
         return len(self.classes)
 
+    def parts(self) -> Iterator[Polygons]:
+        """Yield the same by a few thousands at a time; at least one part, which may be empty."""
+        for first in range(0, max(len(self), 1), _TOGETHER):
+            last = min(first + _TOGETHER, len(self))
+            begin, end = self.rings[first], self.rings[last]
+            starts = self.starts[begin : end + 1]
+            yield replace(
+                self,
+                xy=self.xy[starts[0] : starts[-1]],
+                starts=starts - starts[0],
+                rings=self.rings[first : last + 1] - begin,
+                classes=self.classes[first:last],
+                pixels=self.pixels[first:last],
+                confidence=None if self.confidence is None else self.confidence[first:last],
+            )
+
     def rings_of(self, polygon: int) -> list[NDArray[np.float64]]:
         """Return the rings of a polygon, (n, 2) each, their first points once more at the end."""
         parts = range(self.rings[polygon], self.rings[polygon + 1])
@@ -76,7 +95,7 @@ def polygons_of(job: ExportJob, *, smooth: bool) -> Iterator[Polygons]:
     grid = job.grid
     for batch in regions_of(job):
         rings = smoothed(batch.rings, *grid.shape) if smooth else batch.rings
-        yield _polygons(job, batch, rings)
+        yield from _polygons(job, batch, rings).parts()
 
 
 def square_metres_of_pixel(grid: Grid) -> float | None:

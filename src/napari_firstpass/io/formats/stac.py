@@ -6,7 +6,6 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from napari_firstpass.io.formats.exported_regions import require_codes
 from napari_firstpass.io.formats.geotiff import GeotiffExporter
 from napari_firstpass.io.json_file import json_bytes
 from napari_firstpass.io.lon_lat import decimals_of, outline
+from napari_firstpass.io.taken import Moment, moment_of, taken
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,11 +29,19 @@ if TYPE_CHECKING:
 
 _NAME = "stac"
 _VERSION = "1.1.0"
+_URL = "https://stac-extensions.github.io"
+SCHEMAS = {
+    f"{_URL}/label/v1.0.1/schema.json": "label.json",
+    f"{_URL}/classification/v2.0.0/schema.json": "classification.json",
+    f"{_URL}/ml-aoi/v0.2.0/schema.json": "ml-aoi.json",
+    f"{_URL}/projection/v2.0.0/schema.json": "projection.json",
+}
+"""Extensions, and the files in ``stac_schemas`` that say what our items promise of each."""
+
 _EXTENSIONS = (
-    "https://stac-extensions.github.io/label/v1.0.1/schema.json",
-    "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
-    "https://stac-extensions.github.io/ml-aoi/v0.2.0/schema.json",
-    "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+    *SCHEMAS,
+    # The published schema of 1.0.1 asks for the name of the version before.
+    f"{_URL}/label/v1.0.0/schema.json",
 )
 _SPLITS = ("", "train", "validate", "test")
 _GEOTIFF = "image/tiff; application=geotiff"
@@ -49,7 +57,10 @@ class StacExporter:
     """An item with the extensions label, classification, ML-AOI and projection."""
 
     datetime: str = field(
-        default="", metadata={"help": "when the image was taken, such as 2024-05-31; needed"}
+        default="",
+        metadata={
+            "help": "when the image was taken, such as 2024-05-31; empty for what it tells itself"
+        },
     )
     split: str = field(
         default="", metadata={"help": "what it is for: train, validate or test; empty for unknown"}
@@ -65,20 +76,21 @@ class StacExporter:
                 found=repr(self.split),
                 remedy="choose one of them, or leave it out",
             )
-        if self.datetime:
-            _moment(self.datetime)
+        if self.datetime and moment_of(self.datetime) is None:
+            raise OptionError(
+                expected="a date such as 2024-05-31, or 2024-05-31T10:00:00Z",
+                found=repr(self.datetime),
+                remedy="correct it",
+            )
 
     def check(self, job: ExportJob) -> tuple[Note, ...]:
-        """Refuse images without a place on Earth, and a missing date."""
+        """Refuse images without a place on Earth or a date; tell of a date that was found."""
         require_codes(job, _NAME)
         outline(job.grid, _NAME)
-        if not self.datetime:
-            raise OptionError(
-                expected="when the image was taken, which each STAC item tells",
-                found="no date",
-                remedy="give one, such as -o datetime=2024-05-31",
-            )
+        when = self._when(job)
         notes = GeotiffExporter().check(job)
+        if not self.datetime:
+            notes = (*notes, Note(f"the image was taken {when.text}, as {when.source} says"))
         if not methods_of(job.provenance):
             return (*notes, Note("nobody knows how the labels came about: no label:methods"))
         return notes
@@ -95,6 +107,24 @@ class StacExporter:
             with writing(folder / name):
                 (folder / name).write_bytes(json_bytes(content))
 
+    def _when(self, job: ExportJob) -> Moment:
+        """Return when the image was taken: as was said, or as the image tells.
+
+        Raises
+        ------
+        OptionError
+            If nobody knows.
+        """
+        said = moment_of(self.datetime)
+        found = taken(job.image, job.image_name) if said is None else Moment(said, "the option")
+        if found is None:
+            raise OptionError(
+                expected="when the image was taken, which each STAC item tells",
+                found="no date",
+                remedy="give one, such as -o datetime=2024-05-31",
+            )
+        return found
+
     def _item(
         self, job: ExportJob, preview: ExportPreview, extent: np.ndarray[Any, Any]
     ) -> dict[str, Any]:
@@ -107,7 +137,7 @@ class StacExporter:
             "geometry": {"type": "Polygon", "coordinates": [extent.tolist()]},
             "bbox": [*extent.min(axis=0).tolist(), *extent.max(axis=0).tolist()],
             "properties": {
-                "datetime": _moment(self.datetime),
+                "datetime": self._when(job).text,
                 **_label_properties(job, preview),
                 **({"ml-aoi:split": self.split} if self.split else {}),
                 **_projection(job),
@@ -185,27 +215,6 @@ def _projection(job: ExportJob) -> dict[str, Any]:
         "proj:shape": list(grid.shape),
         "proj:transform": list(grid.transform)[:6],
     }
-
-
-def _moment(text: str) -> str:
-    """Return a date, or a date with a time, as STAC has it.
-
-    Raises
-    ------
-    OptionError
-        If it is none.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise OptionError(
-            expected="a date such as 2024-05-31, or 2024-05-31T10:00:00Z",
-            found=repr(text),
-            remedy="correct it",
-        ) from None
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    return f"{moment.isoformat(timespec='seconds')}Z"
 
 
 def _slug(name: str) -> str:
