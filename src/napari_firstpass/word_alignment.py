@@ -18,7 +18,7 @@ from napari_firstpass.device import torch_device
 from napari_firstpass.found_masks import masks_of_regions, nearest
 from napari_firstpass.grid import Window
 from napari_firstpass.mask_decisions import Held, MaskConfig, Verdict, painted
-from napari_firstpass.networks.hub_text_model import load_hub_text_model
+from napari_firstpass.networks.text_source import load_text_model
 from napari_firstpass.networks.viewing import ViewConfig
 from napari_firstpass.progress import Progress, Span, Steps, relay
 from napari_firstpass.region_graph import RegionGraph
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from napari_firstpass.candidates import Choices
     from napari_firstpass.found_masks import FoundMask, FoundMasks
     from napari_firstpass.mask_decisions import Scores
-    from napari_firstpass.networks.folder import VisionFolder
     from napari_firstpass.networks.text_model import TextModel
+    from napari_firstpass.networks.text_source import TextFolder
     from napari_firstpass.segmentation import Labels
 
 _MEGAPIXEL = 2**20
@@ -113,7 +113,7 @@ class WordJudge:
 
     @classmethod
     def steps(
-        cls, job: AlignJob, config: AlignConfig, settings: WordConfig, folder: VisionFolder
+        cls, job: AlignJob, config: AlignConfig, settings: WordConfig, folder: TextFolder
     ) -> Steps[WordJudge]:
         """Load a model, and read the phrases, once for all images of a job.
 
@@ -133,7 +133,7 @@ class WordJudge:
             choices = table.bound(job.source, job.target)
         yield Progress(0, 2, "loading the model")
         with costs.timed("loading"):
-            model = load_hub_text_model(folder, torch_device(config.device))
+            model = load_text_model(folder, torch_device(config.device))
         reading = words_steps(model, choices.phrases, settings.sentence, costs)
         words = yield from relay(reading, Span(1, 2, 2))
         return cls(model, choices, words, settings, costs)
@@ -156,7 +156,7 @@ class WordJudge:
         return ranked(probabilities(vector, words, scale), ids)
 
 
-def words_record(config: AlignConfig, folder: VisionFolder) -> dict[str, Any]:
+def words_record(config: AlignConfig, folder: TextFolder) -> dict[str, Any]:
     """Return what a provenance tells of a comparison with words, as plain values."""
     return {
         "preset": config.preset,

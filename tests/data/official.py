@@ -1,4 +1,4 @@
-"""Whether the official package segment-anything and timm can be imported: both need torchvision."""
+"""Whether segment-anything, timm and open_clip can be imported: all need torchvision."""
 
 from __future__ import annotations
 
@@ -19,5 +19,7 @@ def trouble(name: str) -> str:
 
 OFFICIAL = trouble("segment_anything")
 TIMM = trouble("timm")
+OPEN_CLIP = trouble("open_clip")
 needs_official = pytest.mark.skipif(bool(OFFICIAL), reason=OFFICIAL)
 needs_timm = pytest.mark.skipif(bool(TIMM), reason=TIMM)
+needs_open_clip = pytest.mark.skipif(bool(OPEN_CLIP), reason=OPEN_CLIP)

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from napari_firstpass.found_masks import FoundMask, FoundMasks
     from napari_firstpass.mask_decisions import Verdict
     from napari_firstpass.networks.folder import VisionFolder
+    from napari_firstpass.networks.text_source import TextFolder
     from napari_firstpass.normalize import BandStats
     from napari_firstpass.sam_models.source import SamSource
 
@@ -110,7 +111,7 @@ class DynAligner:
         What was asked for.
     settings : DynAlignConfig
         Those of its preset.
-    folder : VisionFolder
+    folder : TextFolder
         The model that knows pictures and words.
     sam : SamSource or None
         The model that finds masks; None for regions of one colour each.
@@ -120,7 +121,7 @@ class DynAligner:
 
     config: AlignConfig
     settings: DynAlignConfig
-    folder: VisionFolder
+    folder: TextFolder
     sam: SamSource | None
     network: VisionFolder | None = None
 

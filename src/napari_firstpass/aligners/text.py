@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from napari_firstpass.aligning import AlignConfig, AlignedWindow, AlignImage, AlignJob
     from napari_firstpass.alignment import Reason
     from napari_firstpass.found_masks import FoundMask
-    from napari_firstpass.networks.folder import VisionFolder
+    from napari_firstpass.networks.text_source import TextFolder
     from napari_firstpass.normalize import BandStats
 
 _CPU = torch.device("cpu")
@@ -68,13 +68,13 @@ class TextAligner:
         What was asked for.
     settings : WordConfig
         Those of its preset.
-    folder : VisionFolder
+    folder : TextFolder
         The model that knows pictures and words.
     """
 
     config: AlignConfig
     settings: WordConfig
-    folder: VisionFolder
+    folder: TextFolder
 
     def prepared(self, job: AlignJob) -> Steps[ClassLookup | PreparedText]:
         """Read the phrases, and look at windows of the images for what classes show.

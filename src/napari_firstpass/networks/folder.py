@@ -16,6 +16,7 @@ from napari_firstpass.errors import WeightsError
 from napari_firstpass.progress import Span, relay, run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from napari_firstpass.progress import Steps
@@ -92,7 +93,7 @@ class VisionFolder:
                 found="a file" if self.path.exists() else "nothing there",
                 remedy="give the folder that holds config.json and model.safetensors",
             )
-        content = self._json(CONFIG)
+        content = self.content_of(CONFIG)
         if (self.path / _ADAPTER).is_file():
             raise WeightsError(
                 expected=f"a whole model in {self.path}",
@@ -130,7 +131,7 @@ class VisionFolder:
         if written.get("do_normalize") is False:
             return _PLAIN
         if "image_mean" in written and "image_std" in written:
-            return PixelScaling(_three(written["image_mean"]), _three(written["image_std"]))
+            return PixelScaling(three_of(written["image_mean"]), three_of(written["image_std"]))
         usual = (known for start, known in _USUAL.items() if model_type.startswith(start))
         return next(usual, _IMAGENET)
 
@@ -171,17 +172,36 @@ class VisionFolder:
         small = (CONFIG, "preprocessor_config.json", "processor_config.json")
         there = [self.path / name for name in small if (self.path / name).is_file()]
         files = (*there, *self.weight_files())
-        total = sum(_size(file) for file in files)
-        digest, done = sha256(), 0
-        for file in files:
-            span = Span(done, done + _size(file), total)
-            found = yield from relay(_file_sha256(file), span)
-            digest.update(f"{file.name}\0{found}\n".encode())
-            done = span.stop
-        return digest.hexdigest()
+        return (yield from files_sha256_steps(files))
+
+    def content_of(self, name: str) -> dict[str, Any]:
+        """Return what a file of JSON in the folder says.
+
+        Raises
+        ------
+        WeightsError
+            If it is not there, or holds no JSON object.
+        """
+        try:
+            content = json.loads((self.path / name).read_bytes())
+        except FileNotFoundError:
+            found = f"a folder with {self._listing()}"
+        except OSError as error:
+            found = error.strerror or str(error)
+        except (ValueError, RecursionError) as error:
+            found = f"no JSON ({error})"
+        else:
+            if isinstance(content, dict):
+                return content
+            found = f"a {type(content).__name__}"
+        raise WeightsError(
+            expected=f"a JSON object in {self.path / name}",
+            found=found,
+            remedy="get the file again, or give the folder that holds it",
+        )
 
     def _shards(self, index: Path) -> tuple[Path, ...]:
-        places = self._json(index.name).get("weight_map")
+        places = self.content_of(index.name).get("weight_map")
         names = sorted({str(name) for name in places.values()}) if isinstance(places, dict) else []
         missing = [name for name in names if not (self.path / name).is_file()]
         if missing or not names:
@@ -201,30 +221,11 @@ class VisionFolder:
 
     def _preprocessor(self) -> dict[str, Any]:
         if (self.path / "preprocessor_config.json").is_file():
-            return self._json("preprocessor_config.json")
+            return self.content_of("preprocessor_config.json")
         if (self.path / "processor_config.json").is_file():
-            inner = self._json("processor_config.json").get("image_processor")
+            inner = self.content_of("processor_config.json").get("image_processor")
             return inner if isinstance(inner, dict) else {}
         return {}
-
-    def _json(self, name: str) -> dict[str, Any]:
-        try:
-            content = json.loads((self.path / name).read_bytes())
-        except FileNotFoundError:
-            found = f"a folder with {self._listing()}"
-        except OSError as error:
-            found = error.strerror or str(error)
-        except (ValueError, RecursionError) as error:
-            found = f"no JSON ({error})"
-        else:
-            if isinstance(content, dict):
-                return content
-            found = f"a {type(content).__name__}"
-        raise WeightsError(
-            expected=f"a JSON object in {self.path / name}",
-            found=found,
-            remedy="get the file again, or give the folder that holds it",
-        )
 
 
 def _without_code(content: dict[str, Any]) -> dict[str, Any]:
@@ -235,7 +236,19 @@ def _without_code(content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _three(values: object) -> tuple[float, ...]:
+def files_sha256_steps(files: Sequence[Path]) -> Steps[str]:
+    """Return a hash of names and contents of files, in their order; counts bytes."""
+    total = sum(_size(file) for file in files)
+    digest, done = sha256(), 0
+    for file in files:
+        span = Span(done, done + _size(file), total)
+        found = yield from relay(_file_sha256(file), span)
+        digest.update(f"{file.name}\0{found}\n".encode())
+        done = span.stop
+    return digest.hexdigest()
+
+
+def three_of(values: object) -> tuple[float, ...]:
     """Return numbers from JSON, a single one for all three bands; else what is refused later."""
     listed = values if isinstance(values, list) else [values] * 3
     return tuple(v if isinstance(v, int | float) else math.nan for v in listed)

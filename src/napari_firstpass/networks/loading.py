@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from transformers import CLIPTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
     from napari_firstpass.networks.folder import VisionFolder
+    from napari_firstpass.networks.open_clip_folder import OpenClipFolder
 
 FAILURES = (
     ArithmeticError, AttributeError, EOFError, ImportError, LookupError, OSError, RuntimeError,
@@ -193,7 +194,7 @@ def require_whole(expected: str, info: Mapping[str, Any], unused: AbstractSet[st
 
 
 @contextmanager
-def refusing(folder: VisionFolder, expected: str) -> Iterator[None]:
+def refusing(folder: VisionFolder | OpenClipFolder, expected: str) -> Iterator[None]:
     """Turn what transformers raise for an unfit folder into a `WeightsError`."""
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError

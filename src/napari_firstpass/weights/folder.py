@@ -13,7 +13,7 @@ from napari_firstpass.progress import Span, Steps, relay
 from napari_firstpass.weights.catalogue import KNOWN, KnownModel, known
 from napari_firstpass.weights.disk import VARIABLE, discard, writing
 from napari_firstpass.weights.manifest import MANIFEST, Flaw, Manifest, flaw_of_size
-from napari_firstpass.weights.selection import CONFIG, INDEX
+from napari_firstpass.weights.selection import CONFIG, INDEX, OPEN_CLIP
 
 PART = ".part"
 """Goes after a name for what has been fetched so far."""
@@ -67,7 +67,7 @@ def _data_folder() -> Path:
 
 
 def find(reference: str) -> Path:
-    """Return the folder of some weights, with ``config.json`` or ``model_index.json``.
+    """Return the folder of some weights, with a file that says what they are of.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def is_path(reference: str) -> bool:
 def _folder_at(reference: str) -> Path:
     folder = _absolute(Path(reference))
     try:
-        if (folder / CONFIG).is_file() or (folder / INDEX).is_file():
+        if any((folder / name).is_file() for name in (CONFIG, INDEX, OPEN_CLIP)):
             return folder
         found = "a folder without it" if folder.is_dir() else "no such folder"
     except OSError as error:  # a name that no folder can have, or one that is closed to us

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 """What a folder of weights must have,"""
 INDEX = "model_index.json"
-"""or this, where the model has parts, each in a folder."""
+"""or this, where the model has parts, each in a folder,"""
+OPEN_CLIP = "open_clip_config.json"
+"""or this, as the package open_clip saves it."""
 
 _LARGEST_TEXT = 2**26  # some vocabularies have 35 MB; what is larger describes no model
 _TEXT = re.compile(
