@@ -246,7 +246,6 @@ def test_merging_is_one_step_that_ctrl_z_takes_back_with_the_names(
     desk.key(*UNDO)
     np.testing.assert_array_equal(labels.data, merged)
     desk.key(*UNDO)
-    assert desk.tree.listed == (1, 2)
     desk.settle()
     assert desk.names == {i: f"cluster {i}" for i in (1, 2, 3, 4)}
     assert labels.data[0, 0] == 3
@@ -258,6 +257,46 @@ def test_merging_is_one_step_that_ctrl_z_takes_back_with_the_names(
     desk.box.undo.click()
     desk.box.undo.click()
     np.testing.assert_array_equal(labels.data, IDS)
+
+
+def test_one_history_holds_strokes_names_colours_and_the_tree(desk: Desk, labels: Labels) -> None:
+    def state() -> tuple[Taxonomy, list[int], list[list[int]]]:
+        desk.settle()
+        return saved(labels).taxonomy, list(desk.tree.listed), labels.data.tolist()
+
+    def add() -> None:
+        desk.box.add.click()
+        desk.settle()
+        desk.qtbot.keyClick(desk.tree.findChildren(QLineEdit)[-1], Qt.Key.Key_Escape)
+
+    edits: list[Callable[[], object]] = [
+        lambda: desk.rename(2, "roof"),
+        lambda: labels.paint((1, 1), 4),
+        lambda: desk.box.colored.emit(2, "#0000FF"),
+        add,
+        lambda: labels.paint((20, 20), 5),
+        lambda: desk.rename(1, "ground"),
+        lambda: desk.drag([2], 1),  # a class becomes part of another
+        lambda: desk.drag([3, 4], 2),  # clusters become a class
+        lambda: desk.panel._classes.delete([5]),
+        lambda: desk.rename(2, "tiles"),
+    ]
+    states = [state()]
+    for edit in edits:
+        edit()
+        states.append(state())
+        assert states[-1] != states[-2]
+    for before in states[-2::-1]:
+        desk.key(*UNDO)
+        assert state() == before
+    for after in states[1:]:
+        labels.redo()
+        assert state() == after
+    desk.key(*UNDO)
+    desk.box.colored.emit(1, "#123456")  # a new way: what was undone is gone
+    labels.redo()
+    assert saved(labels).taxonomy[1].color == "#123456"
+    assert saved(labels).taxonomy[2].name == "roof"
 
 
 def test_undo_after_another_layer_was_selected_belongs_to_its_own_layer(

@@ -112,7 +112,7 @@ def load_open_clip(folder: OpenClipFolder, device: torch.device) -> OpenClipMode
     """
     package, told, file = _package(), folder.config(), folder.weights()
     with refusing(folder, f"a model of open_clip in {folder.path}"), quiet(), torch.no_grad():
-        module = _built(package, told)
+        module: Any = _built(package, told)
         package.load_checkpoint(module, str(file), strict=True, weights_only=True)
         module.float().eval().requires_grad_(requires_grad=False)
         # Its vocabulary comes with the package, or lies in the folder.

@@ -23,6 +23,7 @@ from napari_firstpass.taxonomy_edits import (
 )
 from napari_firstpass.widgets.class_counts import ClassCounts
 from napari_firstpass.widgets.class_layers import (
+    classes_entry,
     classes_of,
     copy_keywords,
     hidden_in,
@@ -37,6 +38,7 @@ from napari_firstpass.widgets.class_lists import ClassLists
 from napari_firstpass.widgets.image_layers import other_layer, require_there
 from napari_firstpass.widgets.label_history import (
     extent_of,
+    keep_entry,
     reassign_in_one_step,
     replace_in_one_step,
     swap_in_one_step,
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from napari_firstpass.taxonomy_edits import Place
     from napari_firstpass.widgets.class_box import ClassBox
     from napari_firstpass.widgets.class_lists import ReadList, Renumbered
+    from napari_firstpass.widgets.label_history import Entry
     from napari_firstpass.widgets.proposal_runs import Merged
 
 NO_LABELS = "There are no labels yet: run, or select a labels layer."
@@ -90,9 +93,8 @@ class ClassDesk:
 class ClassEditing(QObject):
     """Shows the classes of the selected labels, and changes names, colours, tree and pixels.
 
-    Whatever changes pixels is one step in the layer's own history. An id never changes its meaning
-    within a layer, so undoing needs no more than the pixels: a class that was merged or deleted is
-    listed again once it has some.
+    Whatever changes pixels, or the list, is one step in the layer's own history. An id never
+    changes its meaning within a layer.
 
     Signals
     -------
@@ -195,7 +197,8 @@ class ClassEditing(QObject):
             taxonomy = self.taxonomy
             if not {*mapping, *mapping.values()} <= {UNLABELLED, *taxonomy.ids}:
                 return Message("The classes have changed meanwhile, so nothing was merged.")
-            pixels = swap_in_one_step(layer, found, mapping)
+            beside = _beside(layer, taxonomy, mapping)
+            pixels = swap_in_one_step(layer, found, mapping, beside)
             changed = self._settle(layer, taxonomy, mapping, pixels)
             return Message(f"{told}: {changed}. Ctrl+Z undoes it.")
 
@@ -209,7 +212,8 @@ class ClassEditing(QObject):
             self._say("The classes have changed meanwhile, so nothing was merged: accept again.")
             return
         require_room(layer, mapping.values())
-        pixels = replace_in_one_step(layer, merged.replacement)
+        beside = _beside(layer, taxonomy, mapping)
+        pixels = replace_in_one_step(layer, merged.replacement, beside)
         changed = self._settle(layer, taxonomy, mapping, pixels)
         what = _listed(taxonomy, mapping)
         self._say(f"{what} became the chosen classes: {changed}. Ctrl+Z undoes it in one step.")
@@ -314,12 +318,19 @@ class ClassEditing(QObject):
         self._offer()
         self.listed.emit()
 
+    def _change(self, shown: Taxonomy, edited: Taxonomy) -> None:
+        """Give the layer other classes, as one step."""
+        layer = require_paintable(self._layer)
+        require_room(layer, edited.ids)
+        self._put(shown, edited)
+        if edited != shown:
+            keep_entry(layer, classes_entry(layer, shown, edited))
+
     def _put(
         self, shown: Taxonomy, edited: Taxonomy, mapping: Mapping[int, int] | None = None
     ) -> None:
         """Give the layer other classes, some of whose pixels may have become others."""
         layer = require_paintable(self._layer)
-        require_room(layer, edited.ids)
         info = with_taxonomy(info_of(layer, self._desk.place(layer)), shown, edited)
         for target, ids in _by_target(mapping or {}).items():
             names = [shown[class_id].name for class_id in ids]
@@ -336,7 +347,8 @@ class ClassEditing(QObject):
         mapping = dict.fromkeys(ids, target)
         if target != UNLABELLED:
             require_room(layer, [target])
-        return self._settle(layer, taxonomy, mapping, reassign_in_one_step(layer, mapping))
+        pixels = reassign_in_one_step(layer, mapping, _beside(layer, taxonomy, mapping))
+        return self._settle(layer, taxonomy, mapping, pixels)
 
     def _settle(
         self, layer: Labels, taxonomy: Taxonomy, mapping: Mapping[int, int], pixels: int
@@ -346,10 +358,7 @@ class ClassEditing(QObject):
         if layer.selected_label in mapping:
             left = min(set(taxonomy.ids) - set(mapping), default=1)
             layer.selected_label = mapping[layer.selected_label] or left
-        edited = taxonomy
-        for target, ids in _by_target(mapping).items():
-            edited = removed(edited, ids, None if target == UNLABELLED else target)
-        self._put(taxonomy, edited, mapping if pixels else None)
+        self._put(taxonomy, _left(taxonomy, mapping), mapping if pixels else None)
         self._viewer.layers.selection.active = layer  # so that Ctrl+Z is meant for it
         return f"{pixels:,} pixels".replace(",", " ")
 
@@ -387,13 +396,13 @@ class ClassEditing(QObject):
         if same is not None and same.id != class_id:
             self.merge([class_id], same.id)
         elif name.strip() != taxonomy[class_id].name:
-            self._put(taxonomy, renamed(taxonomy, class_id, name))
+            self._change(taxonomy, renamed(taxonomy, class_id, name))
             self._say(f"Class {class_id} is called “{name.strip()}” now.")
 
     def _on_colored(self, class_id: int, color: str) -> None:
         def change() -> None:
             taxonomy = self.taxonomy
-            self._put(taxonomy, recoloured(taxonomy, class_id, color))
+            self._change(taxonomy, recoloured(taxonomy, class_id, color))
 
         self._try(change)
 
@@ -437,7 +446,7 @@ class ClassEditing(QObject):
         if target is not None and place == "into" and clusters:
             self.merge(known, target)
         else:
-            self._put(taxonomy, moved(taxonomy, known, target, place))
+            self._change(taxonomy, moved(taxonomy, known, target, place))
 
     def _on_add(self) -> None:
         def change() -> None:
@@ -446,7 +455,7 @@ class ClassEditing(QObject):
             taken = [entry.id for entry in info.retired]
             taxonomy = self.taxonomy
             edited = added(taxonomy, taken=taken)
-            self._put(taxonomy, edited)
+            self._change(taxonomy, edited)
             fresh = edited.classes[-1]
             layer.selected_label = fresh.id
             self._box.tree.edit_name(fresh.id)
@@ -493,7 +502,7 @@ class ClassEditing(QObject):
             self._lists.start_renumbering(found.name, layer.data.copy(), info, taken)
             self._say(f"Numbering the classes of “{layer.name}” …")
             return
-        self._put(shown, taken.taxonomy)
+        self._change(shown, taken.taxonomy)
         self._say(f"“{layer.name}” has the classes of {found.name} now.")
 
     def _on_renumbered(self, found: Renumbered) -> None:
@@ -548,6 +557,19 @@ def _after(counts: Mapping[int, int] | None, mapping: Mapping[int, int]) -> dict
     for class_id, pixels in counts.items():
         became[mapping.get(class_id, class_id)] += pixels
     return dict(became)
+
+
+def _beside(layer: Labels, taxonomy: Taxonomy, mapping: Mapping[int, int]) -> Entry:
+    """Return what a step keeps of the list while some classes become others, or nothing."""
+    return classes_entry(layer, taxonomy, _left(taxonomy, mapping))
+
+
+def _left(taxonomy: Taxonomy, mapping: Mapping[int, int]) -> Taxonomy:
+    """Return the classes that are left after some became others, or nothing."""
+    edited = taxonomy
+    for target, ids in _by_target(mapping).items():
+        edited = removed(edited, ids, None if target == UNLABELLED else target)
+    return edited
 
 
 def _by_target(mapping: Mapping[int, int]) -> dict[int, list[int]]:

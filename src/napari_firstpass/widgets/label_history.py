@@ -1,4 +1,4 @@
-"""Whatever changes the pixels of a labels layer at once: one step, in the order of the brush.
+"""Whatever changes a labels layer at once: one step, in the order of the brush.
 
 A step is kept in the layer's own history, so Ctrl+Z takes strokes and steps back in the order in
 which they were made, whichever layer was selected meanwhile. napari itself keeps two coordinates
@@ -8,7 +8,8 @@ and the oldest are given up when they are too many.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -17,11 +18,11 @@ from napari_firstpass.io.tile_swap import TileSwap
 from napari_firstpass.label_changes import Change, StepBudget, reassign, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from napari.layers import Labels
     from napari.utils.events import Event
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     from napari_firstpass.grid import Window
     from napari_firstpass.io.scene_labels import SceneLabels
@@ -29,6 +30,42 @@ if TYPE_CHECKING:
 
 _BUDGET = "firstpass history"
 """Our entry in ``layer.metadata`` for what the steps of a layer may take together."""
+
+Entry: TypeAlias = tuple[Any, Any, Any]
+"""What napari keeps of a change: where, what it was, and what it is."""
+
+_NOWHERE = np.zeros(0, np.intp)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Looks to NumPy like the values of no pixels; whoever wants them has something else done.
+
+    napari keeps changes of pixels alone, and sets their values when it takes a step back.
+    """
+
+    do: Callable[[], None]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        del copy
+        self.do()
+        return np.zeros(0, dtype or np.uint8)
+
+
+def entry_without_pixels(undo: Callable[[], None], redo: Callable[[], None]) -> Entry:
+    """Return the entry of a change that is none of pixels.
+
+    Parameters
+    ----------
+    undo, redo : callable
+        Take it back, and make it once more; to be called twice does no harm.
+    """
+    return (_NOWHERE, _NOWHERE), _Asked(undo), _Asked(redo)
+
+
+def keep_entry(layer: Labels, entry: Entry) -> None:
+    """Note a change that was made to something else than pixels as one step."""
+    _keep(layer, (), entry)
 
 
 def change_pixels(layer: Labels, window: Window, after: NDArray[Any]) -> int:
@@ -55,30 +92,35 @@ def change_pixels(layer: Labels, window: Window, after: NDArray[Any]) -> int:
     return _keep(layer, () if change is None else (change,))
 
 
-def replace_in_one_step(layer: Labels, wanted: Replacement) -> int:
+def replace_in_one_step(layer: Labels, wanted: Replacement, beside: Entry | None = None) -> int:
     """Write what was computed in a thread, as one step; return how many pixels changed.
 
-    Pixels that were painted since the thread began stay as they are.
+    Pixels that were painted since the thread began stay as they are. What changes beside them
+    belongs to the step.
     """
     change = wanted.write(layer.data)
-    return _keep(layer, () if change is None else (change,))
+    return _keep(layer, () if change is None else (change,), beside)
 
 
-def reassign_in_one_step(layer: Labels, mapping: Mapping[int, int]) -> int:
+def reassign_in_one_step(
+    layer: Labels, mapping: Mapping[int, int], beside: Entry | None = None
+) -> int:
     """Replace classes by others in all pixels, as one step; return how many pixels changed.
 
     Of a scene, too much would be computed: see `swap_in_one_step`.
     """
-    return _keep(layer, reassign(layer.data, mapping))
+    return _keep(layer, reassign(layer.data, mapping), beside)
 
 
-def swap_in_one_step(layer: Labels, found: TileSwap, mapping: Mapping[int, int]) -> int:
+def swap_in_one_step(
+    layer: Labels, found: TileSwap, mapping: Mapping[int, int], beside: Entry | None = None
+) -> int:
     """Replace classes in a scene as `SceneLabels.swap_steps` found; return how many pixels."""
     scene = scene_behind(layer.data)
     if scene is None or not found.tiles:
-        return 0
+        return _keep(layer, (), beside)
     scene.take_strokes()
-    return _keep(layer, (scene.swap(found, mapping),))
+    return _keep(layer, (scene.swap(found, mapping),), beside)
 
 
 def pixels_of(layer: Labels, window: Window) -> NDArray[Any]:
@@ -95,8 +137,8 @@ def extent_of(layer: Labels) -> tuple[int, int]:
     return height, width
 
 
-def history_entry(layer: Labels, change: Change | TileSwap) -> tuple[Any, Any, Any]:
-    """Return what napari keeps of a change: where, what it was, and what it is."""
+def history_entry(layer: Labels, change: Change | TileSwap) -> Entry:
+    """Return what napari keeps of a change of pixels."""
     if isinstance(change, TileSwap):
         return change, BEFORE, AFTER
     places = change.where if scene_behind(layer.data) is None else ScenePlaces(change.where)
@@ -114,21 +156,22 @@ def note_kept(layer: Labels, changes: Sequence[Change | TileSwap]) -> None:
     layer.metadata.setdefault(_BUDGET, StepBudget()).add(changes)
 
 
-def _keep(layer: Labels, changes: Sequence[Change | TileSwap]) -> int:
-    """Note changes that were made to the pixels of a layer as one step of its history.
+def _keep(layer: Labels, changes: Sequence[Change | TileSwap], beside: Entry | None = None) -> int:
+    """Note changes that were made to the pixels of a layer, and beside them, as one step.
 
     What napari announces with the event ``paint`` is the list that it keeps; one pixel is set in
     its way, and in the list, that pixel's entry is replaced by entries for all.
     """
-    if not changes:
+    entries = [history_entry(layer, change) for change in changes]
+    entries += [] if beside is None else [beside]
+    if not entries:
         return 0
-    first = changes[0]
-    place = (
-        first.first if scene_behind(layer.data) is None and isinstance(first, Change) else (0, 0)
-    )
+    first = changes[0] if changes else None
+    whole = scene_behind(layer.data) is None
+    place = first.first if whole and isinstance(first, Change) else (0, 0)
 
     def keep_all(event: Event) -> None:
-        event.value[:] = [history_entry(layer, change) for change in changes]
+        event.value[:] = entries
 
     now, scene = layer.data[place], scene_behind(layer.data)
     layer.events.paint.connect(keep_all)
