@@ -168,6 +168,13 @@ class Heartbeat(QObject):
         if gap > _LATE_S and self.phases:
             self.phases[-1].gaps.append(Gap(1000 * gap, 1000 * spent, looks))
 
+    def _told(self) -> tuple[str, str]:
+        """Return what runs; no frame is held longer, else what it holds would die in this thread.
+
+        A painter that outlives its event takes Qt down.
+        """
+        return _told(sys._current_frames().get(self._window))  # noqa: SLF001 - the way to ask
+
     def _watch(self) -> None:
         seen, spent = 0.0, 0.0
         while not self._ended.wait(_LOOK_S):
@@ -177,9 +184,8 @@ class Heartbeat(QObject):
                     continue
                 if not self._looks:
                     seen, spent = self._last, self._computed
-                frame = sys._current_frames().get(self._window)  # noqa: SLF001 - the way to ask
                 passed, work = 1000 * (now - seen), 1000 * (computed - spent)
-                self._looks.append(Look(passed, work, *_told(frame)))
+                self._looks.append(Look(passed, work, *self._told()))
                 seen, spent = now, computed
 
 

@@ -117,3 +117,37 @@ def test_a_large_scene_is_painted_on_wherever_one_looks(
     viewer.scene.camera.zoom = 0.05
     qtbot.wait(200)
     QThreadPool.globalInstance().waitForDone()
+
+
+def test_classes_of_a_large_scene_are_merged_in_a_thread_while_somebody_paints(
+    viewer: Viewer, panel: SegmentPanel, layer: Labels, qtbot: QtBot
+) -> None:
+    scene = scene_behind(layer.data)
+    assert scene is not None
+    look(viewer, panel, LINE, 5000, qtbot)
+    panel.form.classing.click()
+    box = panel.form.class_list
+    qtbot.waitUntil(lambda: box.tree.listed == (1, 2, 3), timeout=20_000)
+    before = np.asarray(scene).copy()
+    box.tree.choose(1)
+    box.tree.item(2).setSelected(True)
+    box.merge.click()
+    assert panel.form.cancel.isEnabled()
+    layer.selected_label, layer.brush_size = 3, 20
+    layer.paint(layer.world_to_data((LINE + 40, 5000)), 3)  # not there yet when tiles are read
+    qtbot.wait(1)
+    painted = np.asarray(scene).copy()
+    qtbot.waitUntil(lambda: not panel.form.cancel.isEnabled(), timeout=60_000)
+    merged = np.where(painted == 2, 1, painted)
+    np.testing.assert_array_equal(np.asarray(scene), merged)
+    window = scene.part.window
+    np.testing.assert_array_equal(np.asarray(layer.data), merged[window.slices])
+    pixels = f"{int((painted == 2).sum()):,}".replace(",", " ")
+    assert f"is “cluster 1” now: {pixels} pixels. Ctrl+Z undoes it." in panel.form.status.text()
+    layer.undo()
+    np.testing.assert_array_equal(np.asarray(scene), painted)
+    layer.undo()
+    np.testing.assert_array_equal(np.asarray(scene), before)
+    layer.redo()
+    layer.redo()
+    np.testing.assert_array_equal(np.asarray(scene), merged)

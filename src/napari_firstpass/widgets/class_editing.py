@@ -186,7 +186,8 @@ class ClassEditing(QObject):
 
         def begin() -> Steps[TileSwap]:
             require_there(self._viewer, layer)
-            if scene is None or scene_behind(layer.data) is not scene:
+            # What napari hands to plugins is another wrapper each time.
+            if scene is None or scene_behind(layer.data) != scene:
                 raise other_layer(layer, "other pixels in it")
             return scene.swap_steps(mapping)
 

@@ -16,6 +16,7 @@ import numpy as np
 from napari_firstpass.io.scene_labels import AFTER, BEFORE, ScenePlaces, scene_behind
 from napari_firstpass.io.tile_swap import TileSwap
 from napari_firstpass.label_changes import Change, StepBudget, reassign, replace
+from napari_firstpass.progress import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -107,8 +108,11 @@ def reassign_in_one_step(
 ) -> int:
     """Replace classes by others in all pixels, as one step; return how many pixels changed.
 
-    Of a scene, too much would be computed: see `swap_in_one_step`.
+    Of a scene, that takes seconds: see `swap_in_one_step`.
     """
+    scene = scene_behind(layer.data)
+    if scene is not None:
+        return swap_in_one_step(layer, run(scene.swap_steps(mapping)), mapping, beside)
     return _keep(layer, reassign(layer.data, mapping), beside)
 
 

@@ -30,6 +30,9 @@ class NarrowBox(QComboBox):
         painter, option = QStylePainter(self), self._option()
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        # Whoever looks at the stack of this thread keeps the painter: one that outlives the event
+        # takes Qt down.
+        painter.end()
 
     def _option(self) -> QStyleOptionComboBox:
         option = QStyleOptionComboBox()
