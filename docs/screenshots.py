@@ -162,6 +162,20 @@ def _fix(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
     taken("doubt")
     form.reviewing.click()
     viewer.layers.selection.active = labels
+    _export(viewer, panel, theme, out)
+
+
+def _export(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
+    """Unfold what is exported, and wait until it is counted."""
+    form = panel.form
+    form.exporting.click()
+    form.export.format.setCurrentText("chips")
+    while "ignored" not in form.export.preview.toPlainText():
+        _wait(100)
+    _wait(500)
+    picture = Image.fromarray(viewer.window.screenshot(canvas_only=False)[..., :3])
+    picture.save(out / f"desk-export-{theme}.jpg", quality=85)
+    form.exporting.click()
 
 
 def _click(

@@ -331,7 +331,7 @@ def test_what_the_method_was_sure_of_stays_so_when_clusters_get_classes(
     assert np.count_nonzero(found.confidence == 255) == 1
     assert found.taxonomy.ids == (1, 2, 4)
     (step,) = found.provenance.config["reassigned"]
-    assert step == {"classes": ["cluster 3"], "became": "cluster 2"}
+    assert step == {"classes": ["cluster 3"], "became": "cluster 2", "step": 1}
     for _ in range(2):
         desk.key(*UNDO)
     found = saved(labels)

@@ -98,9 +98,6 @@ def _renamed(job: ExportJob, before: Mapping[int, int]) -> Iterator[Note]:
 def _told(job: ExportJob, before: Mapping[int, int], after: Mapping[int, int]) -> Iterator[Note]:
     if not any(count for code, count in after.items() if code != job.coding.ignore):
         yield Note("no pixel has a class: everything is ignored")
-    if job.coding.dtype.itemsize > 1:
-        largest = max(after, default=0)
-        yield Note(f"codes reach {largest}: masks have 16 bits, which some readers do not expect")
     if not job.grid.is_georeferenced:
         yield Note("the image has no georeference, so what is written has none")
     hashed = job.provenance.source_sha256

@@ -10,6 +10,8 @@ from napari_firstpass.errors import TaxonomyError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from napari_firstpass.exporting.rules import Coding
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -25,6 +27,14 @@ class Note:
 
     text: str
     is_loss: bool = False
+
+
+def told_of_depth(coding: Coding) -> tuple[Note, ...]:
+    """Return a note where masks need 16 bits."""
+    if coding.dtype.itemsize == 1:
+        return ()
+    largest = max((entry.code for entry in coding.classes), default=0)
+    return (Note(f"codes reach {largest}: masks have 16 bits, which some readers do not expect"),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,12 +85,17 @@ def gdal_writing(path: Path) -> Iterator[None]:
         with gdal():
             yield
     except GDAL_ERRORS as error:
-        is_full = shutil.disk_usage(path.parent).free < _FULL
-        raise OutputError(
-            expected=f"to write {path}",
-            found="a full disk" if is_full else repr(reason(error)),
-            remedy="free some space or choose another disk",
-        ) from error
+        raise not_written(path, reason(error)) from error
+
+
+def not_written(path: Path, told: str) -> OutputError:
+    """Return the error for a failed write, of which a library has told something."""
+    is_full = shutil.disk_usage(path.parent).free < _FULL
+    return OutputError(
+        expected=f"to write {path}",
+        found="a full disk" if is_full else repr(told),
+        remedy="free some space or choose another disk",
+    )
 
 
 def check_readable(path: str) -> None:

@@ -195,7 +195,7 @@ def _aligned(
     for name, digest in zip(told["reference"], hashes, strict=True):
         finding = again.inputs.file_steps("the reference that labels were aligned by", name, digest)
         references.append((yield from finding))
-    places = placed_weights(("backbone", "model", "masks"), told, again)
+    places = placed_weights(("backbone", "model", "masks", "source_model"), told, again)
     config = AlignConfig(
         **{**_known(AlignConfig, told), **places},
         device=again.device,

@@ -32,8 +32,9 @@ EXPORT = "Export…"
 
 TIPS = {
     "format": "What is written. Each is read by the programs it is named after.",
-    "codes": "Which number each class is written as: its own, or that of a list that others have "
-    "fixed. Classes find theirs by name.",
+    "codes": "Which number each class is written as: its own, which is the export code that a list "
+    "of classes gives it, or else its number here; or that of a list that others have fixed, where "
+    "classes find theirs by name.",
     "options": "Options of the format as NAME=VALUE, with spaces between them.",
     "level": "Which level of the tree of classes is written: 1 joins all below the topmost ones.",
     "sure": "Labels about which the method was less sure than this get the code of what is "

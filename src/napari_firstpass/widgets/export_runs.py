@@ -96,16 +96,17 @@ def _reviewed(now: LabelsNow) -> NDArray[np.bool_]:
 
 
 def preview_lines(report: ExportReport) -> list[str]:
-    """Return what a person reads of a report: losses first, then each class with its pixels."""
+    """Return what a person reads of a report: losses and notes, then each class with its pixels."""
     coding, preview = report.job.coding, report.preview
     lines = [f"LOST: {note.text}" for note in preview.losses]
+    lines += [note.text for note in preview.notes if not note.is_loss]
     lines += [
         f"{entry.code}  {entry.name}: {_many(preview.after.get(entry.code, 0))}"
         for entry in coding.classes
     ]
     ignored = [f"{reason} {_many(count)}" for reason, count in preview.ignored.items()]
     lines.append(f"{coding.ignore}  ignored: {', '.join(ignored) or 'nothing'}")
-    return [*lines, *(note.text for note in preview.notes if not note.is_loss)]
+    return lines
 
 
 def _many(count: int) -> str:

@@ -213,7 +213,7 @@ def test_numbers_that_another_program_put_in_are_told(tmp_path: Path) -> None:
 def test_an_image_without_crs_is_told_and_a_compression_nobody_knows_refused(
     tmp_path: Path,
 ) -> None:
-    path = exported(tmp_path, held(grid=Grid(60, 70)))
+    path = exported(tmp_path, held(grid=Grid(60, 70, NORTH_UP)))
     told = json.loads((path.parent / "export.json").read_text())
     assert "the image has no CRS, and so the mask has none either" in told["notes"]
     with pytest.raises(OptionError, match="compress out of deflate, zstd, lzw, found 'jpeg'"):

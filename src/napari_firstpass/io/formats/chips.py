@@ -19,7 +19,7 @@ from napari_firstpass.exporting.blocks import (
     chips_of,
     parse_shares,
 )
-from napari_firstpass.exporting.preview import Note
+from napari_firstpass.exporting.preview import Note, told_of_depth
 from napari_firstpass.io.formats.chip_files import (
     PNG,
     TIF,
@@ -123,7 +123,10 @@ class ChipsExporter:
         chips = self._cut(job)
         count = {name: sum(chip.split == name for chip in chips) for name in SPLITS}
         told = ", ".join(f"{n} {name}" for name, n in count.items() if n)
-        notes = [Note(f"at most {told or 'no'} chips of {self.size} x {self.size} pixels")]
+        notes = [
+            *told_of_depth(job.coding),
+            Note(f"at most {told or 'no'} chips of {self.size} x {self.size} pixels"),
+        ]
         if len(bands) < len(job.image.names):
             names = " and ".join(n for i, n in enumerate(job.image.names) if i not in bands)
             notes.append(Note(f"chips in PNG hold red, green and blue; {names} is left out"))

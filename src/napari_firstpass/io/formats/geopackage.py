@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_firstpass.errors import OutputError
 from napari_firstpass.io.files import writing
 from napari_firstpass.io.formats.exported_regions import parent_of, require_codes
 from napari_firstpass.io.formats.polygons import polygons_of, square_metres_of_pixel
 from napari_firstpass.io.formats.vector_style import polygon_style
-from napari_firstpass.io.gdal import crs_of, gdal
+from napari_firstpass.io.gdal import crs_of, gdal, not_written
 from napari_firstpass.io.ogr import ogr_package
 from napari_firstpass.io.sidecar import plain_text
 
@@ -141,11 +140,7 @@ def _writing(path: Path) -> Iterator[ModuleType]:
             warnings.simplefilter("ignore", UserWarning)
             yield pyogrio
     except pyogrio.errors.DataSourceError as error:
-        raise OutputError(
-            expected=f"to write {path}",
-            found=repr(next(iter(str(error).splitlines()), "an error")),
-            remedy="free some space or choose another disk",
-        ) from error
+        raise not_written(path, next(iter(str(error).splitlines()), "an error")) from error
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
 

@@ -12,7 +12,7 @@ from rasterio.windows import Window as GdalWindow
 
 from napari_firstpass.errors import OptionError
 from napari_firstpass.exporting.job import STRIP
-from napari_firstpass.exporting.preview import Note
+from napari_firstpass.exporting.preview import Note, told_of_depth
 from napari_firstpass.grid import Window
 from napari_firstpass.io.band_file import BandFile
 from napari_firstpass.io.band_tiff import BandStyle, unlike
@@ -62,9 +62,10 @@ class GeotiffExporter:
     def check(self, job: ExportJob) -> tuple[Note, ...]:
         """Refuse a CRS that nobody knows; tell if there is none."""
         crs_of(job.grid.crs)
-        if job.grid.crs is None:
-            return (Note("the image has no CRS, and so the mask has none either"),)
-        return ()
+        notes = told_of_depth(job.coding)
+        if job.grid.crs is None and job.grid.is_georeferenced:
+            return (*notes, Note("the image has no CRS, and so the mask has none either"))
+        return notes
 
     def write(self, job: ExportJob, preview: ExportPreview, folder: Path) -> Steps[None]:
         """Write ``NAME.tif``, and for codes ``NAME.tif.aux.xml`` and ``NAME.qml`` beside it."""
