@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from features import agreement
 from grounds import SHAPE, areas, campaign, picture, tile_files, write_tile
+from rasterio.warp import transform_geom
 from rasters import NORTH_UP, UTM31
 from scipy import ndimage
 
@@ -58,6 +59,21 @@ def write_hints(
         labels[where] = class_id
     grid = Grid(*shape, transform, UTM31)
     return write_segmentation(path, Segmentation(labels, Taxonomy((*NAMES.values(),)), grid))
+
+
+def write_shapes(path: Path, said: dict[int, NDArray[np.bool_]]) -> Path:
+    """Write the same as squares around pixels, as GeoJSON in longitude and latitude."""
+    features = []
+    for class_id, where in said.items():
+        told = {"landcover": NAMES[class_id].name}
+        for row, col in np.argwhere(where).tolist():
+            corners = [(col, row), (col + 1, row), (col + 1, row + 1), (col, row + 1), (col, row)]
+            ring = [list(NORTH_UP @ corner) for corner in corners]
+            square = {"type": "Polygon", "coordinates": [ring]}
+            placed = transform_geom(UTM31, "EPSG:4326", square)
+            features.append({"type": "Feature", "properties": told, "geometry": placed})
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +136,33 @@ def test_the_same_hints_give_the_same_bytes_and_others_do_not(
     other = write_hints(tmp_path / "tile_0_hints.tif", said)
     moved = napari_firstpass.fit_files(tiles[:3], config, hints=[other])
     assert write_model(tmp_path / "b.firstpass", moved).read_bytes() != model.read_bytes()
+
+
+def test_shapes_teach_what_the_same_pixels_do_when_they_are_painted(
+    tiles: list[Path], truth: list[NDArray[np.int64]], hints: Path, tmp_path: Path
+) -> None:
+    said = {OF_GROUND[ground]: dots(truth[0], ground) for ground in range(4)}
+    shapes = write_shapes(tmp_path / "places.geojson", said)
+    clusters, by_shapes = tmp_path / "clusters.tif", [str(shapes), "--attribute", "landcover"]
+    found = {}
+    for way, words in {"painted": [str(hints)], "drawn": by_shapes}.items():
+        # All tiles lie on one place of the map, and shapes are for every image below them.
+        fit = ["fit", str(tiles[0]), "--out", str(tmp_path / f"{way}.firstpass"), "--classes", "4"]
+        assert main([*fit, "--hints", *words]) == DONE
+        out = tmp_path / f"{way}.tif"
+        label(tiles[3], tmp_path / f"{way}.firstpass", out)
+        labels = read_segmentation(out)
+        ids = np.array([labels.taxonomy.named(NAMES[i].name).id for i in OF_GROUND])
+        found[way] = np.argmax(labels.labels[..., None] == ids, axis=2)
+    assert (found["drawn"] == found["painted"]).mean() > 0.99
+    assert (found["drawn"] == truth[3]).mean() > 0.8
+    # And they name clusters of the image that they lie on.
+    assert main(["segment", str(tiles[0]), "--classes", "8", "--out", str(clusters)]) == DONE
+    align = ["align", str(clusters), "--with", "reference", "--reference", *by_shapes]
+    assert main([*align, "--out", str(tmp_path / "named.tif")]) == DONE
+    named = read_segmentation(tmp_path / "named.tif")
+    ids = np.array([named.taxonomy.named(NAMES[i].name).id for i in OF_GROUND])
+    assert (named.labels == ids[truth[0]]).mean() > 0.8
 
 
 def test_what_has_no_hints_is_found_as_clusters_beside_the_named(
