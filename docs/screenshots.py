@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 os.environ["NAPARI_CONFIG"] = ""  # the user's settings are neither used nor changed
 
@@ -22,6 +24,8 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QDialog
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from qtpy.QtWidgets import QWidget
 
 IMAGES = Path(__file__).parent / "images"
@@ -31,6 +35,21 @@ PLUGIN = "napari-firstpass"
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 CLICKS = ((487, 371, LEFT), (560, 430, RIGHT))
 """Rows and columns of the town: a roof, and the lawn beside it."""
+
+OWN_LIST = """id,name,color
+1,grass,#B7C95A
+2,tree,#2E7D32
+3,shadow,#3F3D56
+4,rock,#E8C9A0
+"""
+STROKES = {
+    1: ((333, 133), (373, 220), (40, 100)), 2: ((200, 80), (220, 153), (387, 320)),
+    3: ((33, 33), (27, 220), (67, 107)), 4: ((297, 293), (230, 270), (277, 10)),
+}  # fmt: skip
+"""A list for `neon_sjer_10cm_epsg32611.tif`, and places (row, column) of its classes in there."""
+
+CORRECTED = {"cluster 2": "grass", "cluster 7": "rock"}
+"""Clusters whose three pictures show something else than was proposed."""
 
 REGIONS, TARGET = ((487, 371), (560, 430)), (300, 300)
 """Regions that get another class, and a place that has it."""
@@ -44,8 +63,14 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=8)
     parser.add_argument("--only-desk", action="store_true", help="only those of fixing and review")
     parser.add_argument("--only-classes", action="store_true", help="only those of the class list")
+    real = "only those of classes on a real image, of the National Ecological Observatory Network"
+    parser.add_argument("--walk", action="store_true", help=real)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.walk:
+        viewer, panel = _open(options.image, "light", options.classes)
+        _walk(viewer, panel, options.out)
+        return
     for theme in THEMES:
         viewer, panel = _open(options.image, theme, options.classes)
         if options.only_classes or options.only_desk:
@@ -109,6 +134,43 @@ def _sort(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
         strokes[rows[::50], cols[::50]] = (4, 3, 1)[number]
     viewer.add_labels(strokes, name="strokes").visible = False
     viewer.layers.selection.active = labels
+    _propose(box, out / f"proposals-{theme}.png")
+    box.tree.item(box.tree.listed[-1]).setSelected(True)
+    _wait(1500)
+    viewer.window.screenshot(str(out / f"classes-{theme}.png"), canvas_only=False)
+
+
+def _walk(viewer: napari.Viewer, panel: QWidget, out: Path) -> None:
+    """Name the clusters of a real image after a few strokes, with a list of one's own."""
+    box = panel.form.class_list
+    panel.form.run.click()
+    _wait_for_run(panel)
+    panel.form.classing.click()
+    with TemporaryDirectory() as folder:
+        place = Path(folder) / "range.csv"
+        place.write_text(OWN_LIST)
+        box.lists.wanted.emit(str(place))
+        while "range" not in viewer.layers[-1].name:
+            _wait(100)
+    _wait(1500)
+    labels = viewer.layers[-1]
+    _save(viewer, out / "walk-clusters.jpg")
+    strokes = viewer.add_labels(np.zeros_like(labels.data), name="strokes")
+    strokes.brush_size = 9
+    for number, places in STROKES.items():
+        for row, col in places:
+            strokes.paint((row, col), number)
+    strokes.visible = False
+    viewer.layers.selection.active = labels
+    _propose(box, out / "walk-proposals.jpg", CORRECTED)
+    _save(viewer, out / "walk-classes.jpg")
+    viewer.close()
+
+
+def _propose(
+    box: QWidget, picture: Path, corrected: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Have classes proposed after strokes, take a picture of that, and accept them, corrected."""
     _wait(1000)
     box.way.showPopup()
     box.way.hidePopup()
@@ -117,12 +179,12 @@ def _sort(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
     while not (windows := box.findChildren(QDialog)):
         _wait(100)
     _wait(1000)
-    windows[0].grab().save(str(out / f"proposals-{theme}.png"))
+    windows[0].grab().save(str(picture))
+    numbers = {box.tree.item(one).text(0): one for one in box.tree.listed}
+    for cluster, name in corrected.items():
+        windows[0].row(numbers[cluster]).choice.setCurrentText(name)
     windows[0].accept_all.click()
     _wait(2500)
-    box.tree.item(box.tree.listed[-1]).setSelected(True)
-    _wait(1500)
-    viewer.window.screenshot(str(out / f"classes-{theme}.png"), canvas_only=False)
 
 
 def _fix(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
@@ -132,8 +194,7 @@ def _fix(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
 
     def taken(step: str) -> None:
         _wait(2000)
-        path = out / f"desk-{step}-{theme}.jpg"
-        Image.fromarray(viewer.window.screenshot(canvas_only=False)[..., :3]).save(path, quality=85)
+        _save(viewer, out / f"desk-{step}-{theme}.jpg")
 
     taken("run")
     form.fixing.click()
@@ -176,6 +237,10 @@ def _export(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> Non
     picture = Image.fromarray(viewer.window.screenshot(canvas_only=False)[..., :3])
     picture.save(out / f"desk-export-{theme}.jpg", quality=85)
     form.exporting.click()
+
+
+def _save(viewer: napari.Viewer, path: Path) -> None:
+    Image.fromarray(viewer.window.screenshot(canvas_only=False)[..., :3]).save(path, quality=85)
 
 
 def _click(

@@ -292,7 +292,10 @@ def _row_of(entry: LabelClass, *, seen: bool) -> QTreeWidgetItem:
 def _swatch(color: str) -> QIcon:
     picture = QPixmap(_SWATCH, _SWATCH)
     picture.fill(QColor(color))
-    return QIcon(picture)
+    icon = QIcon(picture)
+    # Qt tints what is selected; a colour must stay what it is.
+    icon.addPixmap(picture, QIcon.Mode.Selected)
+    return icon
 
 
 def _id_of(item: QTreeWidgetItem) -> int:

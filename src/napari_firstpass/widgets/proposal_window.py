@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari_firstpass.taxonomy import Taxonomy
     from napari_firstpass.widgets.proposal_runs import Proposal, Proposed
 
-_SIZE = (560, 520)
+_SIZE = (640, 520)
 _NOTHING = "choose a class"
 _MARGIN = 8
 """Pixels beside the bar, so that rows are not cut."""
