@@ -7,7 +7,6 @@ rarest class of each square is seen: thin things do not vanish.
 
 from __future__ import annotations
 
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -281,8 +280,8 @@ class SceneLabels:
         )
 
     def _small(self, values: NDArray[Any]) -> bytes:
-        """Return what is seen of the labels of a tile from afar, compressed."""
-        return zlib.compress(rarest(values, self.stride, self._rank).tobytes(), 1)
+        """Return what is seen of the labels of a tile from afar."""
+        return rarest(values, self.stride, self._rank).tobytes()
 
     def _exchange(self, swap: TileSwap, *, back: bool) -> set[Place]:
         """Exchange tiles that are what is expected; return the places of the others."""
@@ -310,7 +309,7 @@ class SceneLabels:
             return
         row, col = window.row // self.stride, window.col // self.stride
         height, width = (-(-side // self.stride) for side in (window.height, window.width))
-        small = np.frombuffer(zlib.decompress(packed), self.dtype).reshape(height, width)
+        small = np.frombuffer(packed, self.dtype).reshape(height, width)
         self._picture[row : row + height, col : col + width] = small
 
     def put(self, where: PackedMask, values: NDArray[Any]) -> None:

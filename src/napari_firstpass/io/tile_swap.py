@@ -24,7 +24,7 @@ class TileState:
     packed : bytes
         The labels, as a store keeps them.
     picture : bytes
-        What is seen of them from afar, compressed.
+        What is seen of them from afar; not compressed, as a window waits for it.
     """
 
     digest: bytes
