@@ -107,3 +107,18 @@ def test_a_region_keeps_no_empty_rim() -> None:
     assert region.window == Window(103, 204, 2, 1)
     assert not region.holds(99, 204)
     assert not region.holds(105, 204)
+
+
+def test_of_a_region_that_goes_on_and_on_a_square_is_taken() -> None:
+    labels = np.ones((1300, 1100), np.uint8)
+    labels[600:640, 700:900], labels[700:, 520] = 2, 2
+    across = run(region_at_steps(labels, 620, 800, square=256))
+    assert across.window == Window(600, 700, 40, 200)  # not cut at 768
+    taken = run(region_at_steps(labels, 800, 515, square=256))
+    assert taken.window == Window(768, 512, 256, 8)  # the line keeps it from the rest
+    assert taken.mask.all()
+    lasso = np.array([[590, 690], [590, 910], [650, 910], [650, 690]], float)
+    inside = run(regions_inside_steps(labels, lasso, square=256))
+    assert (inside.window, inside.pixels) == (across.window, across.pixels)
+    with pytest.raises(PromptError, match="lie close together"):
+        joined_regions(across, Region(Window(0, 10**6, 1, 1), np.ones((1, 1), bool), 1))

@@ -133,11 +133,14 @@ class Replacement:
 
     def write(self, labels: NDArray[Any]) -> Change | None:
         """Write it into labels (H, W), where they still are what they were; return what changed."""
-        part = labels[self.window.slices]
+        return self.onto(labels[self.window.slices], labels.shape)
+
+    def onto(self, part: NDArray[Any], shape: tuple[int, ...]) -> Change | None:
+        """Do the same with the labels (h, w) of its window alone, of an image of a shape."""
         if np.array_equal(part, self.before):
             np.copyto(part, self.after, casting="unsafe")
             return self.change
-        change = _difference(labels.shape, self.window, part, self.after, self.before)
+        change = _difference(shape, self.window, part, self.after, self.before)
         if change is not None:
             np.copyto(part, self.after, where=part == self.before, casting="unsafe")
         return change

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from skimage.measure import label
 
 from napari_firstpass.errors import PromptError
 from napari_firstpass.grid import Window
-from napari_firstpass.progress import Progress
+from napari_firstpass.progress import Progress, Span, relay
 from napari_firstpass.segmentation import SURE
 from napari_firstpass.taxonomy import UNLABELLED
 
@@ -22,10 +23,18 @@ if TYPE_CHECKING:
 
     from napari_firstpass.progress import Steps
     from napari_firstpass.reviewed import Reviewed
+    from napari_firstpass.segmentation import LabelPixels
 
 _ROWS_AT_ONCE = 256
 _FIRST_SIDE = 512
 """Of the window in which a region is looked for first, in pixels."""
+
+_TOGETHER = 64 * 2**20
+"""Pixels of the box around regions that are joined, at most."""
+
+
+_MEASURES = ("class_ids", "pixels", "doubts", "reviewed", "seeds")
+"""Of each region, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,8 @@ class Region:
 class RegionTable:
     """The regions of an image, in the order in which their first pixels are read.
 
+    Of an image that was gone through in squares, it is that order in each of them.
+
     Attributes
     ----------
     class_ids : (n,) int array
@@ -103,6 +114,16 @@ class RegionTable:
     def __len__(self) -> int:
         return len(self.pixels)
 
+    @classmethod
+    def together(cls, tables: list[RegionTable]) -> RegionTable:
+        """Return the regions of several tables, one after the other."""
+        class_ids, pixels, doubts, reviewed, seeds = (
+            np.concatenate([getattr(table, name) for table in tables]) for name in _MEASURES
+        )
+        labelled = sum(table.labelled for table in tables)
+        looked_at = sum(table.looked_at for table in tables)
+        return cls(class_ids, pixels, doubts, reviewed, seeds, labelled, looked_at)
+
     def ranked(self, class_id: int | None = None) -> NDArray[np.int64]:
         """Return the regions that are to be looked at, the most doubtful first.
 
@@ -117,11 +138,12 @@ class RegionTable:
 
 
 def list_regions_steps(
-    labels: NDArray[Any],
-    confidence: NDArray[np.uint8] | None = None,
+    labels: LabelPixels,
+    confidence: LabelPixels | None = None,
     reviewed: Reviewed | None = None,
     *,
     least: int = 1,
+    square: int | None = None,
 ) -> Steps[RegionTable]:
     """List the regions of an image, strip by strip; the arrays may change meanwhile.
 
@@ -135,21 +157,42 @@ def list_regions_steps(
         What somebody has looked at.
     least : int
         Pixels of a region at least; smaller ones are counted, and not listed.
+    square : int, optional
+        Where labels are too large for memory: regions are listed in squares of this side, each by
+        itself; one that crosses their borders is listed several times, in parts.
     """
+    height, width = labels.shape
+    windows = [Window(0, 0, height, width)]
+    if square is not None:
+        corners = product(range(0, height, square), range(0, width, square))
+        windows = [square_of(labels, row, col, square) for row, col in corners]
+    tables = []
+    for done, window in enumerate(windows):
+        listing = _list_steps(labels, confidence, reviewed, window, least)
+        tables.append((yield from relay(listing, Span(done, done + 1, len(windows)))))
+    return RegionTable.together(tables)
+
+
+def _list_steps(
+    labels: LabelPixels,
+    confidence: LabelPixels | None,
+    reviewed: Reviewed | None,
+    window: Window,
+    least: int,
+) -> Steps[RegionTable]:
+    """List the regions of a window; see `list_regions_steps`."""
     strips: list[_Pieces] = []
     seams: list[NDArray[np.int64]] = []
     above: _LastRow | None = None
     count = 0
-    for top in range(0, len(labels), _ROWS_AT_ONCE):
-        yield Progress(top, len(labels), "looking for regions")
-        rows = slice(top, top + _ROWS_AT_ONCE)
-        ids = np.array(labels[rows])
-        doubt = None if confidence is None else SURE - confidence[rows].astype(np.int64)
-        seen = None
-        if reviewed is not None:
-            seen = reviewed.within(Window(top, 0, len(ids), ids.shape[1]))
+    for top in range(window.row, window.bottom, _ROWS_AT_ONCE):
+        yield Progress(top - window.row, window.height, "looking for regions")
+        strip = replace(window, row=top, height=min(_ROWS_AT_ONCE, window.bottom - top))
+        ids = np.array(labels[strip.slices])
+        doubt = None if confidence is None else SURE - confidence[strip.slices].astype(np.int64)
+        seen = None if reviewed is None else reviewed.within(strip)
         numbers = label(ids, background=UNLABELLED, connectivity=1)
-        strips.append(_Pieces.of(ids, numbers, doubt, seen, top))
+        strips.append(_Pieces.of(ids, numbers, doubt, seen, (top, window.col)))
         if above is not None:
             seams.append(above.seam(ids[0], numbers[0], count))
         above = _LastRow(ids[-1], numbers[-1], count)
@@ -174,7 +217,7 @@ class _Pieces:
         numbers: NDArray[np.int64],
         doubt: NDArray[np.int64] | None,
         seen: NDArray[np.bool_] | None,
-        top: int,
+        corner: tuple[int, int],
     ) -> _Pieces:
         """Measure the pieces of a strip (h, w), numbered from 1 in reading order, by their runs."""
         flat = numbers.ravel()
@@ -190,7 +233,7 @@ class _Pieces:
         doubts = pixels if doubt is None else _run_sums(doubt, starts, ends, piece, count) / SURE
         looked = np.zeros(count) if seen is None else _run_sums(seen, starts, ends, piece, count)
         first = starts[np.unique(piece, return_index=True)[1]]
-        seeds = np.stack([first // width + top, first % width], 1)
+        seeds = np.stack([first // width, first % width], 1) + corner
         return cls(
             ids.ravel()[first].astype(np.int64),
             pixels.astype(np.int64),
@@ -202,8 +245,9 @@ class _Pieces:
     @classmethod
     def together(cls, strips: list[_Pieces]) -> _Pieces:
         """Return the pieces of all strips."""
-        names = ("class_ids", "pixels", "doubts", "reviewed", "seeds")
-        return cls(*(np.concatenate([getattr(strip, name) for strip in strips]) for name in names))
+        return cls(
+            *(np.concatenate([getattr(strip, name) for strip in strips]) for name in _MEASURES)
+        )
 
 
 def _run_sums(
@@ -259,7 +303,9 @@ def _joined(pieces: _Pieces, seams: list[NDArray[np.int64]], count: int, least: 
     )
 
 
-def region_at_steps(labels: NDArray[Any], row: int, col: int) -> Steps[Region]:
+def region_at_steps(
+    labels: LabelPixels, row: int, col: int, square: int | None = None
+) -> Steps[Region]:
     """Find the region of a pixel: in a window around it, which grows as long as the region does.
 
     Parameters
@@ -268,6 +314,9 @@ def region_at_steps(labels: NDArray[Any], row: int, col: int) -> Steps[Region]:
         Class ids.
     row, col : int
         The pixel; one without a class has a region too.
+    square : int, optional
+        Where labels are too large for memory: of a region that goes further than this, only what
+        lies together in one of the squares of this side, side by side from the top-left corner.
     """
     height, width = labels.shape
     class_id = int(labels[row, col])
@@ -275,14 +324,33 @@ def region_at_steps(labels: NDArray[Any], row: int, col: int) -> Steps[Region]:
     while True:
         yield Progress(0, 1, "looking for the region")
         window = Window(row, col, 1, 1).grown(side // 2, height=height, width=width)
-        numbers, _ = ndimage.label(labels[window.slices] == class_id)
-        at = numbers[row - window.row, col - window.col]
-        mask = numbers == at
-        if not at:  # painted over in this very moment
-            mask[row - window.row, col - window.col] = True
+        mask = _connected(labels, window, row, col, class_id)
         if not _reaches_on(mask, window, height, width):
             return Region.of(window, mask, class_id)
+        if square is not None and side >= 2 * square:
+            window = square_of(labels, row, col, square)
+            mask = _connected(labels, window, row, col, class_id)
+            return Region.of(window, mask, class_id)
         side *= 2
+
+
+def square_of(labels: LabelPixels, row: int, col: int, side: int) -> Window:
+    """Return which of the squares side by side from the top-left corner holds a pixel."""
+    height, width = labels.shape
+    top, left = row // side * side, col // side * side
+    return Window(top, left, min(side, height - top), min(side, width - left))
+
+
+def _connected(
+    labels: LabelPixels, window: Window, row: int, col: int, class_id: int
+) -> NDArray[np.bool_]:
+    """Return the pixels of a window (h, w) that hang together with one of a class."""
+    numbers, _ = ndimage.label(labels[window.slices] == class_id)
+    at = numbers[row - window.row, col - window.col]
+    mask: NDArray[np.bool_] = numbers == at
+    if not at:  # painted over in this very moment
+        mask[row - window.row, col - window.col] = True
+    return mask
 
 
 def _reaches_on(mask: NDArray[np.bool_], window: Window, height: int, width: int) -> bool:
@@ -296,7 +364,9 @@ def _reaches_on(mask: NDArray[np.bool_], window: Window, height: int, width: int
     return any(inner and bool(side.any()) for inner, side in sides)
 
 
-def regions_inside_steps(labels: NDArray[Any], outline: NDArray[np.float64]) -> Steps[Region]:
+def regions_inside_steps(
+    labels: LabelPixels, outline: NDArray[np.float64], square: int | None = None
+) -> Steps[Region]:
     """Find all regions of which more than half lies inside a drawn outline.
 
     Parameters
@@ -305,6 +375,9 @@ def regions_inside_steps(labels: NDArray[Any], outline: NDArray[np.float64]) -> 
         Class ids; 0 is no region.
     outline : (n, 2) float array
         Rows and columns of its corners.
+    square : int, optional
+        Where labels are too large for memory: what lies further than about so many pixels from
+        the middle of the outline does not count.
 
     Raises
     ------
@@ -316,8 +389,10 @@ def regions_inside_steps(labels: NDArray[Any], outline: NDArray[np.float64]) -> 
     low = np.clip(np.floor(outline.min(0)), 0, (height - 1, width - 1)).astype(int)
     high = np.clip(np.ceil(outline.max(0)), low + 1, (height, width)).astype(int)
     box = Window(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
+    longest = max(box.height, box.width)
     # What is half inside ends within as much again.
-    window = box.grown(max(box.height, box.width), height=height, width=width)
+    margin = longest if square is None else min(longest, max(square - longest // 2, 1))
+    window = box.grown(margin, height=height, width=width)
     numbers = label(labels[window.slices], background=UNLABELLED, connectivity=1)
     yield Progress(1, 2, "looking for regions")
     corner = (window.row + 0.5, window.col + 0.5)
@@ -339,11 +414,23 @@ def regions_inside_steps(labels: NDArray[Any], outline: NDArray[np.float64]) -> 
 
 
 def joined_regions(one: Region, other: Region) -> Region:
-    """Return the pixels of both; of the class of the first."""
+    """Return the pixels of both; of the class of the first.
+
+    Raises
+    ------
+    PromptError
+        If they lie too far apart.
+    """
     top, left = (min(a, b) for a, b in zip(_corner(one), _corner(other), strict=True))
     bottom = max(one.window.bottom, other.window.bottom)
     right = max(one.window.right, other.window.right)
     window = Window(top, left, bottom - top, right - left)
+    if window.height * window.width > _TOGETHER:
+        raise PromptError(
+            expected="regions that lie close together",
+            found=f"{window.height} × {window.width} pixels around them",
+            remedy="change them one after the other",
+        )
     return replace(one, window=window, mask=one.within(window) | other.within(window))
 
 

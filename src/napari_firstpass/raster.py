@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from napari_firstpass.errors import GridMismatchError, ImageContentError
+from napari_firstpass.grid import Window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.bands import Role
-    from napari_firstpass.grid import Grid, Window
+    from napari_firstpass.grid import Grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,48 @@ class PartSource:
         """Return the pixels under a window, counted from the corner of this part."""
         row, col = window.row + self.window.row, window.col + self.window.col
         return self.whole.read(replace(window, row=row, col=col))
+
+
+@dataclass(frozen=True, slots=True)
+class StackedSource:
+    """A `RasterSource` over windows of another one, of one width, one below the other."""
+
+    whole: RasterSource
+    windows: tuple[Window, ...]
+
+    @property
+    def grid(self) -> Grid:
+        """Size of all of them; the place is that of the first."""
+        first = self.whole.grid.crop(self.windows[0])
+        return replace(first, height=sum(window.height for window in self.windows))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Band names."""
+        return self.whole.names
+
+    @property
+    def roles(self) -> tuple[Role | None, ...]:
+        """Band roles."""
+        return self.whole.roles
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the raw values."""
+        return self.whole.dtype
+
+    def read(self, window: Window) -> Raster:
+        """Return the pixels under a window, which may meet several of them."""
+        parts, top = [], 0
+        for own in self.windows:
+            begin, end = max(window.row, top), min(window.bottom, top + own.height)
+            if begin < end:
+                row, col = own.row + begin - top, own.col + window.col
+                parts.append(self.whole.read(Window(row, col, end - begin, window.width)))
+            top += own.height
+        bands = np.concatenate([part.bands for part in parts], 1)
+        valid = np.concatenate([part.valid for part in parts])
+        return replace(parts[0], bands=bands, valid=valid, grid=self.grid.crop(window))
 
 
 def raster_of_labels(

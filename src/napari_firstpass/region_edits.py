@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.grid import Window
-    from napari_firstpass.segmentation import Labels
+    from napari_firstpass.segmentation import LabelPixels, Labels
 
 _SMOOTH_RADIUS = 3
 """Pixels around each that vote on its class."""
@@ -54,12 +54,12 @@ def region_after(edit: Replacement, region: Region) -> Region | None:
     return Region.of(edit.window, mask, region.class_id) if mask.any() else None
 
 
-def given_class(labels: NDArray[Any], region: Region, class_id: int) -> Replacement:
+def given_class(labels: LabelPixels, region: Region, class_id: int) -> Replacement:
     """Give a region a class; 0 takes it away."""
     return _edit(labels, region.window, lambda ids: np.where(region.mask, class_id, ids))
 
 
-def neighbour_of(labels: NDArray[Any], region: Region) -> int:
+def neighbour_of(labels: LabelPixels, region: Region) -> int:
     """Return the class that a region shares its longest border with.
 
     Raises
@@ -85,7 +85,7 @@ def neighbour_of(labels: NDArray[Any], region: Region) -> int:
     return int(classes[counts.argmax()])
 
 
-def smoothed(labels: NDArray[Any], region: Region) -> Replacement:
+def smoothed(labels: LabelPixels, region: Region) -> Replacement:
     """Let the pixels around each vote on its class, inside a region and along its border.
 
     Pixels without a class keep none, and do not vote.
@@ -100,7 +100,7 @@ def smoothed(labels: NDArray[Any], region: Region) -> Replacement:
     return _replacement(labels, window, ids, np.where(near, best, ids))
 
 
-def holes_filled(labels: NDArray[Any], region: Region, most: int) -> Replacement:
+def holes_filled(labels: LabelPixels, region: Region, most: int) -> Replacement:
     """Give the class of a region to what it encloses, if that has at most so many pixels."""
 
     def fill(ids: NDArray[Any]) -> NDArray[Any]:
@@ -112,7 +112,7 @@ def holes_filled(labels: NDArray[Any], region: Region, most: int) -> Replacement
     return _edit(labels, region.window, fill)
 
 
-def specks_removed(labels: NDArray[Any], region: Region, least: int) -> Replacement:
+def specks_removed(labels: LabelPixels, region: Region, least: int) -> Replacement:
     """Merge what has fewer pixels with its neighbour, in a region and in what it encloses."""
     ids, inside, window = _around(labels, region, 2)
     area = ndimage.binary_fill_holes(inside)
@@ -122,7 +122,7 @@ def specks_removed(labels: NDArray[Any], region: Region, least: int) -> Replacem
 
 
 def snapped(
-    labels: NDArray[Any], region: Region, picture: NDArray[np.float32], window: Window
+    labels: LabelPixels, region: Region, picture: NDArray[np.float32], window: Window
 ) -> Replacement:
     """Move the border of a region to the strongest edge of the image nearby.
 
@@ -273,7 +273,7 @@ def _longer(stroke: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _around(
-    labels: NDArray[Any], region: Region, margin: int
+    labels: LabelPixels, region: Region, margin: int
 ) -> tuple[NDArray[Any], NDArray[np.bool_], Window]:
     """Return labels around a region, its pixels among them, and the window of both."""
     height, width = labels.shape
@@ -282,13 +282,13 @@ def _around(
 
 
 def _edit(
-    labels: NDArray[Any], window: Window, change: Callable[[NDArray[Any]], NDArray[Any]]
+    labels: LabelPixels, window: Window, change: Callable[[NDArray[Any]], NDArray[Any]]
 ) -> Replacement:
     before = labels[window.slices].copy()
     return _replacement(labels, window, before, change(before))
 
 
 def _replacement(
-    labels: NDArray[Any], window: Window, before: NDArray[Any], after: NDArray[Any]
+    labels: LabelPixels, window: Window, before: NDArray[Any], after: NDArray[Any]
 ) -> Replacement:
     return Replacement.within(labels.shape, window, before, after.astype(before.dtype))

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_firstpass.grid import Window
 from napari_firstpass.progress import Progress
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from napari_firstpass.progress import Steps
     from napari_firstpass.reviewed import Reviewed
+    from napari_firstpass.segmentation import LabelPixels
 
-_ROWS_AT_ONCE = 512
 _IDS = 2**16
 _BREAK_S = 60.0
 """Who does nothing for so long has gone for coffee: of a longer gap, so much counts."""
@@ -62,7 +59,7 @@ class ClassTally:
 
 
 def tally_steps(
-    made: NDArray[Any], now: NDArray[Any], reviewed: Reviewed
+    made: LabelPixels, now: LabelPixels, reviewed: Reviewed
 ) -> Steps[dict[int, ClassTally]]:
     """Count what became of each class, 0 among them, where somebody has looked.
 
@@ -74,10 +71,9 @@ def tally_steps(
         Where somebody has looked.
     """
     pairs: Counter[tuple[int, int]] = Counter()
-    height, width = now.shape
-    for top in range(0, height, _ROWS_AT_ONCE):
-        yield Progress(top, height, "counting what changed")
-        window = Window(top, 0, min(_ROWS_AT_ONCE, height - top), width)
+    windows = list(reviewed.windows())
+    for done, window in enumerate(windows):
+        yield Progress(done, len(windows), "counting what changed")
         seen = reviewed.within(window)
         before, after = (array[window.slices][seen].astype(np.int64) for array in (made, now))
         found, counts = np.unique(before * _IDS + after, return_counts=True)

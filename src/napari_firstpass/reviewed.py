@@ -65,6 +65,18 @@ class Reviewed:
                 found[there] = _unpacked(self.tiles[index], tile)[inner]
         return found
 
+    def part(self, window: Window) -> Reviewed:
+        """Return the same of a window alone, counted from its corner."""
+        shape = window.height, window.width
+        return Reviewed.none(shape).marked(Window(0, 0, *shape), self.within(window))
+
+    def windows(self) -> Iterator[Window]:
+        """Yield squares, outside of which nothing was looked at, row by row."""
+        height, width = self.shape
+        for index, tile in self._tiles(Window(0, 0, height, width)):
+            if self.tiles[index]:
+                yield tile
+
     def holds(self, row: int, col: int) -> bool:
         """Tell whether a pixel was looked at."""
         return bool(self.within(Window(row, col, 1, 1))[0, 0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -26,6 +26,17 @@ SURE = 255
 
 _ROWS_AT_ONCE = 1024
 _PAIRS = 2**16
+
+
+class LabelPixels(Protocol):
+    """Labels (H, W): an array, or what reads windows of one as if it were."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height and width."""
+        ...
+
+    def __getitem__(self, key: Any, /) -> Any: ...  # noqa: ANN401 - NumPy's own
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class SavedLayer:
         All but pixels, as plain values for JSON.
     labels : (H, W) integer array or TileStore
         Class ids. Somebody may paint on them while they are written.
-    arrays : dict of str to (H, W) array
+    arrays : dict of str to (H, W) array or TileStore
         Others that belong to it, which nobody modifies.
     parts : dict of str to bytes
         What has a form of its own.
@@ -57,7 +57,7 @@ class SavedLayer:
     number: int
     about: dict[str, Any]
     labels: NDArray[Any] | TileStore
-    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    arrays: dict[str, NDArray[Any] | TileStore] = field(default_factory=dict)
     parts: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -112,7 +112,7 @@ class ProjectFolder:
         for index, layer in enumerate(layers):
             yield Progress(index, len(layers) + 1, "looking what changed")
             name, store = self._labels(layer)
-            arrays = {key: self._array(values, stores) for key, values in layer.arrays.items()}
+            arrays = {key: self._array(layer, key, stores) for key in layer.arrays}
             stores[name] = store
             parts = {key: f"{_LAYERS}/{layer.number}.{key}" for key in layer.parts}
             contents |= {parts[key]: content for key, content in layer.parts.items()}
@@ -155,8 +155,14 @@ class ProjectFolder:
         store.take(labels)
         return name, store
 
-    def _array(self, values: NDArray[Any], stores: dict[str, TileStore]) -> str:
+    def _array(self, layer: SavedLayer, key: str, stores: dict[str, TileStore]) -> str:
         """Return the name of an array that nobody modifies; it is written once."""
+        values = layer.arrays[key]
+        if isinstance(values, TileStore):
+            name = f"{_ARRAYS}/{layer.number}-{key}"
+            values.folder = self.path / name
+            stores[name] = values
+            return name
         known = self._names.get(id(values))
         if known is None or known[0]() is not values:
             digest = sha256(repr((values.shape, values.dtype.str)).encode())
@@ -263,13 +269,11 @@ def _layer(path: Path, entry: Mapping[str, Any], troubles: list[str]) -> SavedLa
     number, about = int(entry["number"]), dict(entry["about"])
     name = about.get("name", f"labels {number}")
     store = _opened(path, entry["labels"])
-    labels: NDArray[Any] | TileStore = store
-    if store.shape[0] * store.shape[1] <= _HELD_PIXELS:
-        labels = _whole(store, name, troubles)
+    labels = _held(store, name, troubles)
     arrays, parts = {}, {}
     for key, place in dict(entry.get("arrays", {})).items():
         try:
-            arrays[key] = _whole(_opened(path, place), f"{name}, {key}", troubles)
+            arrays[key] = _held(_opened(path, place), f"{name}, {key}", troubles)
         except FirstPassError:
             troubles.append(f"{key} of “{name}” is lost.")
     for key, place in dict(entry.get("parts", {})).items():
@@ -291,7 +295,10 @@ def _allowed(place: str) -> str:
     return place
 
 
-def _whole(store: TileStore, name: str, troubles: list[str]) -> NDArray[Any]:
+def _held(store: TileStore, name: str, troubles: list[str]) -> NDArray[Any] | TileStore:
+    """Return all values, or where they are read from if they are too many for memory."""
+    if store.shape[0] * store.shape[1] > _HELD_PIXELS:
+        return store
     values = store.read(Window(0, 0, *store.shape))
     if store.damaged:
         count = sum(1 for _ in store.windows())

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from napari_firstpass.io.tile_store import Place, TileStore
+    from napari_firstpass.label_changes import Replacement
     from napari_firstpass.packed_pixels import PackedMask
     from napari_firstpass.progress import Steps
 
@@ -91,6 +92,23 @@ class Part:
     values: WindowArray
     version: int
 
+    @property
+    def corner(self) -> tuple[float, float]:
+        """Where the centre of its first pixel lies, in pixels of the scene."""
+        # Of a larger pixel, the place is its centre.
+        middle = (self.stride - 1) / 2
+        return self.window.row + middle, self.window.col + middle
+
+    def seen_at(self, row: float, col: float) -> tuple[float, float]:
+        """Return where in its values a place of the scene is."""
+        top, left = self.corner
+        return (row - top) / self.stride, (col - left) / self.stride
+
+    def place_of(self, row: float, col: float) -> tuple[float, float]:
+        """Return which place of the scene is seen at one of its values."""
+        top, left = self.corner
+        return row * self.stride + top, col * self.stride + left
+
 
 class SceneLabels:
     """Labels in tiles, and the part of them that is shown; to NumPy they look like an array (H, W).
@@ -141,10 +159,9 @@ class SceneLabels:
         """A number that grows whenever something is changed."""
         return self._version
 
-    def __getitem__(self, rows: slice) -> NDArray[Any]:
-        """Return whole rows (h, W)."""
-        top, bottom, _ = rows.indices(self.shape[0])
-        return self.store.read(Window(top, 0, bottom - top, self.shape[1]))
+    def __getitem__(self, key: slice | tuple[slice, slice] | tuple[int, int]) -> Any:  # noqa: ANN401 - NumPy's own
+        """Return whole rows (h, W), a window (h, w), or the class of one pixel."""
+        return self.store[key]
 
     def fill(self, labels: NDArray[Any]) -> None:
         """Take over labels (H, W) of the whole scene; takes seconds."""
@@ -222,6 +239,15 @@ class SceneLabels:
         self._write(window, before)
         self._renew(window, before)
         return _moved(change, window, self.shape)
+
+    def take(self, wanted: Replacement) -> Change | None:
+        """Write what was computed, where the labels still are what they were; see `change`."""
+        values = self.store.read(wanted.window)
+        change = wanted.onto(values, self.shape)
+        if change is not None:
+            self._write(wanted.window, values)
+            self._renew(wanted.window, values)
+        return change
 
     def swap_steps(self, mapping: Mapping[int, int]) -> Steps[TileSwap]:
         """Find what the whole scene is with classes replaced; nothing is changed yet.
@@ -359,7 +385,10 @@ class SceneLabels:
 
 def scene_behind(labels: object) -> SceneLabels | None:
     """Return the scene of which an array shows a part, None for one that is all there is."""
-    return labels.scene if isinstance(labels, WindowArray) else None
+    if not isinstance(labels, WindowArray):
+        return None
+    # By the name of our package, napari takes it for a part of itself, and gives out proxies.
+    return getattr(labels.scene, "__wrapped__", labels.scene)
 
 
 def rarest(labels: NDArray[Any], stride: int, rank: NDArray[np.int64]) -> NDArray[Any]:

@@ -8,7 +8,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -85,6 +85,16 @@ class TileStore:
         store = cls(folder, shape, dtype, tile)
         store._is_new = False
         return store
+
+    def __getitem__(self, key: slice | tuple[slice, slice] | tuple[int, int]) -> Any:  # noqa: ANN401 - NumPy's own
+        """Return whole rows (h, W), a window (h, w), or the label of one pixel."""
+        rows, cols = key if isinstance(key, tuple) else (key, slice(None))
+        if not (isinstance(rows, slice) and isinstance(cols, slice)):
+            row, col = cast("tuple[int, int]", (rows, cols))
+            return self.read(Window(int(row), int(col), 1, 1))[0, 0]
+        top, bottom, _ = rows.indices(self.shape[0])
+        left, right, _ = cols.indices(self.shape[1])
+        return self.read(Window(top, left, bottom - top, right - left))
 
     def read(self, window: Window) -> NDArray[Any]:
         """Return the labels (h, w) of a window; 0 where there are none, or none to be read."""
