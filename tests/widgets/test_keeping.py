@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,7 @@ from napari_firstpass.widgets.image_layers import grid_of
 from napari_firstpass.widgets.label_history import change_pixels
 from napari_firstpass.widgets.label_layers import labels_tuple, mask_from
 from napari_firstpass.widgets.project_runs import Offer
+from napari_firstpass.widgets.scene import KEY
 from napari_firstpass.widgets.worker import await_finished
 
 if TYPE_CHECKING:
@@ -115,9 +117,8 @@ def test_work_is_saved_beside_the_image_and_comes_back_with_all_that_belongs_to_
 ) -> None:
     assert not list(scene.parent.glob("*.firstpass"))
     change_pixels(mine, Window(2, 3, 5, 6), np.full((5, 6), 4))
-    mine.metadata["looked at"] = Reviewed.none(mine.data.shape).marked(
-        Window(0, 0, 2, 2), np.ones((2, 2), bool)
-    )
+    reviewed = Reviewed.none(mine.data.shape).marked(Window(0, 0, 2, 2), np.ones((2, 2), bool))
+    mine.metadata[KEY] = replace(mine.metadata[KEY], reviewed=reviewed)
     mine.selected_label = 4
     folder = saved(qtbot, panel)
     assert folder == scene.with_suffix(".firstpass")
@@ -140,7 +141,7 @@ def test_work_is_saved_beside_the_image_and_comes_back_with_all_that_belongs_to_
     assert (found.taxonomy, found.grid) == (mask.taxonomy, mask.grid)
     assert found.provenance == mask.provenance
     np.testing.assert_array_equal(found.confidence, mask.confidence)
-    assert again.metadata["looked at"].pixels == 4
+    assert again.metadata[KEY].reviewed == reviewed
     again.paint((30, 30), 4)
     assert saved(qtbot, panel) == folder  # it goes on there
     assert list(scene.parent.glob("*.firstpass")) == [folder]

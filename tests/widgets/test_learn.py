@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from borders import picture, squares
 from hands import Hand, opened
 from qtpy.QtCore import Qt
@@ -13,16 +14,22 @@ from rasters import write_raster
 from napari_firstpass.grid import Grid
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import LabelClass, Taxonomy, color_of
-from napari_firstpass.widgets.label_layers import labels_tuple
+from napari_firstpass.widgets.label_layers import labels_tuple, mask_from
 from napari_firstpass.widgets.learning import PROPOSAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from napari.layers import Labels
     from napari.viewer import Viewer
     from npe2 import PluginManager
     from pytestqt.qtbot import QtBot
+
+
+def mask_now(layer: Labels) -> Segmentation:
+    looks = {"features": layer.features, "colormap": layer.colormap}
+    return mask_from(layer.data, metadata=layer.metadata, **looks)[0]
 
 
 def test_a_proposal_is_shown_first_and_written_as_one_step(
@@ -62,9 +69,13 @@ def test_a_proposal_is_shown_first_and_written_as_one_step(
     expected = np.where(shown, shown, before)
     expected[90, 90] = 1
     np.testing.assert_array_equal(labels.data, expected)
+    told = mask_now(labels).provenance
+    assert told.edited == pytest.approx((32 * 32 + 1) / made.size)  # by a person
+    assert told.config["learned"][0]["corrected"] == 32 * 32
     labels.undo()
     before[90, 90] = 1
     np.testing.assert_array_equal(labels.data, before)
+    assert "learned" not in mask_now(labels).provenance.config
     box.learn.click()
     viewer.layers.remove(labels)  # while it is being learned
     hand.settle()

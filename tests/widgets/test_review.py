@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 IDS = np.ones((96, 112), np.uint8)
 IDS[24:54, 34:74], IDS[64:86, 12:44], IDS[60:80, 70:100], IDS[4:8, 4:9] = 2, 3, 2, 3
+UNDO = (Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
 CLASSES = Taxonomy(
     (
         LabelClass(1, "ground", "#112233"),
@@ -85,6 +86,20 @@ def test_the_most_doubtful_comes_first_and_each_key_goes_on(desk: Hand) -> None:
     assert chosen(desk) == 60
     reviewed = np.asarray(mask_of(labels.metadata).reviewed)
     np.testing.assert_array_equal(reviewed, (IDS == 3) & (np.arange(96)[:, None] > 20))
+    desk.key(*UNDO)
+    assert chosen(desk) == 64  # back at what was accepted
+    assert mask_of(labels.metadata).reviewed.pixels == 0
+    desk.key(Qt.Key.Key_A)
+    assert chosen(desk) == 60
+    desk.key(Qt.Key.Key_3)
+    assert chosen(desk) == 0
+    assert mask_of(labels.metadata).reviewed.pixels == 704 + 600
+    desk.key(*UNDO)
+    chosen(desk)
+    np.testing.assert_array_equal(labels.data, IDS)
+    assert mask_of(labels.metadata).reviewed.pixels == 704
+    box.next.click()
+    assert chosen(desk) == 60
     desk.key(Qt.Key.Key_4)
     assert chosen(desk) == 0
     expected = IDS.copy()

@@ -78,7 +78,7 @@ def test_a_large_scene_is_painted_on_wherever_one_looks(
     np.testing.assert_allclose(layer.data_to_world((LINE // 4, 0)), (LINE // 4 * 4 + 1.5, 1.5))
     layer.mode = "paint"
     assert layer.mode == "pan_zoom"
-    assert "Zoom in to paint" in panel.form.status.text()
+    assert "Zoom in first" in panel.form.status.text()
     look(viewer, panel, LINE, 5000, qtbot)
     assert layer.mode == "paint"
     window = scene.part.window

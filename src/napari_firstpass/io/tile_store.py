@@ -96,6 +96,13 @@ class TileStore:
         left, right, _ = cols.indices(self.shape[1])
         return self.read(Window(top, left, bottom - top, right - left))
 
+    def copy(self) -> TileStore:
+        """Return another one that holds what this holds in memory, and from now on goes its way."""
+        other = TileStore(None, self.shape, self.dtype, self.tile)
+        with self._lock:
+            other._waiting, other._digests = dict(self._waiting), dict(self._digests)
+        return other
+
     def read(self, window: Window) -> NDArray[Any]:
         """Return the labels (h, w) of a window; 0 where there are none, or none to be read."""
         values = np.zeros((window.height, window.width), self.dtype)

@@ -180,6 +180,13 @@ class ClassEditing(QObject):
         changed = self._reassign(layer, taxonomy, sources, target)
         self._say(f"{told}: {changed}. Ctrl+Z undoes it.")
 
+    def merge_all(self, mapping: Mapping[int, int]) -> None:
+        """Make several classes of a large scene others, all in one step."""
+        layer, taxonomy = require_paintable(self._layer), self.taxonomy
+        require_room(layer, mapping.values())
+        told = f"{_listed(taxonomy, mapping)} became the chosen classes"
+        self._desk.add(lambda: self._merging(layer, mapping, told))
+
     def _merging(self, layer: Labels, mapping: Mapping[int, int], told: str) -> Job:
         """Return the work of replacing classes in a scene: it has thousands of tiles."""
         scene = scene_behind(layer.data)

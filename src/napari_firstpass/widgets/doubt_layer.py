@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.utils.colormaps import Colormap
 
+from napari_firstpass.progress import Progress
 from napari_firstpass.widgets.prompt_layers import Helper, affine_at
 from napari_firstpass.widgets.scene import KEY
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from napari.viewer import Viewer
     from numpy.typing import NDArray
+
+    from napari_firstpass.grid import Window
+    from napari_firstpass.progress import Steps
+    from napari_firstpass.segmentation import LabelPixels
 
 DOUBT = "doubt"
 _ORANGE = np.array([[0.9, 0.35, 0.0, 0.85], [0.9, 0.35, 0.0, 0.0]])
@@ -33,8 +38,13 @@ class DoubtLayer:
         self._viewer = viewer
         self._layer: Image | None = None
 
-    def show(self, labels: Labels, confidence: NDArray[np.uint8]) -> None:
-        """Show the confidence (H, W) of labels over them; what is active stays so."""
+    def show(
+        self, labels: Labels, confidence: NDArray[np.uint8], window: Window | None = None
+    ) -> None:
+        """Show the confidence (h, w) of labels over them, or over a window of a large scene.
+
+        What is active stays so.
+        """
         self.hide()
         active = self._viewer.layers.selection.active
         self._layer = self._viewer.add_image(
@@ -43,7 +53,7 @@ class DoubtLayer:
             colormap=Colormap(_ORANGE, name="firstpass doubt"),
             contrast_limits=(0, 255),
             blending="translucent",
-            affine=affine_at(labels),
+            affine=affine_at(labels, *((window.row, window.col) if window else (0, 0))),
             metadata={KEY: Helper()},
         )
         self._viewer.layers.selection.active = active
@@ -53,3 +63,11 @@ class DoubtLayer:
         layer, self._layer = self._layer, None
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
+
+
+def window_steps(
+    labels: Labels, confidence: LabelPixels, window: Window
+) -> Steps[tuple[Labels, NDArray[np.uint8], Window]]:
+    """Read the confidence (h, w) of a window of a large scene; return it with what it is of."""
+    yield Progress(0, 1, "reading how sure the labels are")
+    return labels, confidence[window.slices], window

@@ -10,6 +10,7 @@ from napari.layers import Image
 
 from napari_firstpass.errors import LayerError
 from napari_firstpass.grid import Grid, short_crs
+from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.widgets.scene import OpenedFile, mask_of, scene_of
 
@@ -180,7 +181,8 @@ def require_same(viewer: Viewer, layer: Image | Labels, pixels: object) -> None:
         If it was removed, or shows something else.
     """
     require_there(viewer, layer)
-    if first_level(layer) is not pixels:
+    now = first_level(layer)
+    if (scene_behind(now) or now) is not pixels:
         raise other_layer(layer, "other pixels in it")
 
 

@@ -99,7 +99,8 @@ def replace_in_one_step(layer: Labels, wanted: Replacement, beside: Entry | None
     Pixels that were painted since the thread began stay as they are. What changes beside them
     belongs to the step.
     """
-    change = wanted.write(layer.data)
+    scene = scene_behind(layer.data)
+    change = wanted.write(layer.data) if scene is None else scene.take(wanted)
     return _keep(layer, () if change is None else (change,), beside)
 
 
@@ -129,15 +130,20 @@ def swap_in_one_step(
 
 def pixels_of(layer: Labels, window: Window) -> NDArray[Any]:
     """Return the classes (h, w) of a part; see `change_pixels`. Not to be modified."""
-    scene = scene_behind(layer.data)
-    found: NDArray[Any] = layer.data[window.slices] if scene is None else scene.read(window)
+    found: NDArray[Any] = labels_behind(layer)[window.slices]
     return found
+
+
+def labels_behind(layer: Labels) -> NDArray[Any] | SceneLabels:
+    """Return all pixels that a layer stands for; whoever paints changes them."""
+    scene = scene_behind(layer.data)
+    pixels: NDArray[Any] | SceneLabels = layer.data if scene is None else scene
+    return pixels
 
 
 def extent_of(layer: Labels) -> tuple[int, int]:
     """Return height and width of all that a layer stands for."""
-    scene = scene_behind(layer.data)
-    height, width = layer.data.shape if scene is None else scene.shape
+    height, width = labels_behind(layer).shape
     return height, width
 
 

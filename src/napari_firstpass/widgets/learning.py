@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.errors import FirstPassError, LayerError
-from napari_firstpass.io.geotiff import open_raster
-from napari_firstpass.progress import Progress, Span, relay
-from napari_firstpass.widgets.class_layers import require_whole
+from napari_firstpass.io.scene_labels import scene_behind
+from napari_firstpass.widgets.class_layers import require_paintable
 from napari_firstpass.widgets.image_layers import grid_of, subject_of
-from napari_firstpass.widgets.label_history import replace_in_one_step
+from napari_firstpass.widgets.label_history import extent_of, replace_in_one_step
+from napari_firstpass.widgets.learn_runs import learn_part_steps
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.prompt_layers import Helper, affine_at
-from napari_firstpass.widgets.runs import feature_cache, leave_a_core
+from napari_firstpass.widgets.runs import LabelsNow, feature_cache
 from napari_firstpass.widgets.scene import KEY, mask_of
 from napari_firstpass.widgets.session import Message
 from napari_firstpass.widgets.worker import Runner
@@ -27,10 +25,11 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
     from napari.viewer import Viewer
 
-    from napari_firstpass.corrections import Learned
+    from napari_firstpass.grid import Window
     from napari_firstpass.progress import Steps
     from napari_firstpass.widgets.image_layers import Subject
     from napari_firstpass.widgets.learn_box import LearnBox
+    from napari_firstpass.widgets.learn_runs import Proposed
     from napari_firstpass.widgets.pointing import Desk
     from napari_firstpass.widgets.worker import Reply, Report
 
@@ -67,7 +66,9 @@ class Learning(QObject):
         self._run = 0
         self._labels: Labels | None = None
         self._shown: Labels | None = None
-        self._learned: Learned | None = None
+        self._learned: Proposed | None = None
+        self._extent: tuple[int, int] = (0, 0)
+        self._part: Window | None = None
         self._runner.reported.connect(self._on_reported)
         self._runner.replied.connect(self._on_replied)
         box.wanted.connect(self.learn)
@@ -89,10 +90,10 @@ class Learning(QObject):
         """Look for what else is to change."""
         self._forget()
         try:
-            labels = require_whole(self._desk.labels())
+            labels = require_paintable(self._desk.labels())
             image = self._desk.image()
             subject = subject_of(image)
-            if image is None or grid_of(image).shape != labels.data.shape:
+            if image is None or grid_of(image).shape != extent_of(labels):
                 raise LayerError(
                     expected=f"labels that cover “{subject.name}”",
                     found=f"others in {labels.name!r}",
@@ -113,10 +114,13 @@ class Learning(QObject):
         self._forget()
         if learned is None or labels is None or labels not in self._viewer.layers:
             return
-        if labels.data.shape != learned.replacement.before.shape:
+        if extent_of(labels) != self._extent:
             self.said.emit(Message(f"“{labels.name}” has another size by now; nothing changed."))
             return
         changed = replace_in_one_step(labels, learned.replacement)
+        info = mask_of(labels.metadata)
+        if info is not None and learned.made is not None:
+            labels.metadata[KEY] = info.then(learned.made)
         self._viewer.layers.selection.active = labels
         pixels = f"{changed:,} pixels".replace(",", " ")
         self.said.emit(Message(f"{pixels} of “{labels.name}” changed. Ctrl+Z undoes it."))
@@ -129,41 +133,20 @@ class Learning(QObject):
             self._viewer.layers.selection.active = labels
         self.said.emit(Message("Discarded; nothing was changed."))
 
-    def _steps(self, subject: Subject, labels: Labels) -> Steps[Learned]:
-        """Return the work on labels as they are now.
+    def _steps(self, subject: Subject, labels: Labels) -> Steps[Proposed]:
+        """Return the work on labels as they are now; of a large scene, on the part that is shown.
 
         Raises
         ------
         LayerError
-            If it is not known how they were made.
+            If they are shown smaller than they are.
         """
-        info = mask_of(labels.metadata)
-        if info is None or not info.made or info.made[-1].labels.shape != labels.data.shape:
-            raise LayerError(
-                expected="labels that firstpass made, to see what was corrected",
-                found=f"others in {labels.name!r}",
-                remedy="run first, and correct what comes of it",
-            )
-        made, prefer = info.made[-1], preferences()
+        self._extent, self._part = extent_of(labels), _part_shown(labels)
+        prefer = preferences()
         config = SegmentConfig(backbone=self._desk.backbone(), device=prefer.device)
         cache = feature_cache(config.backbone, prefer.cache)
-        now, reviewed = labels.data.copy(), info.reviewed
-        if reviewed is not None and reviewed.shape != now.shape:
-            reviewed = None
-
-        def steps() -> Steps[Learned]:
-            yield Progress(0, 100, "looking at what was corrected")
-            from napari_firstpass.corrections import CorrectedLabels, learn_steps
-
-            leave_a_core()
-            said = CorrectedLabels(made.labels_now, now, reviewed)
-            source = subject.source
-            opening = open_raster(source) if isinstance(source, Path) else nullcontext(source)
-            with opening as opened:
-                work = learn_steps(opened, said, config, cache=cache)
-                return (yield from relay(work, Span(0, 100, 100)))
-
-        return steps()
+        now = LabelsNow.of(labels, None)
+        return learn_part_steps(subject, now, config, self._part, cache=cache)
 
     def _on_reported(self, report: Report) -> None:
         if report.generation == self._run:
@@ -178,21 +161,22 @@ class Learning(QObject):
         if isinstance(reply.outcome, FirstPassError):
             self.said.emit(Message.of(reply.outcome))
             return
-        learned: Learned = reply.outcome
+        learned: Proposed = reply.outcome
         change = learned.replacement.change
         if change is None:
             self.said.emit(Message("Nothing else looks like what you corrected."))
             return
         self._show(labels, learned)
-        share = 100 * change.pixels / labels.data.size
+        share = 100 * change.pixels / learned.replacement.before.size
+        part = "" if self._part is None else "the part that is shown of "
         self.said.emit(
             Message(
-                f"{share:.1f} % of “{labels.name}” would change, as shown: "
+                f"{share:.1f} % of {part}“{labels.name}” would change, as shown: "
                 f"{preferences().keys.accept} accepts, Esc discards."
             )
         )
 
-    def _show(self, labels: Labels, learned: Learned) -> None:
+    def _show(self, labels: Labels, learned: Proposed) -> None:
         """Show what would change, in the colours of the classes that it would become."""
         wanted = learned.replacement
         changes = wanted.after * (wanted.before != wanted.after)
@@ -201,7 +185,7 @@ class Learning(QObject):
             name=PROPOSAL,
             opacity=1.0,
             colormap=labels.colormap,
-            affine=affine_at(labels),
+            affine=affine_at(labels, wanted.window.row, wanted.window.col),
             metadata={KEY: Helper()},
         )
         shown.editable = False
@@ -224,3 +208,15 @@ class Learning(QObject):
     def _on_removed(self, event: Event) -> None:
         if event.value in (self._labels, self._shown):
             self._forget()
+
+
+def _part_shown(labels: Labels) -> Window | None:
+    """Return the part of a large scene that is shown, None for labels that are no such part."""
+    scene = scene_behind(labels.data)
+    if scene is not None and scene.part.stride > 1:
+        raise LayerError(
+            expected=f"a part of the large scene in {labels.name!r}",
+            found="all of it, shown smaller than it is",
+            remedy="zoom in: what is shown then is learned from and may change",
+        )
+    return None if scene is None else scene.part.window

@@ -21,7 +21,7 @@ from napari_firstpass.segmentation import present_ids
 from napari_firstpass.taxonomy import Taxonomy
 from napari_firstpass.widgets.label_layers import colormap_of, names_table, taxonomy_in
 from napari_firstpass.widgets.runs import LabelsNow
-from napari_firstpass.widgets.scene import KEY, Made, MaskInfo, Pointed, mask_of
+from napari_firstpass.widgets.scene import KEY, Made, MadeTiles, MaskInfo, Pointed, mask_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.scene import LayerTuple
 
 _REVIEWED = "reviewed"
+_MADE, _SURE = "made-labels", "made-confidence"
+"""Of a large scene: names of the tiles of labels as they were made, and of how sure they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class LayerNow:
         if info is None:
             height, width = self.now.labels.shape
             info = MaskInfo(self.name, grid or Grid(height, width), Taxonomy(()), Provenance())
-        arrays: dict[str, NDArray[Any]] = {}
+        arrays: dict[str, NDArray[Any] | TileStore] = {}
         about = {
             "name": self.name,
             "looks": self.looks,
@@ -85,16 +87,12 @@ class LayerNow:
             "retired": [_class_record(entry) for entry in info.retired],
             "provenance": info.provenance.to_json(),
             "made": [_made_record(made, arrays) for made in info.made],
+            "tiles": None if info.tiles is None else _tiles_record(info.tiles, arrays),
             "pointed": [_pointed_record(one) for one in info.pointed],
         }
-        values = self.now.metadata.items()
-        seen = next((item for item in values if isinstance(item[1], Reviewed)), None)
-        if seen is None:
-            return SavedLayer(self.number, about, self.now.labels, arrays)
-        parts = {_REVIEWED: seen[1].to_bytes()}
-        return SavedLayer(
-            self.number, {**about, _REVIEWED: seen[0]}, self.now.labels, arrays, parts
-        )
+        seen = info.reviewed
+        parts = {} if seen is None else {_REVIEWED: seen.to_bytes()}
+        return SavedLayer(self.number, about, self.now.labels, arrays, parts)
 
     def _classes(self, info: MaskInfo) -> Taxonomy:
         """Return the classes as they are shown; the work is saved whatever they are called."""
@@ -124,12 +122,10 @@ def labels_again(saved: SavedLayer, files: Sequence[Path]) -> LayerTuple:
         _made_again(about.get("made", ()), saved.arrays),
         retired,
         tuple(_pointed_again(entry) for entry in about.get("pointed", ())),
+        Reviewed.from_bytes(saved.parts[_REVIEWED]) if _REVIEWED in saved.parts else None,
+        _tiles_again(about.get("tiles"), saved.arrays),
     )
     looks = about.get("looks", {})
-    metadata: dict[str, Any] = {KEY: info}
-    if _REVIEWED in saved.parts:
-        seen = Reviewed.from_bytes(saved.parts[_REVIEWED])
-        metadata[about.get(_REVIEWED, _REVIEWED)] = seen
     entries = [*retired, *taxonomy.classes]
     keywords: dict[str, Any] = {
         "name": about.get("name", f"labels {saved.number}"),
@@ -137,7 +133,7 @@ def labels_again(saved: SavedLayer, files: Sequence[Path]) -> LayerTuple:
         "visible": looks.get("visible", True),
         "colormap": colormap_of(entries),
         "features": names_table(entries),
-        "metadata": metadata,
+        "metadata": {KEY: info},
     }
     if "affine" in looks:
         keywords["affine"] = np.array(looks["affine"], dtype=np.float64)
@@ -185,7 +181,26 @@ def _provenance(text: str) -> Provenance:
         return Provenance()
 
 
-def _made_record(made: Made, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+def _tiles_record(tiles: MadeTiles, arrays: dict[str, NDArray[Any] | TileStore]) -> dict[str, Any]:
+    """Return labels of a large scene as they were made as plain values, and their tiles by name."""
+    arrays[_MADE] = tiles.labels
+    if tiles.confidence is not None:
+        arrays[_SURE] = tiles.confidence
+    return {"became": [[list(pair) for pair in state] for state in tiles.became]}
+
+
+def _tiles_again(
+    told: Mapping[str, Any] | None, arrays: Mapping[str, NDArray[Any] | TileStore]
+) -> MadeTiles | None:
+    """Return what `_tiles_record` wrote; None for nothing, or if it was lost."""
+    made, sure = arrays.get(_MADE), arrays.get(_SURE)
+    if told is None or not isinstance(made, TileStore):
+        return None
+    became = tuple(tuple((int(old), int(new)) for old, new in state) for state in told["became"])
+    return MadeTiles(made, sure if isinstance(sure, TileStore) else None, became or ((),))
+
+
+def _made_record(made: Made, arrays: dict[str, NDArray[Any] | TileStore]) -> dict[str, Any]:
     """Return a state as plain values, and its arrays by name, each once."""
 
     def name_of(values: NDArray[Any] | None) -> str | None:
@@ -206,19 +221,20 @@ def _made_record(made: Made, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
 
 
 def _made_again(
-    told: Sequence[Mapping[str, Any]], arrays: Mapping[str, NDArray[Any]]
+    told: Sequence[Mapping[str, Any]], arrays: Mapping[str, NDArray[Any] | TileStore]
 ) -> tuple[Made, ...]:
     """Return the states whose arrays are there."""
+    held = {name: values for name, values in arrays.items() if isinstance(values, np.ndarray)}
     return tuple(
         Made(
-            arrays[entry["labels"]],
-            arrays.get(entry["confidence"]),
+            held[entry["labels"]],
+            held.get(entry["confidence"]),
             _provenance(entry["provenance"]),
             tuple((int(old), int(new)) for old, new in entry["became"]),
             int(entry["number"]),
         )
         for entry in told
-        if entry["labels"] in arrays
+        if entry["labels"] in held
     )
 
 

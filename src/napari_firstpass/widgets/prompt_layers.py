@@ -9,11 +9,12 @@ import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.prompts import Box, Line, Point
 from napari_firstpass.widgets.scene import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari.layers import Image, Labels, Layer, Points, Shapes
     from napari.utils.events import Event
@@ -323,10 +324,24 @@ def _corners(stroke: Line | Box) -> tuple[NDArray[np.float64], str]:
     return np.array(places), "path"
 
 
+def place_in(layer: Image | Labels, position: Sequence[float]) -> tuple[float, float]:
+    """Return row and column of a position in the viewer; there, centres are whole numbers.
+
+    Where labels show a part of a scene, they are those of the scene.
+    """
+    row, col = layer.world_to_data(position)[-2:]
+    scene = scene_behind(layer.data)
+    return (float(row), float(col)) if scene is None else scene.part.place_of(row, col)
+
+
 def affine_at(layer: Image | Labels, row: int = 0, col: int = 0) -> NDArray[Any]:
-    """Return what brings pixels of a layer, counted from one of them, to their place."""
+    """Return what brings pixels of a layer, counted from one of them, to their place.
+
+    Where labels show a part of a scene, the pixels are those of the scene.
+    """
+    scene = scene_behind(layer.data)
     origin, down, across = (
-        np.array(layer.data_to_world(place))[-2:]
+        np.array(layer.data_to_world(place if scene is None else scene.part.seen_at(*place)))[-2:]
         for place in ((row, col), (row + 1, col), (row, col + 1))
     )
     matrix = np.eye(3)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_firstpass.example_crops import example_windows_steps
-from napari_firstpass.grid import Window
+from napari_firstpass.grid import Grid, Window
 from napari_firstpass.io.geotiff import open_raster
+from napari_firstpass.io.scene_labels import SceneLabels
 from napari_firstpass.label_changes import Replacement, relabelled
 from napari_firstpass.progress import Progress, Span, relay
-from napari_firstpass.taxonomy import Taxonomy
+from napari_firstpass.raster import StackedSource
+from napari_firstpass.segmentation import id_counts
+from napari_firstpass.taxonomy import UNLABELLED, Taxonomy
 from napari_firstpass.taxonomy_edits import is_cluster
+from napari_firstpass.tiling import spread_windows
 from napari_firstpass.widgets.label_layers import mask_from
 from napari_firstpass.widgets.looks import look_at, scene_bands
 from napari_firstpass.widgets.runs import leave_a_core
+from napari_firstpass.widgets.scene import KEY, mask_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +36,13 @@ if TYPE_CHECKING:
     from napari_firstpass.alignment import Decision
     from napari_firstpass.progress import Steps
     from napari_firstpass.raster import RasterSource
-    from napari_firstpass.segmentation import Segmentation
+    from napari_firstpass.segmentation import LabelPixels, Segmentation
     from napari_firstpass.widgets.image_layers import Subject
     from napari_firstpass.widgets.runs import LabelsNow
+
+_SAMPLE_SIDE, _SAMPLES, _SAMPLE_PIXELS = 1024, 8, 10_000
+"""Of a large scene: side and number of the windows that are looked at, and pixels of each class in
+them that are enough."""
 
 CROPS = 3
 SIDE = 64
@@ -87,6 +98,53 @@ def merge_classes(labels: NDArray[Any], mapping: Mapping[int, int]) -> Steps[Mer
     return Merged(mapping, Replacement.of(whole, labels, after))
 
 
+def sample_steps(*labels: LabelPixels) -> Steps[tuple[Window, ...]]:
+    """Choose windows of one size that stand for labels of one large scene, and show their classes.
+
+    They are spread over it; for a class of which these hold little, there is one where it has most.
+
+    Parameters
+    ----------
+    labels : (H, W) integer arrays
+        Class ids, and perhaps others that name places.
+    """
+    height, width = labels[0].shape
+    grid = Grid(height, width)
+    chosen = list(spread_windows(grid, side=_SAMPLE_SIDE, limit=_SAMPLES, seed=0))
+    first = chosen[0]
+    corners = list(product(range(0, height, first.height), range(0, width, first.width)))
+    for part in labels:
+        fullest: dict[int, tuple[int, Window]] = {}
+        shown = sum((_counts(part, window) for window in chosen), Counter[int]())
+        for done, (row, col) in enumerate(corners):
+            yield Progress(done, len(corners), "looking for the classes")
+            top, left = min(row, height - first.height), min(col, width - first.width)
+            place = replace(first, row=top, col=left)
+            for class_id, count in _counts(part, place).items():
+                if count > fullest.get(class_id, (0, place))[0]:
+                    fullest[class_id] = count, place
+        for class_id, (count, place) in sorted(fullest.items()):
+            if class_id != UNLABELLED and shown[class_id] < min(count, _SAMPLE_PIXELS):
+                chosen.append(place)
+    return tuple(dict.fromkeys(chosen))
+
+
+def _counts(labels: LabelPixels, window: Window) -> Counter[int]:
+    """Return how many pixels of a window each class has."""
+    counts = id_counts(labels[window.slices])
+    return Counter({int(i): int(counts[i]) for i in np.flatnonzero(counts)})
+
+
+def _stacked(now: LabelsNow, windows: tuple[Window, ...]) -> LabelsNow:
+    """Return the labels of some windows, one below the other."""
+    info, metadata = mask_of(now.metadata), dict(now.metadata)
+    labels = np.concatenate([now.labels[window.slices] for window in windows])
+    if info is not None:
+        part = replace(info, made=(), tiles=None).part(windows[0])
+        metadata[KEY] = replace(part, grid=replace(part.grid, height=len(labels)), reviewed=None)
+    return replace(now, labels=labels, metadata=metadata)
+
+
 def propose_classes(
     subject: Subject | None, now: LabelsNow, config: AlignConfig, reference: LabelsNow | None
 ) -> Steps[Proposed]:
@@ -97,7 +155,8 @@ def propose_classes(
     subject : Subject or None
         The image, for crops and for ways that look at it.
     now, reference : LabelsNow
-        The layer, and one in which some pixels have their class, if there is one.
+        The layer, and one in which some pixels have their class, if there is one. Of a large
+        scene, some windows are looked at; see `sample_steps`.
     config : AlignConfig
         How.
     """
@@ -105,15 +164,26 @@ def propose_classes(
     from napari_firstpass.align_images import propose_steps
 
     leave_a_core()
+    scene, windows = now.labels, None
+    if isinstance(scene, SceneLabels):
+        fits = reference is not None and reference.labels.shape == scene.shape
+        named = [reference.labels] if reference is not None and fits else []
+        windows = yield from relay(sample_steps(scene, *named), Span(0, 10, 100))
+        now = _stacked(now, windows)
+        if reference is not None and fits:
+            reference = _stacked(reference, windows)
     labels = _segmentation(now)
     target = _without(labels.taxonomy, clusters=True)
     hints = None if reference is None else _named_after(_segmentation(reference), target)
     path = None if subject is None else subject.source
     opening = open_raster(path) if isinstance(path, Path) else nullcontext(path)
-    with opening as source:
+    with opening as opened:
+        source = opened
+        if opened is not None and windows is not None:
+            source = StackedSource(opened, windows)
         clusters = _only_clusters(labels)
         proposing = propose_steps(clusters, target, config, source=source, reference=hints)
-        _, prepared = yield from relay(proposing, Span(1, 70, 100))
+        _, prepared = yield from relay(proposing, Span(10, 70, 100))
         told = sorted(prepared.proposals, key=lambda decision: -decision.pixels)
         ids = [decision.source for decision in told]
         looking = example_windows_steps(labels.labels, ids, side=SIDE, each=CROPS)

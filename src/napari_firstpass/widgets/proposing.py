@@ -8,10 +8,10 @@ from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_firstpass.errors import FirstPassError
+from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.taxonomy_edits import is_cluster
-from napari_firstpass.widgets.class_layers import require_whole
+from napari_firstpass.widgets.class_layers import require_paintable
 from napari_firstpass.widgets.image_layers import subject_of
-from napari_firstpass.widgets.label_history import extent_of
 from napari_firstpass.widgets.prompt_layers import is_helper
 from napari_firstpass.widgets.proposal_runs import Merged, merge_classes, propose_classes
 from napari_firstpass.widgets.proposal_window import ProposalWindow
@@ -92,7 +92,7 @@ class Proposing(QObject):
         ]
 
     def _on_propose(self) -> None:
-        self._try(lambda: self._ask(require_whole(self._editing.layer)))
+        self._try(lambda: self._ask(require_paintable(self._editing.layer)))
 
     def _ask(self, layer: Labels) -> None:
         taxonomy = self._editing.taxonomy
@@ -147,10 +147,9 @@ class Proposing(QObject):
 
     def _merge_all(self, mapping: dict[int, int]) -> None:
         """Let a thread find what changes: it takes longer than a window may stand still."""
-        layer = require_whole(self._editing.layer)
-        if extent_of(layer) != layer.data.shape:  # a part of a large scene: most is not in memory
-            for source, target in mapping.items():
-                self._editing.merge([source], target)
+        layer = require_paintable(self._editing.layer)
+        if scene_behind(layer.data) is not None:
+            self._editing.merge_all(mapping)
             return
         self._run += 1
         self._runner.start(merge_classes(layer.data.copy(), mapping), self._run)

@@ -25,7 +25,7 @@ TIPS = {
     "only": "Changes the labels inside a rectangle, and nothing outside. Draw one on the image; "
     "the last one counts, or the one that is selected.",
     "run": "Moves the borders of “{name}” to where the image has them. Ctrl+Z takes it back in one "
-    "step.",
+    "step. Of a large scene, it works on what is in view.",
     "none": "There are no labels yet: run, or select a labels layer.",
 }
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_firstpass.io.geotiff import open_raster
+from napari_firstpass.io.scene_labels import SceneLabels
 from napari_firstpass.label_changes import Replacement
 from napari_firstpass.progress import Progress, Span, relay
+from napari_firstpass.raster import PartSource
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.suggestions import KeyArray, Suggestions, key_dtype
 from napari_firstpass.widgets.label_layers import mask_from
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.runs import LabelsNow
 
 
+_CONTEXT = 128
+"""Pixels around a part of a large scene that are looked at, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refined:
     """The pixels of a labels layer that a refinement changes.
@@ -36,14 +42,17 @@ class Refined:
     replacement : Replacement
         What they were when it began, and what they are to be.
     whole : Segmentation
-        All labels afterwards, with confidence and history.
+        All labels afterwards, with confidence and history; of a large scene, those of ``part``.
     suggestions : Segmentation or None
         Regions found inside classes, if any were wanted and found.
+    part : Window or None
+        Where they lie in a large scene.
     """
 
     replacement: Replacement
     whole: Segmentation
     suggestions: Segmentation | None = None
+    part: Window | None = None
 
     @classmethod
     def of(
@@ -52,6 +61,16 @@ class Refined:
         """Find what differs from labels (H, W)."""
         after = found.labels.astype(before.dtype, copy=False)
         return cls(Replacement.of(found.grid.window, before, after), found, suggestions)
+
+    def placed(self, part: Window, shape: tuple[int, ...]) -> Refined:
+        """Return the same, found in a part of a large scene (H, W)."""
+        found, there = self.replacement, self.whole.provenance
+        told = {**there.config["refined"][-1], "part": list(astuple(part))}
+        steps = [*there.config["refined"][:-1], told]
+        noted = replace(there, config={**there.config, "refined": steps})
+        moved = Replacement.within(shape, part, found.before, found.after)
+        whole = replace(self.whole, provenance=noted)
+        return replace(self, replacement=moved, whole=whole, part=part)
 
 
 def refine_labels(
@@ -73,7 +92,7 @@ def refine_labels(
     config : RefineConfig
         How to refine.
     area : Window or None
-        The only part that is changed; None for all.
+        The only part that is changed; None for all, which no large scene allows.
     suggest : bool
         Whether regions inside classes are looked for.
     """
@@ -81,6 +100,11 @@ def refine_labels(
     from napari_firstpass.refine_images import refine_source_steps
 
     leave_a_core()
+    scene, part = now.labels, None
+    if isinstance(scene, SceneLabels) and area is not None:
+        height, width = scene.shape
+        part = area.grown(_CONTEXT, height=height, width=width)
+        now, area = now.part(part), area.relative_to(part)
     segmentation, _ = mask_from(
         now.labels,
         metadata=now.metadata,
@@ -94,11 +118,13 @@ def refine_labels(
     source = subject.source
     # A file is opened here, in the thread that reads it.
     with open_raster(source) if isinstance(source, Path) else nullcontext(source) as opened:
+        image = opened if part is None else PartSource(opened, part)
         steps = refine_source_steps(
-            opened, segmentation, config, area=area, keys=keys, name=subject.name
+            image, segmentation, config, area=area, keys=keys, name=subject.name
         )
         found = yield from relay(steps, Span(0, 100, 100))
-    return Refined.of(now.labels, found, None if keys is None else _suggested(keys, found))
+    refined = Refined.of(now.labels, found, None if keys is None else _suggested(keys, found))
+    return refined if part is None else refined.placed(part, scene.shape)
 
 
 def _suggested(keys: KeyArray, found: Segmentation) -> Segmentation | None:

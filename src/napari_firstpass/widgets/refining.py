@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,15 @@ from napari.layers import Labels, Shapes
 
 from napari_firstpass.errors import LayerError
 from napari_firstpass.grid import Window
-from napari_firstpass.widgets.class_layers import require_whole
-from napari_firstpass.widgets.label_history import replace_in_one_step
+from napari_firstpass.io.scene_labels import SceneLabels
+from napari_firstpass.widgets.class_layers import require_paintable
+from napari_firstpass.widgets.label_history import (
+    extent_of,
+    labels_behind,
+    replace_in_one_step,
+)
 from napari_firstpass.widgets.label_layers import labels_tuple
-from napari_firstpass.widgets.prompt_layers import is_helper
+from napari_firstpass.widgets.prompt_layers import affine_at, is_helper, place_in
 from napari_firstpass.widgets.scene import KEY, Made, mask_of
 from napari_firstpass.widgets.session import Message
 
@@ -25,7 +30,6 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
-    from napari_firstpass.segmentation import Segmentation
     from napari_firstpass.widgets.refine_runs import Refined
 
 RECTANGLES = "refine here"
@@ -34,6 +38,9 @@ RECTANGLES = "refine here"
 DRAW = "Draw a rectangle on the image, then press the button."
 
 _EDGE = "#F0E442"
+
+MOST_PIXELS = 16 * 2**20
+"""Of a large scene, so many are refined at once."""
 
 _CONTOUR = 2
 """Width in pixels of the outlines of suggestions."""
@@ -44,7 +51,7 @@ class Task:
     """What was asked for: a layer, its pixels, and the only part that is changed (None for all)."""
 
     labels: Labels
-    pixels: NDArray[Any]
+    pixels: NDArray[Any] | SceneLabels
     area: Window | None
 
 
@@ -70,17 +77,32 @@ class Refining:
             return self._selected
         return last_result
 
-    def task_on(self, labels: Labels | None, *, only_rectangle: bool) -> Task:
+    def task_on(self, labels: Labels | None, seen: Window | None, *, only_rectangle: bool) -> Task:
         """Return what is to be refined.
+
+        Parameters
+        ----------
+        labels : Labels or None
+            The layer that is meant.
+        seen : Window or None
+            The part of a large scene that is in view, which is refined unless a rectangle is.
+        only_rectangle : bool
+            Whether only the drawn rectangle is.
 
         Raises
         ------
         LayerError
-            If the labels cannot be changed in place, or no rectangle lies on them.
+            If the labels cannot be changed in place, no rectangle lies on them, or that is too
+            large.
         """
-        labels = require_whole(labels)
-        area = self.rectangle_on(labels, labels.data.shape) if only_rectangle else None
-        return Task(labels, labels.data, area)
+        labels = require_paintable(labels)
+        pixels = labels_behind(labels)
+        area = seen if isinstance(pixels, SceneLabels) else None
+        if only_rectangle:
+            area = self.rectangle_on(labels, extent_of(labels))
+        if isinstance(pixels, SceneLabels):
+            _require_few(area, labels.name)
+        return Task(labels, pixels, area)
 
     def offer_rectangle(self) -> Message | None:
         """Let the user draw a rectangle, unless there is one; return what to say then."""
@@ -104,10 +126,10 @@ class Refining:
         if task.labels not in self._viewer.layers:
             return Message("The labels were removed meanwhile; nothing was refined.")
         layer, wanted = task.labels, refined.replacement
-        if layer.multiscale or layer.data is not task.pixels:
+        if layer.multiscale or labels_behind(layer) is not task.pixels:
             return Message(f"“{layer.name}” has other pixels by now; nothing was refined.")
         changed = replace_in_one_step(layer, wanted)
-        _note_made(layer, refined.whole)
+        _note_made(layer, refined)
         self._viewer.layers.selection.active = layer  # so that Ctrl+Z is meant for it
         asked = 0 if wanted.change is None else wanted.change.pixels
         more = "" if changed == asked else " What you painted meanwhile stays."
@@ -126,7 +148,8 @@ class Refining:
         info = mask_of(layer.metadata)
         scene, sources = (name, ()) if info is None else (info.scene, info.sources)
         data, keywords, _ = labels_tuple(found, name=name, scene=scene, sources=sources)
-        shown = self._viewer.add_labels(data, **keywords)
+        corner = (0, 0) if refined.part is None else (refined.part.row, refined.part.col)
+        shown = self._viewer.add_labels(data, affine=affine_at(layer, *corner), **keywords)
         shown.contour, shown.opacity = _CONTOUR, 1.0  # the labels below stay to be seen
         self._viewer.layers.selection.active = layer
         return f" Regions inside classes: {len(found.taxonomy)}, in “{name}”."
@@ -139,7 +162,7 @@ class Refining:
         target : Labels or Image
             The layer.
         whole : (int, int)
-            Its height and width.
+            Height and width of all that it stands for.
 
         Raises
         ------
@@ -152,7 +175,7 @@ class Refining:
                 expected="a rectangle to work in", found="none", remedy="draw one on the image"
             )
         layer, corners = found
-        placed = np.array([target.world_to_data(layer.data_to_world(c))[-2:] for c in corners])
+        placed = np.array([place_in(target, layer.data_to_world(c)) for c in corners])
         low, high = placed.min(0), placed.max(0)
         top, left = (max(0, ceil(value)) for value in low)
         sides = zip(high, whole, strict=True)
@@ -175,9 +198,22 @@ class Refining:
             yield from ((layer, layer.data[i]) for i in order if layer.shape_type[i] == "rectangle")
 
 
-def _note_made(layer: Labels, whole: Segmentation) -> None:
+def _require_few(area: Window | None, name: str) -> None:
+    """Refuse what is too large to be refined at once."""
+    if area is None or area.height * area.width > MOST_PIXELS:
+        found = "all of it" if area is None else f"{area.height} × {area.width} pixels"
+        raise LayerError(
+            expected=f"a part of the large scene in {name!r}",
+            found=found,
+            remedy="zoom in, or choose Only in a rectangle and draw a smaller one",
+        )
+
+
+def _note_made(layer: Labels, refined: Refined) -> None:
     """Note how labels came about; undone, they are found to be what they were before."""
-    info = mask_of(layer.metadata)
-    if info is not None:
+    info, whole = mask_of(layer.metadata), refined.whole
+    if info is not None and refined.part is not None:
+        layer.metadata[KEY] = replace(info, provenance=whole.provenance)
+    elif info is not None:
         made = Made(whole.labels, whole.confidence, whole.provenance)
         layer.metadata[KEY] = info.then(made)

@@ -8,7 +8,7 @@ import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import QObject, Signal
 
-from napari_firstpass.widgets.prompt_layers import Helper, affine_at
+from napari_firstpass.widgets.prompt_layers import Helper, affine_at, place_in
 from napari_firstpass.widgets.prompt_runs import drawn
 from napari_firstpass.widgets.scene import KEY
 
@@ -47,7 +47,8 @@ class RegionLayers(QObject):
     Signals
     -------
     clicked : float, float, bool
-        Row and column in the labels, and whether the region is added to the selection.
+        Row and column in the labels, or in the scene of which they show a part; and whether the
+        region is added to the selection.
     stroked : str, (n, 2) float array
         How, and the rows and columns of what was drawn.
     class_chosen : int
@@ -167,9 +168,9 @@ class RegionLayers(QObject):
             self.clicked.emit(*path[0], adding)
 
     def _place(self, position: tuple[float, ...]) -> tuple[float, float]:
-        """Return row and column of a position in the viewer; there, centres are whole numbers."""
-        row, col = self.labels.world_to_data(position)[-2:]
-        return float(row) + 0.5, float(col) + 0.5
+        """Return row and column of a position in the viewer, counted from corners."""
+        row, col = place_in(self.labels, position)
+        return row + 0.5, col + 0.5
 
     def _sketch(self, path: list[tuple[float, float]]) -> None:
         """Draw the stroke that is being made, or take it back."""

@@ -6,10 +6,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from napari_firstpass.errors import LayerError
 from napari_firstpass.io.geotiff import open_raster
+from napari_firstpass.io.scene_labels import SceneLabels
 from napari_firstpass.label_regions import (
     joined_regions,
     region_at_steps,
@@ -25,9 +26,13 @@ if TYPE_CHECKING:
     from napari_firstpass.label_regions import Region
     from napari_firstpass.progress import Steps
     from napari_firstpass.region_pictures import Pictures
+    from napari_firstpass.segmentation import LabelPixels
     from napari_firstpass.widgets.image_layers import Subject
 
 EditName = Literal["smooth", "fill", "specks", "snap"]
+
+SQUARE = 2048
+"""Of a region of a large scene that goes further than so many pixels, a square is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +107,21 @@ class RegionImage:
 
 
 def click_steps(
-    labels: NDArray[Any], row: int, col: int, before: Selected | None
+    labels: LabelPixels, row: int, col: int, before: Selected | None
 ) -> Steps[Selected]:
     """Select the region of a pixel, besides what was selected ``before``."""
-    found = yield from region_at_steps(labels, row, col)
+    found = yield from region_at_steps(labels, row, col, square_for(labels))
     return Selected((found if before is None else joined_regions(before.region, found),))
 
 
-def lasso_steps(labels: NDArray[Any], outline: NDArray[np.float64]) -> Steps[Selected]:
+def lasso_steps(labels: LabelPixels, outline: NDArray[np.float64]) -> Steps[Selected]:
     """Select the regions inside an outline."""
-    return Selected(((yield from regions_inside_steps(labels, outline)),))
+    return Selected(((yield from regions_inside_steps(labels, outline, square_for(labels))),))
+
+
+def square_for(labels: LabelPixels) -> int | None:
+    """Return the side of the squares in which regions are taken, None for whole ones."""
+    return SQUARE if isinstance(labels, SceneLabels) else None
 
 
 def split_steps(selected: Selected, stroke: NDArray[np.float64]) -> Steps[Selected]:
@@ -132,7 +142,7 @@ def split_looks_steps(selected: Selected, image: RegionImage) -> Steps[Selected]
     return Selected(split_by_looks(region, picture))
 
 
-def relabel_steps(labels: NDArray[Any], selected: Selected, class_id: int | None) -> Steps[Edited]:
+def relabel_steps(labels: LabelPixels, selected: Selected, class_id: int | None) -> Steps[Edited]:
     """Give what is selected a class; None for that of the neighbour it shares most border with."""
     yield Progress(0, 1, "relabelling")
     from napari_firstpass.region_edits import given_class, neighbour_of
@@ -146,7 +156,7 @@ def relabel_steps(labels: NDArray[Any], selected: Selected, class_id: int | None
 
 
 def edit_steps(
-    name: EditName, labels: NDArray[Any], region: Region, pixels: int, image: RegionImage | None
+    name: EditName, labels: LabelPixels, region: Region, pixels: int, image: RegionImage | None
 ) -> Steps[Edited]:
     """Change what is selected as a button says.
 
@@ -189,7 +199,7 @@ def edit_steps(
 
 
 def brush_steps(
-    labels: NDArray[Any], path: NDArray[np.float64], class_id: int, image: RegionImage
+    labels: LabelPixels, path: NDArray[np.float64], class_id: int, image: RegionImage
 ) -> Steps[Edited | None]:
     """Give the superpixels under a stroke a class; None for a stroke outside the image."""
     from napari_firstpass.region_edits import given_class

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_firstpass.errors import FirstPassError, LayerError
+from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.widgets.button_keys import ButtonKeys
-from napari_firstpass.widgets.class_layers import require_room, require_whole
+from napari_firstpass.widgets.class_layers import require_paintable, require_room
 from napari_firstpass.widgets.image_layers import first_level, grid_of, subject_of
-from napari_firstpass.widgets.label_history import replace_in_one_step
+from napari_firstpass.widgets.label_history import (
+    extent_of,
+    labels_behind,
+    replace_in_one_step,
+)
 from napari_firstpass.widgets.pointing import class_text
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.region_box import KEY, TIPS
@@ -28,6 +33,7 @@ from napari_firstpass.widgets.region_runs import (
     split_looks_steps,
     split_steps,
 )
+from napari_firstpass.widgets.scene_following import CLOSER
 from napari_firstpass.widgets.session import Message
 from napari_firstpass.widgets.worker import Runner
 
@@ -110,6 +116,7 @@ class RegionTool(QObject):
         self._busy = self._writing = False
         self._then: Callable[[Any], None] = self._select
         self._waiting: Callable[[], None] | None = None
+        self._take_back: Callable[[], bool] = lambda: False
         self._runner.replied.connect(self._on_replied)
         box.toggled.connect(lambda on: self.begin() if on else self.end())
         box.mode_chosen.connect(self._on_mode)
@@ -134,7 +141,7 @@ class RegionTool(QObject):
     def begin(self) -> bool:
         """Let the mouse select regions of the labels that are meant; return whether it does."""
         try:
-            labels = require_whole(self._desk.labels())
+            labels = require_paintable(self._desk.labels())
         except FirstPassError as error:
             self._box.show_on(on=False, obstacle=None)
             self.said.emit(Message.of(error))
@@ -191,7 +198,7 @@ class RegionTool(QObject):
 
     def select_at(self, row: int, col: int) -> None:
         """Select the region of a pixel, as a click does."""
-        self._on_clicked(row, col, adding=False)
+        self._select_near(row, col, adding=False)
 
     def select_parts(self, parts: tuple[Region, ...]) -> None:
         """Select what is left of a region that was taken apart."""
@@ -203,8 +210,8 @@ class RegionTool(QObject):
         def begin() -> None:
             if self._layers is not None and self._is_selected():
                 require_room(self._layers.labels, [class_id])
-                steps = relabel_steps(self._layers.labels.data, self._chosen, class_id)
-                self._start(steps, self._write)
+                pixels = labels_behind(self._layers.labels)
+                self._start(relabel_steps(pixels, self._chosen, class_id), self._write)
 
         self._when_ready(begin)
 
@@ -213,7 +220,8 @@ class RegionTool(QObject):
 
         def begin() -> None:
             if self._layers is not None and self._is_selected():
-                steps = relabel_steps(self._layers.labels.data, self._chosen, None)
+                pixels = labels_behind(self._layers.labels)
+                steps = relabel_steps(pixels, self._chosen, None)
                 self._start(steps, self._write)
 
         self._when_ready(begin)
@@ -252,10 +260,22 @@ class RegionTool(QObject):
         return self._selected is not None
 
     def _on_clicked(self, row: float, col: float, adding: bool) -> None:
+        if self._is_close():
+            self._select_near(row, col, adding)
+
+    def _is_close(self) -> bool:
+        """Tell whether labels are shown pixel by pixel; say so if they are not."""
+        scene = None if self._layers is None else scene_behind(self._layers.labels.data)
+        if scene is not None and scene.part.stride > 1:
+            self.said.emit(Message(CLOSER))
+            return False
+        return True
+
+    def _select_near(self, row: float, col: float, adding: bool) -> None:
         def begin() -> None:
             if self._layers is None:
                 return
-            pixels = self._layers.labels.data
+            pixels = labels_behind(self._layers.labels)
             height, width = pixels.shape
             if not (0 <= row < height and 0 <= col < width):
                 self.said.emit(Message("That lies outside the labels; click inside.", "error"))
@@ -267,24 +287,25 @@ class RegionTool(QObject):
 
     def _on_stroked(self, mode: RegionMode, path: NDArray[np.float64]) -> None:
         def begin() -> None:
-            if self._layers is None:
+            if self._layers is None or not self._is_close():
                 return
             labels = self._layers.labels
+            pixels = labels_behind(labels)
             if mode == "lasso":
-                self._start(lasso_steps(labels.data, path), self._select)
+                self._start(lasso_steps(pixels, path), self._select)
             elif mode == "split" and self._is_selected():
                 self._start(split_steps(self._chosen, path), self._select)
             elif mode == "brush":
                 image = require_image(self._looked_at())
                 class_id = int(labels.selected_label)
-                self._start(brush_steps(labels.data, path, class_id, image), self._write)
+                self._start(brush_steps(pixels, path, class_id, image), self._write)
 
         self._when_ready(begin)
 
     def _on_edit(self, name: EditName) -> None:
         def begin() -> None:
             if self._layers is not None and self._is_selected():
-                pixels, size = self._layers.labels.data, self._box.most.value()
+                pixels, size = labels_behind(self._layers.labels), self._box.most.value()
                 region, image = self._chosen.region, self._looked_at()
                 self._start(edit_steps(name, pixels, region, size, image), self._write)
 
@@ -317,16 +338,22 @@ class RegionTool(QObject):
             self.end()
             self.said.emit(Message("Ready."))
 
+    def ask_before_undo(self, take_back: Callable[[], bool]) -> None:
+        """Let somebody take back what is no change of pixels; it returns whether it did."""
+        self._take_back = take_back
+
     def _undo(self) -> None:
-        if self._layers is not None:
-            self._stop()
+        if self._layers is None:
+            return
+        self._stop()
+        if not self._take_back():
             self._layers.labels.undo()
             self._select(None)
 
     def _looked_at(self) -> RegionImage | None:
         """Return the chosen image, if the labels are of its size."""
         image, layers = self._desk.image(), self._layers
-        if image is None or layers is None or grid_of(image).shape != layers.labels.data.shape:
+        if image is None or layers is None or grid_of(image).shape != extent_of(layers.labels):
             return None
         pixels = first_level(image)
         if self._image is None or self._image[0] is not pixels:
@@ -401,9 +428,11 @@ class RegionTool(QObject):
         self.said.emit(Message(f"{pixels} of “{labels.name}” {_DID[edited.kind]}.{undo}"))
         self.edited.emit(edited)
 
-    def _on_changed(self, _: Event) -> None:
+    def _on_changed(self, event: Event) -> None:
         """Select nothing once labels were painted on or replaced: it may be no region any more."""
-        if not self._writing:
+        # Another part of a large scene may be shown: its labels are what they were.
+        moved = event.type == "data" and scene_behind(event.source.data) is not None
+        if not (self._writing or moved):
             self.clear()
 
     def _on_removed(self, event: Event) -> None:

@@ -6,20 +6,24 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QApplication, QMainWindow
 
 from napari_firstpass.class_areas import area_text
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.io.ground import pixel_area
+from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.label_regions import RegionTable, list_regions_steps
 from napari_firstpass.review_tally import ReviewClock, kept_share, tally_steps
 from napari_firstpass.reviewed import Reviewed
-from napari_firstpass.segmentation import present_ids
 from napari_firstpass.widgets.button_keys import ButtonKeys
-from napari_firstpass.widgets.class_layers import classes_of, info_of, require_whole
-from napari_firstpass.widgets.doubt_layer import DoubtLayer
+from napari_firstpass.widgets.class_layers import classes_of, info_of, require_paintable
+from napari_firstpass.widgets.doubt_layer import DoubtLayer, window_steps
+from napari_firstpass.widgets.label_history import extent_of, labels_behind
 from napari_firstpass.widgets.pointing import class_text
+from napari_firstpass.widgets.prompt_layers import affine_at
+from napari_firstpass.widgets.region_runs import square_for
 from napari_firstpass.widgets.review_box import KEY
 from napari_firstpass.widgets.scene import KEY as OURS
 from napari_firstpass.widgets.scene import mask_of
@@ -27,20 +31,20 @@ from napari_firstpass.widgets.session import Message, in_words
 from napari_firstpass.widgets.worker import Runner
 
 if TYPE_CHECKING:
-    import numpy as np
     from napari.layers import Labels
+    from napari.utils.events import Event
     from napari.viewer import Viewer
-    from numpy.typing import NDArray
 
     from napari_firstpass.grid import Window
     from napari_firstpass.label_regions import Region
     from napari_firstpass.progress import Steps
     from napari_firstpass.review_tally import ClassTally
+    from napari_firstpass.segmentation import LabelPixels
     from napari_firstpass.widgets.class_editing import ClassDesk
     from napari_firstpass.widgets.region_runs import Edited, Selected
     from napari_firstpass.widgets.region_tool import RegionTool
     from napari_firstpass.widgets.review_box import ReviewBox
-    from napari_firstpass.widgets.worker import Reply
+    from napari_firstpass.widgets.worker import Reply, Report
 
 _REST_MS = 300
 """What was changed is counted once nothing is done for so long."""
@@ -55,12 +59,37 @@ _FINISHING = ("relabel", "merge")
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """Regions of labels and the order in which they are looked at; what they were listed of."""
+    """Regions of labels and the order in which they are looked at; what they were listed of.
+
+    The pixels are those of the layer, or the scene of which it shows a part.
+    """
 
     table: RegionTable
     order: tuple[int, ...]
     layer: Labels
     pixels: Any
+
+
+@dataclass(slots=True, eq=False)
+class _Passed:
+    """A region that was reviewed.
+
+    Attributes
+    ----------
+    place : int
+        Of the next one then, in the order.
+    region : Region
+        What was noted as reviewed.
+    given : (int, int) or None
+        The class of its first pixel before, and the one that it was given; None if it was accepted.
+    is_last : bool
+        Whether nothing was painted since.
+    """
+
+    place: int
+    region: Region
+    given: tuple[int, int] | None
+    is_last: bool = True
 
 
 class Reviewing(QObject):
@@ -95,14 +124,14 @@ class Reviewing(QObject):
     ) -> None:
         super().__init__(parent)
         self._viewer, self._box, self._tool, self._desk = viewer, box, tool, desk
-        self._lister, self._counter = Runner(self), Runner(self)
+        self._lister, self._counter, self._doubter = Runner(self), Runner(self), Runner(self)
         self._key = ButtonKeys(viewer, KEY, box.next, parent=self)
         self._doubt = DoubtLayer(viewer)
         self._listed: _Listed | None = None
         self._place = self._labelled = 0
-        self._past: list[tuple[int, Region]] = []
+        self._past: list[_Passed] = []
         self._flying = self._open = False
-        self._run = 0
+        self._run = self._looks = 0
         self._clocks: dict[int, ReviewClock] = {}
         self._tally: dict[int, ClassTally] = {}
         self._rest = QTimer(self)
@@ -125,6 +154,9 @@ class Reviewing(QObject):
         tool.selected.connect(self._on_selected)
         tool.edited.connect(self._on_edited)
         tool.accepted.connect(self._accept)
+        tool.ask_before_undo(self._take_back)
+        self._lister.reported.connect(self._on_reported)
+        self._doubter.replied.connect(self._on_doubt_read)
         self._lister.replied.connect(self._on_listed)
         self._counter.replied.connect(self._on_counted)
 
@@ -142,7 +174,7 @@ class Reviewing(QObject):
             return
         labels, obstacle = self._desk.labels(), None
         try:
-            labels = require_whole(labels)
+            labels = require_paintable(labels)
         except FirstPassError as error:
             obstacle, labels = Message.of(error).text, None
         self._box.show_labels(obstacle)
@@ -159,18 +191,20 @@ class Reviewing(QObject):
         self._rest.stop()
         self._lister.stop()
         self._counter.stop()
+        self._doubter.stop()
+        self._looks += 1
         self._doubt.hide()
         self._forget()
 
     def go_on(self) -> None:
         """Fly to the next region; list them first if that was not done yet."""
         try:
-            labels = require_whole(self._desk.labels())
+            labels = require_paintable(self._desk.labels())
         except FirstPassError as error:
             self.said.emit(Message.of(error))
             return
-        listed = self._listed
-        if listed is None or listed.layer != labels or listed.pixels is not labels.data:
+        listed, pixels = self._listed, labels_behind(labels)
+        if listed is None or listed.layer != labels or listed.pixels is not pixels:
             self._list(labels)
             return
         reviewed = self._reviewed(labels)
@@ -178,7 +212,7 @@ class Reviewing(QObject):
             index = listed.order[self._place]
             self._place += 1
             row, col = (int(i) for i in listed.table.seeds[index])
-            there = int(labels.data[row, col]) == int(listed.table.class_ids[index])
+            there = int(pixels[row, col]) == int(listed.table.class_ids[index])
             if there and not reviewed.holds(row, col):
                 self._fly(row, col)
                 return
@@ -191,21 +225,28 @@ class Reviewing(QObject):
         """List the regions of labels in a thread, and fly to the first."""
         self._run += 1
         self._tool.clear()
+        pixels = labels_behind(labels)
         steps = list_regions_steps(
-            labels.data,
+            pixels,
             self._confidence(labels),
             self._reviewed(labels),
             least=self._box.least.value(),
+            square=square_for(pixels),
         )
-        self._lister.start(self._with_classes(steps, labels), self._run)
+        self._lister.start(self._with_layer(steps, labels, pixels), self._run)
         self.said.emit(Message(f"Looking through “{labels.name}” …"))
 
     @staticmethod
-    def _with_classes(steps: Steps[RegionTable], labels: Labels) -> Steps[Any]:
+    def _with_layer(steps: Steps[RegionTable], labels: Labels, pixels: LabelPixels) -> Steps[Any]:
         """Return a table with the layer and the pixels that it was made of, and their ids."""
-        pixels = labels.data
         table = yield from steps
-        return table, labels, pixels, present_ids(pixels)
+        return table, labels, pixels, np.unique(table.class_ids).tolist()
+
+    def _on_reported(self, report: Report) -> None:
+        told, labels = report.progress, self._desk.labels()
+        if report.generation == self._run and labels is not None:
+            share = 100 * told.done // max(told.total, 1)
+            self.said.emit(Message(f"Looking through “{labels.name}” · {share} %"))
 
     def _on_listed(self, reply: Reply[Any]) -> None:
         if reply.generation != self._run:
@@ -214,13 +255,16 @@ class Reviewing(QObject):
             self.said.emit(Message.of(reply.outcome))
             return
         table, labels, pixels, present = reply.outcome
-        if labels not in self._viewer.layers or labels.data is not pixels:
+        if labels not in self._viewer.layers or labels_behind(labels) is not pixels:
             return
         try:
             self._box.show_classes(classes_of(labels, present).classes)
         except FirstPassError as error:
             self.said.emit(Message.of(error))
         order = tuple(int(i) for i in table.ranked(self._box.class_id))
+        self._forget()
+        labels.events.set_data.connect(self._on_pixels)
+        labels.events.paint.connect(self._on_painted)
         self._listed, self._place, self._past = _Listed(table, order, labels, pixels), 0, []
         self._show()
         self.go_on()
@@ -253,8 +297,9 @@ class Reviewing(QObject):
         labels, main = self._tool.layer, self._box.window()
         if labels is None:
             return
-        low = labels.data_to_world((window.row, window.col))[-2:]
-        high = labels.data_to_world((window.bottom, window.right))[-2:]
+        affine = affine_at(labels)
+        low = (affine @ (window.row, window.col, 1))[:2]
+        high = (affine @ (window.bottom, window.right, 1))[:2]
         camera = self._viewer.scene.camera
         camera.center = tuple((a + b) / 2 for a, b in zip(low, high, strict=True))
         middle = main.centralWidget() if isinstance(main, QMainWindow) else None
@@ -273,7 +318,7 @@ class Reviewing(QObject):
 
     def _on_edited(self, edited: Edited) -> None:
         if edited.kind in _FINISHING and self._listed is not None and self._open:
-            self._mark(edited.region)
+            self._mark(edited.region, _given(edited))
             self._after(edited.then)
         else:
             self._rest.start()
@@ -291,18 +336,47 @@ class Reviewing(QObject):
         if not self._past or labels is None or self._listed is None:
             self.said.emit(Message("There is no region to go back to."))
             return
-        self._place, region = self._past.pop()
+        self._fly(*_seed(self._not_reviewed(labels, self._past[-1])))
+
+    def _not_reviewed(self, labels: Labels, passed: _Passed) -> Region:
+        """Note that a region is not reviewed after all; return it."""
+        self._past.remove(passed)
+        self._place, region = passed.place, passed.region
         reviewed = self._reviewed(labels).marked(region.window, region.mask, seen=False)
         self._keep(labels, reviewed)
-        first = int(region.mask[0].argmax())
-        self._fly(region.window.row, region.window.col + first)
+        return region
 
-    def _mark(self, region: Region) -> None:
-        """Note pixels as reviewed."""
+    def _take_back(self) -> bool:
+        """Take back that a region was accepted, if that was done last; return whether it was."""
+        labels = self._tool.layer
+        last = self._past[-1] if self._past else None
+        if labels is None or last is None or last.given is not None or not last.is_last:
+            return False
+        self._fly(*_seed(self._not_reviewed(labels, last)))
+        return True
+
+    def _on_painted(self, _: Event) -> None:
+        for passed in self._past:
+            passed.is_last = False
+
+    def _on_pixels(self, event: Event) -> None:
+        """Take back what was noted of a region, once its new class was undone."""
+        labels = event.source
+        changed = [passed for passed in self._past if passed.given is not None]
+        while changed:
+            last = changed.pop()
+            now, (before, after) = _class_at(labels, last.region), last.given or (0, 0)
+            if now != before or before == after:
+                return
+            self._not_reviewed(labels, last)
+            self._place = last.place - 1  # where Next goes now
+
+    def _mark(self, region: Region, given: tuple[int, int] | None = None) -> None:
+        """Note pixels as reviewed, which were given a class, or accepted."""
         labels = self._tool.layer
         if labels is None:
             return
-        self._past.append((self._place, region))
+        self._past.append(_Passed(self._place, region, given))
         self._keep(labels, self._reviewed(labels).marked(region.window, region.mask))
         key = id(labels.metadata)
         self._clocks[key] = self._clocks.get(key, ReviewClock()).at(monotonic())
@@ -316,28 +390,32 @@ class Reviewing(QObject):
     def _reviewed(self, labels: Labels) -> Reviewed:
         info = mask_of(labels.metadata)
         known = None if info is None else info.reviewed
-        if known is None or known.shape != labels.data.shape:
-            return Reviewed.none(labels.data.shape)
+        if known is None or known.shape != extent_of(labels):
+            return Reviewed.none(extent_of(labels))
         return known
 
-    def _confidence(self, labels: Labels) -> NDArray[np.uint8] | None:
+    def _confidence(self, labels: Labels) -> LabelPixels | None:
         """Return how sure labels were when they were made (H, W), None if nobody knows."""
         info = mask_of(labels.metadata)
-        if info is None or not info.made:
+        if info is None:
             return None
-        confidence = info.made[-1].confidence
-        fits = confidence is not None and confidence.shape == labels.data.shape
+        confidence: LabelPixels | None = None
+        if info.tiles is not None:
+            confidence = info.tiles.confidence
+        elif info.made:
+            confidence = info.made[-1].confidence
+        fits = confidence is not None and confidence.shape == extent_of(labels)
         return confidence if fits else None
 
     def _count(self) -> None:
         """Count in a thread what became of what was pre-labelled."""
         labels = self._tool.layer
         info = None if labels is None else mask_of(labels.metadata)
-        if labels is None or info is None or not info.made:
+        if labels is None or info is None or not (info.made or info.tiles):
             return
-        made = info.made[-1]
-        if made.labels.shape == labels.data.shape:
-            steps = tally_steps(made.labels_now, labels.data, self._reviewed(labels))
+        made = info.tiles or info.made[-1].labels_now
+        if made.shape == extent_of(labels):
+            steps = tally_steps(made, labels_behind(labels), self._reviewed(labels))
             self._counter.start(steps, 0)
 
     def _on_counted(self, reply: Reply[Any]) -> None:
@@ -354,7 +432,7 @@ class Reviewing(QObject):
         reviewed = self._reviewed(labels)
         if self._listed is not None and self._listed.layer == labels:
             self._labelled = max(self._listed.table.labelled, 1)
-        whole = self._labelled or labels.data.size
+        whole = self._labelled or int(np.prod(extent_of(labels)))
         share = min(reviewed.pixels / whole, 1.0)
         self._box.show_share(share, self._told(labels, reviewed))
 
@@ -383,15 +461,55 @@ class Reviewing(QObject):
         clipboard.setText("\n".join(lines))
         self.said.emit(Message("Copied: time, area, and the pixels changed of each class."))
 
+    def look(self) -> None:
+        """Follow to another part of a large scene."""
+        if self._box.doubt.isChecked():
+            self._on_doubt(shown=True)
+
     def _on_doubt(self, shown: bool) -> None:
         labels = self._desk.labels()
         confidence = None if labels is None else self._confidence(labels)
+        self._looks += 1
         if not shown or labels is None or confidence is None:
             self._doubt.hide()
             return
-        self._doubt.show(labels, confidence)
+        if isinstance(confidence, np.ndarray):
+            self._doubt.show(labels, confidence)
+            return
+        scene = scene_behind(labels.data)
+        if scene is None or scene.part.stride > 1:
+            self._doubt.hide()
+            self.said.emit(Message("Zoom in to see doubt: it is shown pixel by pixel."))
+            return
+        self._doubter.start(window_steps(labels, confidence, scene.part.window), self._looks)
+
+    def _on_doubt_read(self, reply: Reply[Any]) -> None:
+        if reply.generation == self._looks and not isinstance(reply.outcome, FirstPassError):
+            labels, values, window = reply.outcome
+            if labels in self._viewer.layers:
+                self._doubt.show(labels, values, window)
 
     def _forget(self) -> None:
         """List regions anew when they are asked for next."""
         self._run += 1
+        if self._listed is not None:
+            self._listed.layer.events.set_data.disconnect(self._on_pixels)
+            self._listed.layer.events.paint.disconnect(self._on_painted)
         self._listed, self._place, self._past = None, 0, []
+
+
+def _seed(region: Region) -> tuple[int, int]:
+    """Return row and column of the first pixel of a region."""
+    return region.window.row, region.window.col + int(region.mask[0].argmax())
+
+
+def _given(edited: Edited) -> tuple[int, int]:
+    """Return the class of the first pixel of a region before it was edited, and after."""
+    (row, col), window = _seed(edited.region), edited.edit.window
+    place = row - window.row, col - window.col
+    return int(edited.edit.before[place]), int(edited.edit.after[place])
+
+
+def _class_at(labels: Labels, region: Region) -> int:
+    """Return the class that the first pixel of a region has now."""
+    return int(labels_behind(labels)[_seed(region)])

@@ -20,6 +20,7 @@ from napari_firstpass.progress import Progress, Span, relay
 from napari_firstpass.raster import PartSource
 from napari_firstpass.threads import wait_without_spinning
 from napari_firstpass.widgets.label_layers import mask_from
+from napari_firstpass.widgets.scene import KEY, mask_of
 from napari_firstpass.widgets.tile_keeping import TileKeeper
 
 if TYPE_CHECKING:
@@ -234,6 +235,15 @@ class LabelsNow:
         return cls(
             np.array(pixels) if scene is None else scene, metadata, features, layer.colormap, grid
         )
+
+    def part(self, window: Window) -> LabelsNow:
+        """Return the same of a window alone, of which the labels are read here."""
+        info, metadata = mask_of(self.metadata), dict(self.metadata)
+        if info is not None:
+            metadata[KEY] = info.part(window)
+        grid = None if self.grid is None else self.grid.crop(window)
+        labels = np.array(self.labels[window.slices])
+        return replace(self, labels=labels, metadata=metadata, grid=grid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from napari_firstpass.bands import Role
     from napari_firstpass.grid import Grid
+    from napari_firstpass.io.tile_store import TileStore
     from napari_firstpass.provenance import Provenance
     from napari_firstpass.raster import Raster
     from napari_firstpass.reviewed import Reviewed
@@ -138,12 +139,61 @@ class Made:
 
     def reassigned(self, mapping: Mapping[int, int], step: Mapping[str, Any]) -> Made:
         """Return the same after whole classes became others; ``step`` tells so to people."""
-        became = {before: mapping.get(now, now) for before, now in self.became}
         return replace(
             self,
-            became=tuple(sorted((dict(mapping) | became).items())),
+            became=chained(self.became, mapping),
             provenance=self.provenance.with_step("reassigned", step),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class MadeTiles:
+    """Labels of a large scene as a run made them, in tiles that nobody modifies.
+
+    Read window by window, they are those labels, with the classes that a person made others since.
+
+    Attributes
+    ----------
+    labels : TileStore
+        Class ids.
+    confidence : TileStore or None
+        See `Segmentation`.
+    became : tuple of tuple of (int, int)
+        As in `Made`, of each state since, the newest last; the first is without any.
+    """
+
+    labels: TileStore
+    confidence: TileStore | None = None
+    became: tuple[tuple[tuple[int, int], ...], ...] = ((),)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the scene."""
+        return self.labels.shape
+
+    def __getitem__(self, key: tuple[slice, slice]) -> NDArray[Any]:
+        """Return a window (h, w)."""
+        return relabelled(self.labels[key], dict(self.became[-1]))
+
+    def part(self, window: Window, provenance: Provenance) -> tuple[Made, ...]:
+        """Return all states of a window (h, w), with the record that they share."""
+        labels = self.labels.read(window)
+        confidence = None if self.confidence is None else self.confidence.read(window)
+        states = enumerate(self.became)
+        return tuple(Made(labels, confidence, provenance, became, i) for i, became in states)
+
+    def reassigned(self, mapping: Mapping[int, int]) -> MadeTiles:
+        """Return the same after whole classes became others."""
+        became = chained(self.became[-1], mapping)
+        return replace(self, became=((), *self.became[1:], became)[-_STATES:])
+
+
+def chained(
+    became: Iterable[tuple[int, int]], mapping: Mapping[int, int]
+) -> tuple[tuple[int, int], ...]:
+    """Return which ids became which once others did, too."""
+    before = {old: mapping.get(now, now) for old, now in became}
+    return tuple(sorted((dict(mapping) | before).items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +252,8 @@ class MaskInfo:
         The outlines that were accepted, the newest last; the user may have undone some of them.
     reviewed : Reviewed or None
         What somebody has looked at; None for nothing yet.
+    tiles : MadeTiles or None
+        In place of ``made``, for a scene too large for memory.
     """
 
     scene: str
@@ -213,11 +265,19 @@ class MaskInfo:
     retired: tuple[LabelClass, ...] = ()
     pointed: tuple[Pointed, ...] = ()
     reviewed: Reviewed | None = None
+    tiles: MadeTiles | None = None
 
     @property
     def number(self) -> int:
         """Number of the newest state."""
         return self.made[-1].number if self.made else 0
+
+    def part(self, window: Window) -> MaskInfo:
+        """Return what is noted of a window of a large scene alone; reads how it was made."""
+        grid, seen, tiles = self.grid.crop(window), self.reviewed, self.tiles
+        made = () if tiles is None else tiles.part(window, self.provenance)
+        part = None if seen is None else seen.part(window)
+        return replace(self, grid=grid, made=made, pointed=(), reviewed=part, tiles=None)
 
     def then(self, made: Made) -> MaskInfo:
         """Return the same after a method has changed the labels; only a few states are kept."""
@@ -231,6 +291,8 @@ class MaskInfo:
 
     def reassigned(self, mapping: Mapping[int, int], step: Mapping[str, Any]) -> MaskInfo:
         """Return the same after a person made whole classes others; see `Made.reassigned`."""
+        if self.tiles is not None:
+            return replace(self, tiles=self.tiles.reassigned(mapping))
         return self._with(self.made[-1].reassigned(mapping, step)) if self.made else self
 
     def then_pointed(

@@ -39,7 +39,7 @@ MOST_SEEN = 3584
 _STEP = 256
 _WAIT_MS = 120
 _FREE = ("pan_zoom", "transform", "pick")
-CLOSER = "Zoom in to paint: from here the labels are shown smaller than they are."
+CLOSER = "Zoom in first: from here the labels are shown smaller than they are."
 
 
 class SceneFollowing(QObject):
@@ -203,9 +203,7 @@ class SceneFollowing(QObject):
         if layer.data is not part.values:
             layer.data = part.values
         layer.scale = (part.stride, part.stride)
-        # Of a larger pixel, the place is its centre.
-        centre = (part.stride - 1) / 2
-        layer.translate = (part.window.row + centre, part.window.col + centre)
+        layer.translate = part.corner
 
     def seen_of(self, layer: Labels) -> Window | None:
         """Return the part of a scene that is on the screen; None where nobody knows."""

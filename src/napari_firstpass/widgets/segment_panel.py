@@ -163,6 +163,7 @@ class SegmentPanel(QWidget):
         self._saver.said.connect(self._say)
         self.keeping.said.connect(self._say)
         self.following.said.connect(self._say)
+        self.following.shown.connect(self._reviewing.look)
         self._saver.busy.connect(self._on_saving)
         self._viewer.layers.events.removed.connect(self._on_removed)
         self._viewer.layers.selection.events.active.connect(self._on_active)
@@ -251,9 +252,9 @@ class SegmentPanel(QWidget):
     def _refinement(self) -> Job:
         box, image = self.form.refine, self.form.image.layer
         subject, pixels = subject_of(image), first_level(image)
-        task = self._refining.task_on(
-            self._refining.target(self._result), only_rectangle=box.only.isChecked()
-        )
+        labels = self._refining.target(self._result)
+        seen = None if labels is None else self.following.seen_of(labels)
+        task = self._refining.task_on(labels, seen, only_rectangle=box.only.isChecked())
         refiner, suggest = box.refiner, box.suggest.isChecked()
         config = RefineConfig(
             refiner=refiner,

@@ -184,8 +184,8 @@ class Segmenting:
         name = f"{run.scene} · {run.how}"
         labels = found.labels
         if isinstance(labels, SceneLabels):
-            # As it was made, a large scene is not remembered: it would fill the memory.
-            info = MaskInfo(run.scene, found.grid, found.taxonomy, found.provenance, run.files)
+            about = run.scene, found.grid, found.taxonomy, found.provenance, run.files
+            info = MaskInfo(*about, tiles=found.made)
             return self._following.add(labels, labels_keywords(info, name))
         data, keywords, _ = labels_tuple(labels, name=name, scene=run.scene, sources=run.files)
         return self._viewer.add_labels(data, **keywords)

@@ -6,15 +6,17 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_firstpass.errors import ImageContentError
 from napari_firstpass.io.scene_labels import SceneLabels
 from napari_firstpass.io.tile_store import TileStore
 from napari_firstpass.progress import Progress
 from napari_firstpass.segmentation import ArraySink, Segmentation, label_dtype, present_ids
+from napari_firstpass.widgets.scene import MadeTiles
 from napari_firstpass.widgets.scene_layers import HELD_PIXELS
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from napari_firstpass.errors import FirstPassError
@@ -62,6 +64,8 @@ class Found:
         The labels; many are in tiles.
     trouble : FirstPassError or None
         Why features could not be kept, which stops no run.
+    made : MadeTiles or None
+        Of many labels: the same once more, and how sure they are; nobody paints on these.
     """
 
     taxonomy: Taxonomy
@@ -71,6 +75,7 @@ class Found:
     tiles: int
     labels: Segmentation | SceneLabels
     trouble: FirstPassError | None = None
+    made: MadeTiles | None = None
 
 
 class TileKeeper:
@@ -90,6 +95,7 @@ class TileKeeper:
         self._is_closed = False
         self._known: tuple[Taxonomy, Provenance] | None = None
         self._taken: ArraySink | TileStore | None = None
+        self._sure: TileStore | None = None
         self._tiles = self._pixels = 0
 
     def begin(self, grid: Grid, taxonomy: Taxonomy, provenance: Provenance) -> TileKeeper:
@@ -97,6 +103,7 @@ class TileKeeper:
         part = self._part = self._part or Part(grid, grid.window)
         if part.is_large:
             self._taken = TileStore(None, part.grid.shape, label_dtype(taxonomy.max_id))
+            self._sure = TileStore(None, part.grid.shape, np.dtype(np.uint8))
         else:
             self._taken = ArraySink.of(grid, taxonomy)
         self._known = taxonomy, provenance
@@ -112,7 +119,10 @@ class TileKeeper:
             elif self._taken is not None:
                 corner = self._part.window
                 row, col = window.row + corner.row, window.col + corner.col
-                self._taken.write(replace(window, row=row, col=col), labels)
+                place = replace(window, row=row, col=col)
+                self._taken.write(place, labels)
+                if self._sure is not None:
+                    self._sure.write(place, confidence)
             self._tiles += 1
             self._pixels += labels.size
 
@@ -144,9 +154,9 @@ class TileKeeper:
         if isinstance(taken, ArraySink):
             classes = len(present_ids(taken.labels))
             return Found(*about, classes, self._tiles, _spread(taken, part, taxonomy, record))
-        scene = SceneLabels(taken)
+        scene, made = SceneLabels(taken), MadeTiles(taken.copy(), self._sure)
         classes = sum(1 for class_id in scene.look_at_all() if class_id)
-        return Found(*about, classes, self._tiles, scene)
+        return Found(*about, classes, self._tiles, scene, made=made)
 
 
 def _noted(record: Provenance, part: Part) -> Provenance:
