@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from napari_firstpass.class_count import ClassCount
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.fit_images import NamedSource
-    from napari_firstpass.grid import Grid
+    from napari_firstpass.grid import Grid, Window
     from napari_firstpass.progress import Steps
     from napari_firstpass.raster import RasterSource
     from napari_firstpass.widgets.image_layers import Subject
