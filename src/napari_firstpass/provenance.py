@@ -12,7 +12,7 @@ from napari_firstpass.errors import FirstPassError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STEPS = ("refined", "aligned", "prompted", "reassigned")
+STEPS = ("refined", "aligned", "prompted", "reassigned", "learned")
 """What may be done to labels that are there; a record has a list of each, of how it was done."""
 
 

@@ -215,6 +215,9 @@ def test_a_large_scene_is_reviewed_and_refined(desk: Desk) -> None:
     assert "pixels changed" in desk.status
     assert np.count_nonzero(desk.now[part] != expected) < 0.7 * 136
     assert desk.panel.form.status.text().count("Ctrl+Z") == 1
+    told = mask_of(desk.layer.metadata).provenance.config["refined"][0]
+    seen = desk.panel.following.seen_of(desk.layer)
+    assert told["area"] == (seen.row, seen.col, seen.height, seen.width)
     desk.layer.undo()
     assert np.count_nonzero(desk.now[part] != expected) == 136
 

@@ -35,6 +35,7 @@ _BY_HAND = {
     "reassigned": "whole classes that a person made others",
     "prompted": "what was pointed at in the panel",
     "refined": "a part that was refined in the panel",
+    "learned": "what was learned from corrections",
 }
 """What cannot be done once more, by the step that tells of it."""
 
@@ -127,7 +128,7 @@ def _is_sure_after(number: int, steps: _Steps, *, sure: bool) -> bool:
 
 def _is_by_hand(kind: str, told: Mapping[str, Any]) -> bool:
     in_panel = "area" in told or any("outline" in one for one in told.get("things", ()))
-    return kind == "reassigned" or in_panel
+    return kind in ("reassigned", "learned") or in_panel
 
 
 def _place(labels: Path, *, wanted: bool) -> Place:

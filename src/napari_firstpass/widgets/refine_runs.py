@@ -62,10 +62,10 @@ class Refined:
         after = found.labels.astype(before.dtype, copy=False)
         return cls(Replacement.of(found.grid.window, before, after), found, suggestions)
 
-    def placed(self, part: Window, shape: tuple[int, ...]) -> Refined:
-        """Return the same, found in a part of a large scene (H, W)."""
+    def placed(self, part: Window, area: Window, shape: tuple[int, ...]) -> Refined:
+        """Return the same, found in a part of a large scene (H, W); an area of it was refined."""
         found, there = self.replacement, self.whole.provenance
-        told = {**there.config["refined"][-1], "part": list(astuple(part))}
+        told = {**there.config["refined"][-1], "area": astuple(area)}
         steps = [*there.config["refined"][:-1], told]
         noted = replace(there, config={**there.config, "refined": steps})
         moved = Replacement.within(shape, part, found.before, found.after)
@@ -100,7 +100,7 @@ def refine_labels(
     from napari_firstpass.refine_images import refine_source_steps
 
     leave_a_core()
-    scene, part = now.labels, None
+    scene, part, asked = now.labels, None, area
     if isinstance(scene, SceneLabels) and area is not None:
         height, width = scene.shape
         part = area.grown(_CONTEXT, height=height, width=width)
@@ -124,7 +124,9 @@ def refine_labels(
         )
         found = yield from relay(steps, Span(0, 100, 100))
     refined = Refined.of(now.labels, found, None if keys is None else _suggested(keys, found))
-    return refined if part is None else refined.placed(part, scene.shape)
+    if part is None or asked is None:
+        return refined
+    return refined.placed(part, asked, scene.shape)
 
 
 def _suggested(keys: KeyArray, found: Segmentation) -> Segmentation | None:
