@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -72,6 +73,7 @@ def main() -> None:
 def measure(case: Case, folder: Path) -> str:
     """Return the row of a case."""
     image, labels = town(folder, case.height, case.width)
+    os.sync()  # or the export waits for the disk to write what was just made up
     out = folder / "out"
     command = [sys.executable, "-m", "napari_firstpass.cli", "export", "--json", "--overwrite"]
     command += ["--image", str(image), "--labels", str(labels), "--out", str(out)]

@@ -303,6 +303,30 @@ class FeatureCache:
             _is_removed(partial)
 
 
+@dataclass(frozen=True, slots=True)
+class KeptFeatures:
+    """Where features are kept, and in how much room.
+
+    Attributes
+    ----------
+    folder : Path or None
+        Preferred; see `default_folder`.
+    limit : int
+        Bytes; see `FeatureCache`.
+    """
+
+    folder: Path | None = None
+    limit: int = DEFAULT_LIMIT
+
+    def opened(self) -> FeatureCache:
+        """Return the cache itself."""
+        return FeatureCache(default_folder(self.folder), self.limit)
+
+
+KEPT = KeptFeatures()
+"""What nobody has set otherwise."""
+
+
 def allowed_bytes(limit: int, used: int, free: int | None) -> int:
     """Return how large a cache of ``used`` bytes may be: half of the disk's room, or ``limit``.
 

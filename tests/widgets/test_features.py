@@ -287,7 +287,11 @@ def test_folders_set_in_the_preferences_are_used(
     run(qtbot, panel)
     assert provenance(viewer).config["backbone"] == "dinov2-s"
     assert entries(home / "fast disk")
-    assert not (home / "caches").exists()
+    assert not (home / "caches" / "napari-firstpass").exists()
+    folders.cache, folders.room = str(home / "no room"), 0
+    run(qtbot, panel)
+    assert " classes in " in panel.form.status.text()
+    assert not entries(home / "no room")
 
 
 @pytest.mark.parametrize("weights", ["gone", "~nobody-of-this-name", "x" * 300])

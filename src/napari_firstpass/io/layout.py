@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from math import hypot
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -109,9 +110,18 @@ def is_transparency(dataset: DatasetReader, index: int) -> bool:
     """
     if dataset.driver in _ALPHA_FORMATS:
         return True
-    sample = np.concatenate([dataset.read(index, window=w).ravel() for w in _spots(dataset)])
-    seen = sample[sample != 0]
-    return not seen.size or float(np.mean(seen == seen.max())) >= 0.9
+    seen = np.empty(0, dataset.dtypes[index - 1])
+    for window in _spots(dataset):
+        values = dataset.read(index, window=window).ravel()
+        seen = np.concatenate([seen, values[values != 0]])
+        # Somebody waits for the image: what is far from transparent in one place needs no more.
+        if seen.size >= window.width * window.height and _share_of_largest(seen) < 0.5:
+            return False
+    return not seen.size or _share_of_largest(seen) >= 0.9
+
+
+def _share_of_largest(values: NDArray[Any]) -> float:
+    return float(np.mean(values == values.max()))
 
 
 def _check_content(dataset: DatasetReader) -> None:
@@ -173,9 +183,13 @@ def _guessed_roles(dataset: DatasetReader, chosen: tuple[int, ...]) -> tuple[Rol
 
 
 def _spots(dataset: DatasetReader, side: int = 64, per_axis: int = 5) -> list[GdalWindow]:
-    """Return small windows spread evenly over a file, top to bottom."""
+    """Return small windows spread evenly over a file, those in the middle first."""
     height, width = min(side, dataset.height), min(side, dataset.width)
     tops = np.linspace(0, dataset.height - height, per_axis).astype(int)
     lefts = np.linspace(0, dataset.width - width, per_axis).astype(int)
-    corners = product(dict.fromkeys(tops.tolist()), dict.fromkeys(lefts.tolist()))
+    middle = (dataset.height - height) / 2, (dataset.width - width) / 2
+    corners = sorted(
+        product(dict.fromkeys(tops.tolist()), dict.fromkeys(lefts.tolist())),
+        key=lambda corner: hypot(corner[0] - middle[0], corner[1] - middle[1]),
+    )
     return [GdalWindow(left, top, width, height) for top, left in corners]

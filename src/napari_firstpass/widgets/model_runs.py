@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_firstpass.backbones import BACKBONES
 from napari_firstpass.errors import OptionError, WeightsError
+from napari_firstpass.feature_cache import KEPT
 from napari_firstpass.io.files import check_output
 from napari_firstpass.pairing import images_in
 from napari_firstpass.progress import Progress, Span, relay
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.errors import FirstPassError
+    from napari_firstpass.feature_cache import KeptFeatures
     from napari_firstpass.fitting import SetModel
     from napari_firstpass.progress import Steps
     from napari_firstpass.widgets.image_layers import Subject
@@ -162,7 +164,7 @@ def look_at_model(path: Path) -> Steps[ModelFacts]:
     return ModelFacts.of(path, read_model(path))
 
 
-def fit_model(fit: Fit, config: SegmentConfig, cache_folder: Path | None = None) -> Steps[Fitted]:
+def fit_model(fit: Fit, config: SegmentConfig, kept: KeptFeatures = KEPT) -> Steps[Fitted]:
     """Find classes that several images share, and write them whole or not at all.
 
     Parameters
@@ -171,7 +173,7 @@ def fit_model(fit: Fit, config: SegmentConfig, cache_folder: Path | None = None)
         Images and file.
     config : SegmentConfig
         The options.
-    cache_folder : Path or None
+    kept : KeptFeatures
         As in `runs.find_classes`.
     """
     yield Progress(0, 1)
@@ -182,7 +184,7 @@ def fit_model(fit: Fit, config: SegmentConfig, cache_folder: Path | None = None)
     leave_a_core()
     check_output(fit.out, overwrite=fit.overwrite)  # refused before the work
     sources = [named_source(image) for image in _images(fit)]
-    cache = feature_cache(config.backbone, cache_folder)
+    cache = feature_cache(config.backbone, kept)
     steps = fit_sources_steps(sources, config, FitOptions(cache=cache))
     model = yield from relay(steps, Span(0, 99, 100))
     yield Progress(99, 100, "writing the model")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from napari.settings import get_plugin_settings
 
+from napari_firstpass.feature_cache import KEPT, KeptFeatures
+
 if TYPE_CHECKING:
     from napari_firstpass.config import Device
 
@@ -15,6 +17,8 @@ PAGE = "File ▸ Preferences ▸ firstpass"
 """Where users find it."""
 
 _PLUGIN = "napari-firstpass"
+
+_GB = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,10 @@ class Preferences:
 
     Attributes
     ----------
-    weights, cache : Path or None
-        Folders for the weights of networks and for their features; None for the usual ones.
+    weights : Path or None
+        The folder for the weights of networks; None for the usual one.
+    cache : KeptFeatures
+        Where features of networks are kept, and in how much room.
     device : str
         See `SegmentConfig`.
     keys : PromptKeys
@@ -59,7 +65,7 @@ class Preferences:
     """
 
     weights: Path | None = None
-    cache: Path | None = None
+    cache: KeptFeatures = KEPT
     device: Device = "auto"
     keys: PromptKeys = PromptKeys()
     autosave: bool = True
@@ -76,7 +82,7 @@ def preferences() -> Preferences:
     folders = settings.folders
     return Preferences(
         _path(folders.weights),
-        _path(folders.cache),
+        KeptFeatures(_path(folders.cache), max(int(folders.room), 0) * _GB),
         settings.computing.device,
         keys_of({field.name: getattr(settings.keys, field.name) for field in fields(PromptKeys)}),
         bool(settings.saving.autosave),

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_firstpass.feature_cache import FeatureCache, default_folder
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.progress import Progress, Span, relay
 from napari_firstpass.widgets.runs import feature_cache, leave_a_core
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.config import PromptConfig
+    from napari_firstpass.feature_cache import KeptFeatures
     from napari_firstpass.mask_writing import Where
     from napari_firstpass.progress import Steps
     from napari_firstpass.prompt_session import Prompting
@@ -85,12 +85,12 @@ class PromptedImage:
         The image.
     config : PromptConfig
         How to answer.
-    cache_folder : Path or None
+    kept : KeptFeatures
         Where the user prefers features to be kept.
     """
 
-    def __init__(self, subject: Subject, config: PromptConfig, cache_folder: Path | None) -> None:
-        self._subject, self._config, self._cache_folder = subject, config, cache_folder
+    def __init__(self, subject: Subject, config: PromptConfig, kept: KeptFeatures) -> None:
+        self._subject, self._config, self._kept = subject, config, kept
         self._prompting: Prompting | None = None
         self._record: dict[str, Any] | None = None
 
@@ -117,9 +117,9 @@ class PromptedImage:
     def _begun(self) -> Prompting:
         from napari_firstpass.prompt_session import Prompting
 
-        cache = feature_cache(self._config.backbone, self._cache_folder)
+        cache = feature_cache(self._config.backbone, self._kept)
         if self._config.model is not None:
-            cache = FeatureCache(default_folder(self._cache_folder))
+            cache = self._kept.opened()
         source = self._subject.source
         if isinstance(source, Path):
             opening, stamp = partial(open_raster, source), partial(_stamp, source)

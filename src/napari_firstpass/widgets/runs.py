@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_firstpass.backbones import keeps_features
-from napari_firstpass.feature_cache import FeatureCache, default_folder
+from napari_firstpass.feature_cache import KEPT
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.label_file import write_segmentation
 from napari_firstpass.io.scene_labels import scene_behind
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from napari_firstpass.class_count import ClassCount
     from napari_firstpass.config import SegmentConfig
+    from napari_firstpass.feature_cache import FeatureCache, KeptFeatures
     from napari_firstpass.fit_images import NamedSource
     from napari_firstpass.grid import Grid, Window
     from napari_firstpass.progress import Steps
@@ -51,7 +52,7 @@ def warm_up() -> Steps[None]:
 def find_classes(
     subject: Subject,
     config: SegmentConfig,
-    cache_folder: Path | None = None,
+    kept: KeptFeatures = KEPT,
     part: Part | None = None,
     keeper: TileKeeper | None = None,
 ) -> Steps[Found]:
@@ -63,8 +64,8 @@ def find_classes(
         The image.
     config : SegmentConfig
         The options.
-    cache_folder : Path or None
-        Where the user prefers features to be kept; see `default_folder`.
+    kept : KeptFeatures
+        Where the user wants features to be kept, and in how much room.
     part : Part or None
         The only part that is looked at; None for all.
     keeper : TileKeeper or None
@@ -73,7 +74,7 @@ def find_classes(
     from napari_firstpass.api import segment_into_steps
 
     leave_a_core()
-    cache, keeper = feature_cache(config.backbone, cache_folder), keeper or TileKeeper(part)
+    cache, keeper = feature_cache(config.backbone, kept), keeper or TileKeeper(part)
     work = partial(segment_into_steps, config=config, begin=keeper.begin, cache=cache)
     yield from _opened(subject, work, part)
     return (yield from _found(keeper, cache))
@@ -83,7 +84,7 @@ def apply_model(
     subject: Subject,
     model: ModelFacts,
     config: SegmentConfig,
-    cache_folder: Path | None = None,
+    kept: KeptFeatures = KEPT,
     part: Part | None = None,
     keeper: TileKeeper | None = None,
 ) -> Steps[Found]:
@@ -97,7 +98,7 @@ def apply_model(
         The model.
     config : SegmentConfig
         The options; of a backbone, only its folder counts.
-    cache_folder, part, keeper
+    kept, part, keeper
         As in `find_classes`.
     """
     yield Progress(0, 100)
@@ -106,7 +107,7 @@ def apply_model(
 
     leave_a_core()
     model.require_network(config.backbone)
-    cache, keeper = feature_cache(model.backbone, cache_folder), keeper or TileKeeper(part)
+    cache, keeper = feature_cache(model.backbone, kept), keeper or TileKeeper(part)
     loading = load_model_steps(str(model.path), config, cache=cache)
     ready = yield from relay(loading, Span(0, 10, 100))
     work = partial(label_into_steps, model=ready, config=config, begin=keeper.begin)
@@ -148,7 +149,7 @@ class Suggested:
 
 
 def suggest_number(
-    subject: Subject, config: SegmentConfig, cache_folder: Path | None = None
+    subject: Subject, config: SegmentConfig, kept: KeptFeatures = KEPT
 ) -> Steps[Suggested]:
     """Suggest how many classes there are in what was chosen; for arguments see `find_classes`."""
     yield Progress(0, 1)
@@ -156,7 +157,7 @@ def suggest_number(
     from napari_firstpass.suggesting import suggest_sources_steps
 
     leave_a_core()
-    cache = feature_cache(config.backbone, cache_folder)
+    cache = feature_cache(config.backbone, kept)
     steps = suggest_sources_steps([named_source(subject)], config, FitOptions(cache=cache))
     return Suggested.of((yield from steps), subject.name)
 
@@ -172,9 +173,9 @@ def named_source(image: Path | Subject) -> NamedSource:
     return NamedSource(name, lambda: nullcontext(source))
 
 
-def feature_cache(backbone: str, folder: Path | None) -> FeatureCache | None:
+def feature_cache(backbone: str, kept: KeptFeatures) -> FeatureCache | None:
     """Return where features are kept, None for those that are quickly computed."""
-    return FeatureCache(default_folder(folder)) if keeps_features(backbone) else None
+    return kept.opened() if keeps_features(backbone) else None
 
 
 def _opened(subject: Subject, work: Callable[..., Steps[None]], part: Part | None) -> Steps[None]:
