@@ -130,6 +130,13 @@ def test_the_facts_of_a_georeferenced_scene(tmp_path: Path) -> None:
     assert facts_of(layer) == "128 × 160 · 3 bands · 0.1 m · EPSG:32631"
 
 
+def test_of_a_sample_it_is_said_that_only_saving_keeps_work(viewer_model: ViewerModel) -> None:
+    viewer_model.open_sample("napari-firstpass", "town")
+    layer = viewer_model.layers[0]
+    assert isinstance(layer, Image)
+    assert facts_of(layer).endswith("0.1 m · EPSG:32632 · in no file: only saving keeps work")
+
+
 def test_a_missing_georeference_is_said() -> None:
     layer = Image(np.zeros((5, 6), dtype=np.uint8))
     assert facts_of(layer) == "5 × 6 · 1 band · no georeference: the mask will have none"

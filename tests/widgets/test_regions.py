@@ -188,3 +188,30 @@ def test_what_happens_to_layers_meanwhile_loses_no_work(desk: Desk) -> None:
     desk.panel.form.regions.regions.click()
     assert not desk.panel.form.regions.regions.isChecked()
     assert "Expected a labels layer" in desk.status
+
+
+def test_an_edit_outlives_the_image_it_looks_at(desk: Desk) -> None:
+    labels = mine(desk)
+    labels.data[:] = np.roll(IDS, 2, 1)
+    before = labels.data.copy()
+    image = desk.panel.form.image.layer
+    assert image is not None
+    desk.panel.form.fixing.click()
+    desk.panel.form.regions.regions.click()
+    desk.click(*ONE)
+    desk.settled()
+    desk.panel.form.regions.edits["snap"].click()
+    desk.viewer.layers.remove(image)  # before the answer comes
+    desk.settled()
+    part = np.s_[20:58, 30:66]
+    assert np.count_nonzero(labels.data[part] != IDS[part]) <= 30  # of 60 before
+    snapped = labels.data.copy()
+    desk.key(Qt.Key.Key_4)  # needs no image
+    desk.settled()
+    assert (labels.data == 4).any()
+    desk.press("snap")
+    assert "Expected the image that these labels lie on" in desk.status
+    desk.key(*UNDO)
+    np.testing.assert_array_equal(labels.data, snapped)
+    desk.key(*UNDO)
+    np.testing.assert_array_equal(labels.data, before)

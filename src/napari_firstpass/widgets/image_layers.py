@@ -158,9 +158,9 @@ def facts_of(layer: Image | None) -> str:
     count = _count(len(info.bands) if info is not None else 3 if layer.rgb else 1, "band")
     facts = [f"{height} × {width}", count]
     if info is not None and info.grid.is_georeferenced:
-        return " · ".join(
-            [*facts, info.pixel_size or "pixel size unknown", short_crs(info.grid.crs)]
-        )
+        facts += [info.pixel_size or "pixel size unknown", short_crs(info.grid.crs)]
+        kept = [] if source_files(layer) else ["in no file: only saving keeps work"]
+        return " · ".join([*facts, *kept])
     if info is None and str(layer.source.path).lower().endswith(RASTER_SUFFIXES):
         return " · ".join([*facts, "its place was not read: open it with the firstpass reader"])
     return " · ".join([*facts, "no georeference: the mask will have none"])
