@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QItemSelectionModel, QMimeData, QSignalBlocker, Qt, QTimer, Signal
+from qtpy.QtCore import QItemSelectionModel, QMimeData, QSignalBlocker, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QIcon, QKeySequence, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem
 
@@ -27,7 +27,7 @@ NAME, ID, AREA, SHARE = range(4)
 _HEADINGS = ("Class", "No", "Area", "Share")
 _MIME = "application/x-firstpass-classes"
 _SWATCH = 12
-_ROWS = 6
+_ROWS = 7
 _CLASSES = 9
 
 TIPS = {
@@ -89,6 +89,10 @@ class ClassTree(QTreeWidget):
         self.itemChanged.connect(self._on_item)
         self.itemCollapsed.connect(lambda item: self._folded.add(_id_of(item)))
         self.itemExpanded.connect(lambda item: self._folded.discard(_id_of(item)))
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Return a height that leaves room for the buttons below on a small screen."""
+        return QSize(super().sizeHint().width(), self.minimumHeight())
 
     @property
     def chosen(self) -> tuple[int, ...]:
