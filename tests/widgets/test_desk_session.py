@@ -37,6 +37,7 @@ def require_calm(computed: Mapping[str, float]) -> None:
     assert not {name: ms for name, ms in work.items() if ms > MOST_MS}
 
 
+@pytest.mark.slow
 def test_a_short_session_does_what_it_says_and_we_never_keep_the_window_waiting(
     plugins: PluginManager, make_napari_viewer: Callable[..., Viewer], tmp_path: Path
 ) -> None:

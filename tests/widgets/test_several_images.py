@@ -323,17 +323,18 @@ def test_closing_a_layer_does_not_end_the_fit_on_it(
     assert names == ["tile_0.tif", "in memory"]
 
 
-def test_while_classes_are_fitted_nothing_else_can_be_begun(
+def test_while_classes_are_fitted_runs_wait(
     viewer: Viewer, panel: SegmentPanel, tiles: list[Path], tmp_path: Path, qtbot: QtBot
 ) -> None:
     viewer.open(tiles[:2], plugin=PLUGIN)
     fit_layers(panel, tmp_path / "m.firstpass")
     form = panel.form
-    for button in (form.run, form.fit.on_layers, form.fit.on_folder):
-        assert not button.isEnabled()
-        assert "wait until it is done, or cancel" in button.toolTip()
+    form.run.click()
+    assert status(panel).endswith("begins once this run is done.")
+    assert not any(isinstance(layer, Labels) for layer in viewer.layers)
     wait(qtbot, panel)
-    assert form.run.isEnabled()
+    assert (tmp_path / "m.firstpass").is_file()
+    assert any(isinstance(layer, Labels) for layer in viewer.layers)
     assert "Choose “this image”" in form.fit.on_layers.toolTip()
     pick(form.classes_from, "this image", qtbot)
     assert form.fit.on_layers.isEnabled()
