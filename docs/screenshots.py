@@ -126,12 +126,15 @@ def _sort(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
     box.lists.setCurrentText("potsdam")
     while "potsdam" not in viewer.layers[-1].name:
         _wait(100)
+    labels = viewer.layers[-1]
+    while labels.name not in box.about.text():
+        _wait(100)
     _wait(1500)  # its pixels are counted
-    labels, clusters = viewer.layers[-1], box.tree.listed[6:]
+    clusters = box.tree.listed[6:]
     strokes = np.zeros_like(labels.data)
-    for number, cluster in enumerate(clusters[:3]):
-        rows, cols = np.nonzero(labels.data == cluster)
-        strokes[rows[::50], cols[::50]] = (4, 3, 1)[number]
+    for place, number in enumerate((3, 4, 1, 0, 2)):  # lawn, trees, roads, nothing, roofs
+        rows, cols = np.nonzero(labels.data == clusters[place])
+        strokes[rows[::50], cols[::50]] = number
     viewer.add_labels(strokes, name="strokes").visible = False
     viewer.layers.selection.active = labels
     _propose(box, out / f"proposals-{theme}.png")
