@@ -146,16 +146,10 @@ class ArraySource:
 
 
 @dataclass(frozen=True, slots=True)
-class PartSource:
-    """A `RasterSource` over a window of another one."""
+class _BandsOf:
+    """The bands of another `RasterSource`."""
 
     whole: RasterSource
-    window: Window
-
-    @property
-    def grid(self) -> Grid:
-        """Size and place of the window."""
-        return self.whole.grid.crop(self.window)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -171,6 +165,18 @@ class PartSource:
     def dtype(self) -> np.dtype[Any]:
         """Type of the raw values."""
         return self.whole.dtype
+
+
+@dataclass(frozen=True, slots=True)
+class PartSource(_BandsOf):
+    """A `RasterSource` over a window of another one."""
+
+    window: Window
+
+    @property
+    def grid(self) -> Grid:
+        """Size and place of the window."""
+        return self.whole.grid.crop(self.window)
 
     def read(self, window: Window) -> Raster:
         """Return the pixels under a window, counted from the corner of this part."""
@@ -179,10 +185,9 @@ class PartSource:
 
 
 @dataclass(frozen=True, slots=True)
-class StackedSource:
+class StackedSource(_BandsOf):
     """A `RasterSource` over windows of another one, of one width, one below the other."""
 
-    whole: RasterSource
     windows: tuple[Window, ...]
 
     @property
@@ -190,21 +195,6 @@ class StackedSource:
         """Size of all of them; the place is that of the first."""
         first = self.whole.grid.crop(self.windows[0])
         return replace(first, height=sum(window.height for window in self.windows))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Band names."""
-        return self.whole.names
-
-    @property
-    def roles(self) -> tuple[Role | None, ...]:
-        """Band roles."""
-        return self.whole.roles
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the raw values."""
-        return self.whole.dtype
 
     def read(self, window: Window) -> Raster:
         """Return the pixels under a window, which may meet several of them."""
