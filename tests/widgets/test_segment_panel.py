@@ -293,27 +293,46 @@ def test_disabled_buttons_say_why(panel: SegmentPanel) -> None:
 
 def test_every_control_says_what_it_does_to_the_result(panel: SegmentPanel) -> None:
     form = panel.form
-    names = ("image", "method", "classes", "more", "features", "min_region", "seed")
+    names = ("image", "method", "classes", "more", "features")
     assert all(len(getattr(form, name).toolTip()) > 20 for name in names)
+    controls = [control for _, control in form.options.rows]
+    assert all(len(control.toolTip()) > 20 for control in controls)
 
 
 def test_more_options_are_folded_away(viewer: Viewer, panel: SegmentPanel) -> None:
     del viewer
-    assert panel.form.seed.isHidden() or not panel.form.seed.isVisibleTo(panel)
+    seed = panel.form.options.seed.native
+    assert not seed.isVisibleTo(panel)
     panel.form.more.click()
-    assert panel.form.seed.isVisibleTo(panel)
+    assert seed.isVisibleTo(panel)
 
 
 def test_the_options_reach_the_run(
     viewer: Viewer, panel: SegmentPanel, scene: Path, qtbot: QtBot
 ) -> None:
     viewer.open(scene, plugin=PLUGIN)
-    panel.form.seed.setValue(5)
-    panel.form.min_region.setValue(0)
+    options = panel.form.options
+    options.seed.value, options.min_region.value, options.refine.value = 5, 0, "superpixels"
     run(qtbot, panel)
     info = mask_of(label_layers(viewer)[0].metadata)
     assert info is not None
-    assert (info.provenance.config["seed"], info.provenance.config["min_region"]) == (5, 0)
+    told = info.provenance.config
+    assert (told["seed"], told["min_region"]) == (5, 0)
+    assert told["refine"]["refiner"] == "superpixels"
+
+
+def test_what_only_networks_have_is_refused_in_a_sentence(
+    viewer: Viewer, panel: SegmentPanel, scene: Path, qtbot: QtBot
+) -> None:
+    viewer.open(scene, plugin=PLUGIN)
+    panel.form.options.upsample.value = "guided"
+    run(qtbot, panel)
+    assert "leave upsample at none, or choose a network" in panel.form.status.text()
+    panel.form.options.upsample.value = "none"
+    panel.form.options.projection.value = scene
+    run(qtbot, panel)
+    assert scene.name in panel.form.status.text()
+    assert not label_layers(viewer)
 
 
 def test_each_method_is_explained(panel: SegmentPanel) -> None:

@@ -126,7 +126,7 @@ def settings(panel: SegmentPanel) -> tuple[str, int, int, str]:
     return (
         form.method.currentData(),
         form.classes.value(),
-        form.seed.value(),
+        form.options.seed.value,
         form.features.reference,
     )
 
@@ -167,7 +167,7 @@ def test_labels_tell_which_model_they_are_of(
 ) -> None:
     viewer.open(tiles[2], plugin=PLUGIN)
     open_model(panel, model, qtbot)
-    panel.form.min_region.setValue(5)
+    panel.form.options.min_region.value = 5
     run(qtbot, panel)
     (layer,) = labels(viewer)
     assert set(np.unique(layer.data)) <= {1, 2, 3}
@@ -360,20 +360,20 @@ def test_what_a_model_decides_is_shown_and_given_back(
     panel: SegmentPanel, model: Path, qtbot: QtBot
 ) -> None:
     form = panel.form
-    form.seed.setValue(3)
+    form.options.seed.value = 3
     form.features.setCurrentIndex(form.features.findText("texture"))
     before = settings(panel)
     open_model(panel, model, qtbot)
     assert form.classes_from.currentText() == "grounds"
     assert form.about.text() == "3 classes from 2 images; they mean the same in every image."
     assert settings(panel) == ("kmeans", 3, 7, "embedded")
-    for widget in (form.method, form.classes, form.seed, form.features):
+    for widget in (form.method, form.classes, form.options.seed.native, form.features):
         assert not widget.isEnabled()
         assert "The model has decided this." in widget.toolTip()
-    assert form.min_region.isEnabled()
+    assert form.options.min_region.enabled
     pick(form.classes_from, "this image", qtbot)
     assert settings(panel) == before
-    for widget in (form.method, form.classes, form.seed, form.features):
+    for widget in (form.method, form.classes, form.options.seed.native, form.features):
         assert widget.isEnabled()
         assert "The model has decided this." not in widget.toolTip()
     assert "Finds coherent regions" in form.about.text()

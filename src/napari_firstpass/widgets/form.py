@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_firstpass.config import MAX_REGION, SegmentConfig
+from napari_firstpass.config import SegmentConfig
 from napari_firstpass.widgets.choice_box import shortened
 from napari_firstpass.widgets.class_box import ClassBox
 from napari_firstpass.widgets.classes_box import ClassesBox
@@ -28,6 +28,7 @@ from napari_firstpass.widgets.export_box import ExportBox
 from napari_firstpass.widgets.features_box import FeaturesBox
 from napari_firstpass.widgets.image_box import ImageBox
 from napari_firstpass.widgets.learn_box import LearnBox
+from napari_firstpass.widgets.more_options import MoreOptions
 from napari_firstpass.widgets.note import note
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.prompt_box import PromptBox
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
 RUN_KEY = "Ctrl+R"
 CANCEL_KEY = "Esc"
 MAX_CLASSES = 255
-MAX_SEED = 999_999
 _LARGEST_INT = 2**31 - 1
 """The largest number that Qt can show."""
 
@@ -73,10 +73,6 @@ TIPS = {
     "features": "What places are compared by: those that look alike to it become one class. "
     "A network sees things where the others see colour and texture, and takes longer. "
     "“firstpass models fetch” gets networks; then they are listed here.",
-    "min_region": "Regions of fewer pixels are merged into what surrounds them. Larger gives a "
-    "calmer map, 0 keeps every speck.",
-    "seed": "Another number starts the search elsewhere and may find other classes. The same "
-    "number gives the same result again.",
     "several": "For a series of images that shall share their classes.",
     "refining": "For labels that are there already: moves their borders to where the image has "
     "them.",
@@ -133,7 +129,7 @@ class SegmentForm(QWidget):
     segmenting : QToolButton
         Unfolds these five, and the next two. Open while no other fold is.
     more : QToolButton
-        Unfolds `features`, `min_region` and `seed`.
+        Unfolds `features` and `options`.
     several : QToolButton
         Unfolds `fit`.
     fit : SeveralBox
@@ -168,8 +164,8 @@ class SegmentForm(QWidget):
         The backbones.
     features_about : QLabel
         What the chosen one is.
-    min_region, seed : QSpinBox
-        The options of the same name.
+    options : MoreOptions
+        What else a run can be told.
     run, cancel, save : QPushButton
         What can be done.
     bar : QProgressBar
@@ -202,8 +198,7 @@ class SegmentForm(QWidget):
         self.reviewing, self.review = QToolButton(), ReviewBox(preferences().keys)
         self.exporting, self.export = QToolButton(), ExportBox()
         self.features, self.features_about = FeaturesBox(defaults.backbone), note(lines=2)
-        self.min_region = _spin(0, MAX_REGION, defaults.min_region, suffix=" px")
-        self.seed = _spin(0, MAX_SEED, defaults.seed)
+        self.options = MoreOptions()
         self.run = _button("Run", RUN_KEY)
         self.cancel = _button("Cancel", CANCEL_KEY)
         self.save = _button("Save mask…")
@@ -237,7 +232,7 @@ class SegmentForm(QWidget):
             "learning",
             "reviewing",
         )
-        others = ("features", "min_region", "seed", "bar")
+        others = ("features", "bar")
         return [(getattr(self, name), TIPS[name]) for name in (*names, *others)]
 
     def show_subject(self, facts: str) -> None:
@@ -272,26 +267,24 @@ class SegmentForm(QWidget):
         elif self._own is not None:
             self._set(self._own)
             self._own = None
-        for name in ("method", "classes", "seed", "features"):
+        for name in ("method", "classes", "features"):
             widget: QWidget = getattr(self, name)
             widget.setEnabled(model is None)
             widget.setToolTip(TIPS[name if model is None else "decided"])
+        self.options.show_decided(None if model is None else TIPS["decided"])
         if model is not None and model.needs_folder:
             self.features.setEnabled(True)
             self.features.setToolTip(TIPS["network"].format(name=model.backbone))
 
     def _settings(self) -> _Settings:
-        method, seed = self.method.currentData(), self.seed.value()
+        method, seed = self.method.currentData(), self.options.seed.value
         return _Settings(method, self.classes.value(), seed, self.features.choice)
 
     def _set(self, settings: _Settings) -> None:
         self.method.setCurrentIndex(self.method.findData(settings.method))
-        for spin, most, value in (
-            (self.classes, MAX_CLASSES, settings.classes),
-            (self.seed, MAX_SEED, settings.seed),
-        ):
-            spin.setMaximum(max(most, value))  # the command line allows more
-            spin.setValue(value)
+        self.classes.setMaximum(max(MAX_CLASSES, settings.classes))  # the command line allows more
+        self.classes.setValue(settings.classes)
+        self.options.take_seed(settings.seed)
         if settings.features != self.features.choice:
             self.features.choose(settings.features)
 
@@ -397,8 +390,7 @@ class SegmentForm(QWidget):
         rows = _rows(
             ("Features", self.features),
             ("", self.features_about),
-            ("Smallest region", self.min_region),
-            ("Seed", self.seed),
+            *self.options.rows,
         )
         rows.setContentsMargins(0, 0, 0, 0)
         fold.setLayout(rows)
@@ -477,11 +469,10 @@ def _choice(items: tuple[str, ...], default: str) -> QComboBox:
     return box
 
 
-def _spin(low: int, high: int, value: int, suffix: str = "") -> QSpinBox:
+def _spin(low: int, high: int, value: int) -> QSpinBox:
     spin = QSpinBox()
     spin.setRange(low, high)
     spin.setValue(value)
-    spin.setSuffix(suffix)
     return spin
 
 

@@ -259,7 +259,7 @@ class SegmentPanel(QWidget):
         config = RefineConfig(
             refiner=refiner,
             preset=box.settings,
-            seed=self.form.seed.value(),
+            seed=self.form.options.seed.value,
             device=preferences().device,
         )
 

@@ -143,13 +143,16 @@ class Segmenting:
 
     def config(self) -> SegmentConfig:
         """Return the options."""
-        form = self._form
+        form, options = self._form, self._form.options
         return SegmentConfig(
             method=form.method.currentData(),
             backbone=form.features.reference,
             classes=form.classes.value(),
-            min_region=form.min_region.value(),
-            seed=form.seed.value(),
+            upsample=options.upsample.value,
+            projection=options.head,
+            min_region=options.min_region.value,
+            refine=options.refine.value,
+            seed=options.seed.value,
             device=preferences().device,
         )
 
