@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from napari_firstpass.io.open_projects import FOLDER_VARIABLE
 from napari_firstpass.threads import wait_without_spinning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from napari.components import ViewerModel
     from napari.viewer import Viewer
@@ -20,6 +23,19 @@ if TYPE_CHECKING:
 # Before anything imports napari: an empty path keeps its settings in memory.
 os.environ["NAPARI_CONFIG"] = ""
 wait_without_spinning()
+
+_SECTIONS = (
+    "segmenting", "classing", "fixing", "refining", "learning", "reviewing", "exporting"
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the panel keeps its notes: here, all its hints were seen long ago."""
+    folder = tmp_path_factory.mktemp("state")
+    (folder / "hints.json").write_text(json.dumps(_SECTIONS))
+    os.environ[FOLDER_VARIABLE] = str(folder)
+    return folder
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from diffusion import save_diffusion
 from napari_firstpass.progress import run
 from napari_firstpass.sam_models.source import SamSource
 from napari_firstpass.widgets.label_layers import mask_from
-from napari_firstpass.widgets.preferences import PromptKeys, keys_of
+from napari_firstpass.widgets.preferences import Keys, keys_of
 from napari_firstpass.widgets.prompt_layers import POINTS, PREVIEW, is_helper
 from napari_firstpass.widgets.scene import mask_of
 
@@ -333,8 +334,10 @@ def test_words_are_asked_for_with_enter_which_accepts_nothing(
 
 
 def test_keys_of_the_preferences_are_used_if_they_are_letters_of_their_own() -> None:
-    usual = dict(zip(("accept", "candidates", "point", "line", "box"), "ACPLB", strict=True))
-    assert keys_of(usual) == PromptKeys()
+    usual = asdict(Keys())
+    assert keys_of(usual) == Keys()
+    assert keys_of({**usual, "run": "ctrl+e"}) == Keys(run="Ctrl+E")
+    assert keys_of({**usual, "run": "r"}) == keys_of({**usual, "run": "no key"}) == Keys()
     assert keys_of({**usual, "accept": " w "}).accept == "W"
     for wrong in ("C", "", "Esc", "5"):
-        assert keys_of({**usual, "accept": wrong}) == PromptKeys()
+        assert keys_of({**usual, "accept": wrong}) == Keys()

@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog, QGridLayout, QMessageBox, QPushButton, QWidget
 
-from napari_firstpass.widgets.class_tree import ClassTree
+from napari_firstpass.widgets.class_tree import NAME_TIP, ClassTree
 from napari_firstpass.widgets.list_box import ListBox
 from napari_firstpass.widgets.note import note
 from napari_firstpass.widgets.way_box import WayBox
@@ -16,12 +16,16 @@ from napari_firstpass.widgets.way_box import WayBox
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_firstpass.widgets.preferences import Keys
+
 TIPS = {
+    "lists": "Classes that the labels are to have; what they have already is listed behind. Then "
+    "drag clusters onto classes.",
     "add": "Adds a class and chooses it, to paint with it or to drag clusters onto it.",
     "merge": "Makes one class of those that are selected: the one chosen last stays. Ctrl+Z takes "
-    "it back in one step.",
+    "it back in one step. Key: {merge}",
     "delete": "Takes selected classes out of the list; their pixels become unlabelled. Ctrl+Z "
-    "takes it back in one step.",
+    "takes it back in one step. Key: Del",
     "color": "Gives the chosen class another colour.",
     "only": "Hides all classes but the selected ones; pressed again, shows all.",
     "propose": "Shows each cluster with three places of the image, and the class it may be. "
@@ -41,6 +45,8 @@ class ClassBox(QWidget):
 
     Attributes
     ----------
+    keys : Keys
+        What is pressed for what.
     tree : ClassTree
         The classes.
     about : QLabel
@@ -64,11 +70,12 @@ class ClassBox(QWidget):
 
     colored = Signal(int, str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, keys: Keys, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.tree, self.about = ClassTree(), note(lines=1)
+        self.keys = keys
+        self.tree, self.about = ClassTree(keys.merge), note(lines=1)
         self.lists, self.save = ListBox(), QPushButton("Save list…")
-        self.add, self.merge = QPushButton("Add"), QPushButton("Merge   M")
+        self.add, self.merge = QPushButton("Add"), QPushButton(f"Merge   {keys.merge}")
         self.way, self.propose = WayBox(), QPushButton("Propose…")
         self.delete, self.color = QPushButton("Delete   Del"), QPushButton("Colour…")
         self.only, self.undo = QPushButton("Only these"), QPushButton("Undo")
@@ -103,7 +110,9 @@ class ClassBox(QWidget):
         self._obstacle = obstacle or None
         self.about.setText(obstacle if name is None else f"Classes of “{name}”")
         self.tree.setEnabled(name is not None)
+        self.tree.setToolTip(obstacle if name is None else NAME_TIP)
         self.lists.setEnabled(self._obstacle is None)
+        self.lists.setToolTip(obstacle or TIPS["lists"])
         self._show_offers()
 
     def ask_to_delete(self, what: str, then: Callable[[], None]) -> None:
@@ -142,4 +151,4 @@ class ClassBox(QWidget):
             obstacle = self._obstacle or (missing if selected < least else None)
             button: QPushButton = getattr(self, name)
             button.setEnabled(obstacle is None)
-            button.setToolTip(obstacle or TIPS[name])
+            button.setToolTip(obstacle or TIPS[name].format(merge=self.keys.merge))

@@ -35,6 +35,7 @@ from napari_firstpass.widgets.class_layers import (
     with_taxonomy,
 )
 from napari_firstpass.widgets.class_lists import ClassLists
+from napari_firstpass.widgets.desk_keys import ButtonKeys
 from napari_firstpass.widgets.image_layers import other_layer, require_there
 from napari_firstpass.widgets.label_history import (
     extent_of,
@@ -43,6 +44,7 @@ from napari_firstpass.widgets.label_history import (
     replace_in_one_step,
     swap_in_one_step,
 )
+from napari_firstpass.widgets.pointing import class_text
 from napari_firstpass.widgets.run_queue import Job
 from napari_firstpass.widgets.session import Message
 
@@ -64,7 +66,6 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.proposal_runs import Merged
 
 NO_LABELS = "There are no labels yet: run, or select a labels layer."
-_KEYS = range(1, 10)
 _TYPING_MS = 300
 """After so long it is looked again whether a name is still being typed."""
 
@@ -124,6 +125,7 @@ class ClassEditing(QObject):
         self._layer: Labels | None = None
         self._counts: Mapping[int, int] | None = None
         self._open = False
+        self._key = ButtonKeys(viewer, box.keys.merge, box.merge, parent=self)
         self._counting, self._lists = ClassCounts(self), ClassLists(self)
         self._late = QTimer(self)
         self._late.setSingleShot(True)
@@ -152,6 +154,7 @@ class ClassEditing(QObject):
     def unfold(self, unfolded: bool) -> None:
         """Show the classes, or let go of their layer."""
         self._open = unfolded
+        self._key.follow(unfolded)
         self.follow()
 
     def follow(self) -> None:
@@ -165,6 +168,7 @@ class ClassEditing(QObject):
     def let_go(self) -> None:
         """Hold nothing of the viewer any more."""
         self._open = False
+        self._key.follow(in_sight=False)
         self._lists.forget()
         self._leave()
 
@@ -212,19 +216,34 @@ class ClassEditing(QObject):
 
         return Job(f"Replacing classes of {layer.name}", begin, take, (layer,))
 
-    def take(self, merged: Merged) -> None:
-        """Write merges that were prepared in a thread, all in one step."""
+    def take(self, merged: Merged) -> Message:
+        """Write merges that were prepared in a thread, all in one step; return what to say."""
         mapping = merged.mapping
         layer, taxonomy = require_paintable(self._layer), self.taxonomy
         if not {*mapping, *mapping.values()} <= set(taxonomy.ids):
-            self._say("The classes have changed meanwhile, so nothing was merged: accept again.")
-            return
+            return Message(
+                "The classes have changed meanwhile, so nothing was merged: accept again."
+            )
         require_room(layer, mapping.values())
         beside = _beside(layer, taxonomy, mapping)
         pixels = replace_in_one_step(layer, merged.replacement, beside)
         changed = self._settle(layer, taxonomy, mapping, pixels)
         what = _listed(taxonomy, mapping)
-        self._say(f"{what} became the chosen classes: {changed}. Ctrl+Z undoes it in one step.")
+        return Message(
+            f"{what} became the chosen classes: {changed}. Ctrl+Z undoes it in one step."
+        )
+
+    def choose_class(self, number: int) -> None:
+        """Let the brush paint a class, whether the list is in sight or not."""
+        layer = self._desk.labels()
+        if layer is None:
+            return
+        layer.selected_label = number
+        name = class_text(layer, number)
+        if layer == self._layer:
+            known = number in self._box.tree.listed
+            name = f"“{self.taxonomy[number].name}”" if known else f"class {number}, a new one"
+        self._say(f"The brush paints {name}.")
 
     def delete(self, ids: Collection[int]) -> None:
         """Take classes out of the list; their pixels become unlabelled."""
@@ -247,7 +266,7 @@ class ClassEditing(QObject):
         box.lists.saved_as.connect(self._on_saved_as)
         box.save.clicked.connect(self._on_save)
         tree.picked.connect(self._on_picked)
-        tree.number_pressed.connect(self._on_number)
+        tree.number_pressed.connect(self.choose_class)
         tree.named.connect(self._on_named)
         tree.shown.connect(self._on_shown)
         tree.dropped.connect(self._on_dropped)
@@ -270,8 +289,6 @@ class ClassEditing(QObject):
         for name in _EVENTS:
             getattr(layer.events, name).connect(self._on_event)
         layer.events.selected_label.connect(self._on_selected)
-        for number in _KEYS:
-            layer.bind_key(str(number), self._chooses(number), overwrite=True)
         if not layer.multiscale and layer.ndim == 2:
             self._counting.follow(layer)
         self._list()
@@ -285,12 +302,6 @@ class ClassEditing(QObject):
         for name in _EVENTS:
             getattr(layer.events, name).disconnect(self._on_event)
         layer.events.selected_label.disconnect(self._on_selected)
-        for number in _KEYS:
-            layer.bind_key(str(number), None)
-
-    def _chooses(self, number: int) -> Callable[[Labels], None]:
-        """Return what the key of a class does."""
-        return lambda _: self._on_number(number)
 
     def _offer(self) -> None:
         """Say whose classes are shown, or what is missing."""
@@ -384,15 +395,6 @@ class ClassEditing(QObject):
     def _on_picked(self, class_id: int) -> None:
         if self._layer is not None:
             self._layer.selected_label = class_id
-
-    def _on_number(self, number: int) -> None:
-        layer = self._layer
-        if layer is None:
-            return
-        layer.selected_label = number
-        known = number in self._box.tree.listed
-        name = f"“{self.taxonomy[number].name}”" if known else f"class {number}, a new one"
-        self._say(f"The brush paints {name}.")
 
     def _on_named(self, class_id: int, name: str) -> None:
         self._try(lambda: self._name(class_id, name))

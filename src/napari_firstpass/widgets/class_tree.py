@@ -30,9 +30,12 @@ _SWATCH = 12
 _ROWS = 7
 _CLASSES = 9
 
+NAME_TIP = (
+    "Untick to hide. Double click, or F2, renames; the name of another class merges with it. "
+    "Drag a cluster onto a class to make it that class."
+)
 TIPS = {
-    NAME: "Untick to hide. Double click, or F2, renames; the name of another class merges with it. "
-    "Drag a cluster onto a class to make it that class.",
+    NAME: NAME_TIP,
     ID: "The number in the labels; keys 1 to 9 choose the class to paint with.",
     AREA: "What the class covers now.",
     SHARE: "Of all pixels.",
@@ -56,6 +59,11 @@ class ClassTree(QTreeWidget):
         The keys for it.
     number_pressed : int
         Key of a class.
+
+    Parameters
+    ----------
+    merge_key : str
+        The key that merges.
     """
 
     picked = Signal(int)
@@ -68,8 +76,9 @@ class ClassTree(QTreeWidget):
     redo_wanted = Signal()
     number_pressed = Signal(int)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, merge_key: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._merge_key = merge_key
         self._items: dict[int, QTreeWidgetItem] = {}
         self._folded: set[int] = set()
         self.setColumnCount(len(_HEADINGS))
@@ -181,7 +190,7 @@ class ClassTree(QTreeWidget):
             self.redo_wanted.emit()
         elif key == Qt.Key.Key_Delete:
             self.delete_wanted.emit()
-        elif plain and key == Qt.Key.Key_M:
+        elif plain and event.text().upper() == self._merge_key:
             self.merge_wanted.emit()
         elif plain and 1 <= number <= _CLASSES:
             self.number_pressed.emit(number)

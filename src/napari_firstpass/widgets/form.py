@@ -24,6 +24,7 @@ from napari_firstpass.config import SegmentConfig
 from napari_firstpass.widgets.choice_box import shortened
 from napari_firstpass.widgets.class_box import ClassBox
 from napari_firstpass.widgets.classes_box import ClassesBox
+from napari_firstpass.widgets.desk_keys import CANCEL_KEY
 from napari_firstpass.widgets.export_box import ExportBox
 from napari_firstpass.widgets.features_box import FeaturesBox
 from napari_firstpass.widgets.image_box import ImageBox
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.model_runs import ModelFacts
     from napari_firstpass.widgets.session import Standing
 
-RUN_KEY = "Ctrl+R"
-CANCEL_KEY = "Esc"
 MAX_CLASSES = 255
 _LARGEST_INT = 2**31 - 1
 """The largest number that Qt can show."""
@@ -58,7 +57,8 @@ WHERE = WHOLE, VIEW, RECTANGLE = ("whole image", "this view", "this rectangle")
 _WIDTH = 340
 _BAR_STEPS = 1000
 TIPS = {
-    "image": "The image to segment. An image you open is chosen by itself.",
+    "image": "The image to segment. An image you open is chosen by itself. Hold {hide} to see it "
+    "without labels.",
     "classes_from": "Where the classes come from. Those of a model mean the same in every image; "
     "“Several images” makes one.",
     "method": "How classes are found. Every method needs nothing but the image.",
@@ -83,14 +83,15 @@ TIPS = {
     "learning": "Looks for what else has to change after you corrected some regions.",
     "reviewing": "Goes through the regions of the selected labels, the most doubtful first, "
     "and keeps which were looked at.",
+    "exporting": "Writes the selected labels in a form that other programs read.",
     "decided": "The model has decided this. Choose “this image” above to decide it yourself.",
     "network": "The model was fitted on features of the network “{name}”: choose its folder.",
     "run": "Divides the image into classes and shows them as a new labels layer. Layers that are "
-    "already there are not touched.",
+    "already there are not touched. Key: {key}",
     "apply": "Gives the image the classes of the model, as a new labels layer. Layers that are "
-    "already there are not touched.",
+    "already there are not touched. Key: {key}",
     "cancel": "Stops at once, and goes on with what waits. Of a segmentation, the tiles that are "
-    "ready are kept; else nothing is changed.",
+    "ready are kept; else nothing is changed. Key: Esc",
     "bar": "How far the run is.",
     "save": "Writes “{name}” as it is now, with your edits, to a GeoTIFF: at the image's place, "
     "with class names and colours.",
@@ -112,6 +113,8 @@ class SegmentForm(QWidget):
 
     Attributes
     ----------
+    keys : Keys
+        What is pressed for what.
     image : ImageBox
         The images of the viewer.
     facts, about, standing : QLabel
@@ -178,7 +181,8 @@ class SegmentForm(QWidget):
         self, viewer: Viewer, methods: tuple[str, ...], parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        defaults = SegmentConfig()
+        defaults, keys = SegmentConfig(), preferences().keys
+        self.keys = keys
         self.image = ImageBox(viewer)
         self.facts, self.about, self.standing = note(lines=2), note(lines=2), note(lines=1)
         self.classes_from = ClassesBox()
@@ -190,23 +194,23 @@ class SegmentForm(QWidget):
         self.segmenting, self.more = QToolButton(), QToolButton()
         self.several, self.fit = QToolButton(), SeveralBox()
         self.refining, self.refine = QToolButton(), RefineBox()
-        self.classing, self.class_list = QToolButton(), ClassBox()
-        self.fixing, self.prompts = QToolButton(), PromptBox(preferences().keys)
-        self.regions = RegionBox(preferences().keys)
+        self.classing, self.class_list = QToolButton(), ClassBox(keys)
+        self.fixing, self.prompts = QToolButton(), PromptBox(keys)
+        self.regions = RegionBox(keys)
         self._fix = _stacked(self.regions, self.prompts)
-        self.learning, self.learn = QToolButton(), LearnBox(preferences().keys.accept)
-        self.reviewing, self.review = QToolButton(), ReviewBox(preferences().keys)
+        self.learning, self.learn = QToolButton(), LearnBox(keys.accept)
+        self.reviewing, self.review = QToolButton(), ReviewBox(keys)
         self.exporting, self.export = QToolButton(), ExportBox()
         self.features, self.features_about = FeaturesBox(defaults.backbone), note(lines=2)
         self.options = MoreOptions()
-        self.run = _button("Run", RUN_KEY)
-        self.cancel = _button("Cancel", CANCEL_KEY)
+        self.run = _button("Run", keys.run)
+        self.cancel = QPushButton(f"Cancel   {CANCEL_KEY}")  # see `CancelKey`
         self.save = _button("Save mask…")
         self.bar = QProgressBar()
         self.bar.setRange(0, _BAR_STEPS)
         self.status = StatusLine()
         for widget, tip in self._fixed_tips():
-            widget.setToolTip(tip)
+            widget.setToolTip(tip.replace("{hide}", keys.hide))
         self._fold = self._make_fold()
         self._segment = self._make_segment()
         self._name_folds()
@@ -231,6 +235,7 @@ class SegmentForm(QWidget):
             "fixing",
             "learning",
             "reviewing",
+            "exporting",
         )
         others = ("features", "bar")
         return [(getattr(self, name), TIPS[name]) for name in (*names, *others)]
@@ -243,7 +248,7 @@ class SegmentForm(QWidget):
         """Offer to run, or say why that is not possible."""
         self.run.setEnabled(obstacle is None)
         what = "run" if self.classes_from.chosen_model is None else "apply"
-        self.run.setToolTip(obstacle or TIPS[what])
+        self.run.setToolTip(obstacle or TIPS[what].format(key=self.keys.run))
 
     def show_suggest(self, obstacle: str | None) -> None:
         """Offer to suggest a number of classes, or say why that is not possible."""

@@ -24,6 +24,8 @@ class LearnBox(QWidget):
 
     Attributes
     ----------
+    accept_key : str
+        What is pressed to accept.
     learn, accept, discard : QPushButton
         What can be done.
 
@@ -39,7 +41,7 @@ class LearnBox(QWidget):
 
     def __init__(self, accept_key: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._key = accept_key
+        self.accept_key = accept_key
         self.learn = QPushButton(LEARN)
         self.accept = QPushButton(f"Accept   {accept_key}")
         self.discard = QPushButton("Discard   Esc")
@@ -68,4 +70,4 @@ class LearnBox(QWidget):
         for name in ("accept", "discard"):
             button: QPushButton = getattr(self, name)
             button.setEnabled(shown)
-            button.setToolTip(TIPS[name].format(key=self._key) if shown else TIPS["nothing"])
+            button.setToolTip(TIPS[name].format(key=self.accept_key) if shown else TIPS["nothing"])

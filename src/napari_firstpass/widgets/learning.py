@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
 from napari_firstpass.config import SegmentConfig
-from napari_firstpass.errors import FirstPassError, LayerError
+from napari_firstpass.errors import LayerError
 from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.widgets.class_layers import require_paintable
-from napari_firstpass.widgets.image_layers import grid_of, subject_of
+from napari_firstpass.widgets.image_layers import grid_of, require_there, subject_of
 from napari_firstpass.widgets.label_history import extent_of, replace_in_one_step
 from napari_firstpass.widgets.learn_runs import learn_part_steps
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.prompt_layers import Helper, affine_at
+from napari_firstpass.widgets.run_queue import Job
 from napari_firstpass.widgets.runs import LabelsNow, feature_cache
 from napari_firstpass.widgets.scene import KEY, mask_of
 from napari_firstpass.widgets.session import Message
-from napari_firstpass.widgets.worker import Runner
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -31,14 +32,13 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.learn_box import LearnBox
     from napari_firstpass.widgets.learn_runs import Proposed
     from napari_firstpass.widgets.pointing import Desk
-    from napari_firstpass.widgets.worker import Reply, Report
 
 PROPOSAL = "proposed changes"
 """Name of the layer that shows them."""
 
 
 class Learning(QObject):
-    """Learns in a thread from what differs from the run's own result, and shows what would change.
+    """Learns from what differs from the run's own result, and shows what would change.
 
     Signals
     -------
@@ -62,15 +62,11 @@ class Learning(QObject):
     ) -> None:
         super().__init__(parent)
         self._viewer, self._box, self._desk = viewer, box, desk
-        self._runner = Runner(self)
-        self._run = 0
         self._labels: Labels | None = None
         self._shown: Labels | None = None
         self._learned: Proposed | None = None
         self._extent: tuple[int, int] = (0, 0)
         self._part: Window | None = None
-        self._runner.reported.connect(self._on_reported)
-        self._runner.replied.connect(self._on_replied)
         box.wanted.connect(self.learn)
         box.accepted.connect(self.accept)
         box.discarded.connect(self.discard)
@@ -87,26 +83,42 @@ class Learning(QObject):
         self._forget()
 
     def learn(self) -> None:
-        """Look for what else is to change."""
+        """Look for what else is to change, once its turn comes."""
         self._forget()
-        try:
-            labels = require_paintable(self._desk.labels())
-            image = self._desk.image()
-            subject = subject_of(image)
-            if image is None or grid_of(image).shape != extent_of(labels):
-                raise LayerError(
-                    expected=f"labels that cover “{subject.name}”",
-                    found=f"others in {labels.name!r}",
-                    remedy="select the labels of this image",
-                )
-            steps = self._steps(subject, labels)
-        except FirstPassError as error:
-            self.said.emit(Message.of(error))
-            return
-        self._labels = labels
-        self._run += 1
-        self._runner.start(steps, self._run)
-        self.said.emit(Message(f"Learning from what was corrected in “{labels.name}” …"))
+        self._desk.add(self._job)
+
+    def take_escape(self) -> bool:
+        """Discard a proposal; return whether there was one."""
+        was_shown = self._shown is not None
+        if was_shown:
+            self.discard()
+        return was_shown
+
+    def _job(self) -> Job:
+        """Return the work on the labels that are meant now.
+
+        Raises
+        ------
+        FirstPassError
+            If there are none, or they do not cover the image.
+        """
+        labels = require_paintable(self._desk.labels())
+        image = self._desk.image()
+        subject = subject_of(image)
+        if image is None or grid_of(image).shape != extent_of(labels):
+            raise LayerError(
+                expected=f"labels that cover “{subject.name}”",
+                found=f"others in {labels.name!r}",
+                remedy="select the labels of this image",
+            )
+
+        def begin() -> Steps[Proposed]:
+            require_there(self._viewer, labels)
+            self._forget()
+            return self._steps(subject, labels)
+
+        name = f"Learning from {labels.name}"
+        return Job(name, begin, partial(self._take, labels), (labels,))
 
     def accept(self) -> None:
         """Write the proposal, as one step; what was painted meanwhile stays."""
@@ -148,32 +160,17 @@ class Learning(QObject):
         now = LabelsNow.of(labels, None)
         return learn_part_steps(subject, now, config, self._part, cache=cache)
 
-    def _on_reported(self, report: Report) -> None:
-        if report.generation == self._run:
-            told = report.progress
-            share = 100 * told.done // max(told.total, 1)
-            self.said.emit(Message(f"Learning: {told.message} · {share} %"))
-
-    def _on_replied(self, reply: Reply[Any]) -> None:
-        labels = self._labels
-        if reply.generation != self._run or labels is None:
-            return
-        if isinstance(reply.outcome, FirstPassError):
-            self.said.emit(Message.of(reply.outcome))
-            return
-        learned: Proposed = reply.outcome
+    def _take(self, labels: Labels, learned: Proposed) -> Message:
+        """Show what would change; return what to say."""
         change = learned.replacement.change
         if change is None:
-            self.said.emit(Message("Nothing else looks like what you corrected."))
-            return
+            return Message("Nothing else looks like what you corrected.")
         self._show(labels, learned)
         share = 100 * change.pixels / learned.replacement.before.size
         part = "" if self._part is None else "the part that is shown of "
-        self.said.emit(
-            Message(
-                f"{share:.1f} % of {part}“{labels.name}” would change, as shown: "
-                f"{preferences().keys.accept} accepts, Esc discards."
-            )
+        return Message(
+            f"{share:.1f} % of {part}“{labels.name}” would change, as shown: "
+            f"{self._box.accept_key} accepts, Esc discards."
         )
 
     def _show(self, labels: Labels, learned: Proposed) -> None:
@@ -189,16 +186,14 @@ class Learning(QObject):
             metadata={KEY: Helper()},
         )
         shown.editable = False
-        shown.bind_key(preferences().keys.accept, lambda _: self.accept(), overwrite=True)
+        shown.bind_key(self._box.accept_key, lambda _: self.accept(), overwrite=True)
         shown.bind_key("Escape", lambda _: self.discard(), overwrite=True)
-        self._learned, self._shown = learned, shown
+        self._labels, self._learned, self._shown = labels, learned, shown
         self._viewer.layers.selection.active = shown
         self._box.show_proposal(shown=True)
 
     def _forget(self) -> None:
-        """Take the proposal away, and whatever is on its way."""
-        self._run += 1
-        self._runner.stop()
+        """Take the proposal away."""
         shown, self._shown = self._shown, None
         self._learned = self._labels = None
         self._box.show_proposal(shown=False)

@@ -37,10 +37,6 @@ class ListBox(ChoiceBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(_HERE, _ASK, parent)
-        self.setToolTip(
-            "Classes that the labels are to have; what they have already is listed behind. Then "
-            "drag clusters onto classes."
-        )
         self.chosen.connect(self._on_chosen)
 
     def ask_where_to_save(self, folder: str, name: str) -> None:

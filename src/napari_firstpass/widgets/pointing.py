@@ -17,11 +17,12 @@ from napari_firstpass.prompts import Box, Line, Point, Prompt
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import Taxonomy
+from napari_firstpass.widgets.desk_keys import ButtonKeys
 from napari_firstpass.widgets.image_layers import first_level, grid_of, source_files, subject_of
 from napari_firstpass.widgets.label_history import change_pixels, extent_of, pixels_of
 from napari_firstpass.widgets.label_layers import labels_tuple
 from napari_firstpass.widgets.preferences import preferences
-from napari_firstpass.widgets.prompt_layers import PromptLayers
+from napari_firstpass.widgets.prompt_layers import TOOLS, PromptLayers
 from napari_firstpass.widgets.prompt_runs import PromptedImage
 from napari_firstpass.widgets.scene import KEY, MaskInfo, mask_of
 from napari_firstpass.widgets.session import Message
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.prompt_box import PromptBox
     from napari_firstpass.widgets.prompt_layers import Tool
     from napari_firstpass.widgets.prompt_runs import Preview
+    from napari_firstpass.widgets.run_queue import Job
     from napari_firstpass.widgets.worker import Reply, Report
 
 _MOMENT_S = 0.7
@@ -57,11 +59,14 @@ class Desk:
         Returns the labels layer that is meant, or None.
     backbone : callable
         Returns the name of the features.
+    add : callable
+        Begins what it is given, or lets it wait for its turn; says so if it cannot be asked for.
     """
 
     image: Callable[[], Image | None]
     labels: Callable[[], Labels | None]
     backbone: Callable[[], str]
+    add: Callable[[Callable[[], Job]], None]
 
 
 class Pointing(QObject):
@@ -96,6 +101,10 @@ class Pointing(QObject):
         super().__init__(parent)
         self._viewer, self._box, self._desk = viewer, box, desk
         self._runner = Runner(self)
+        self._keys = [
+            ButtonKeys(viewer, getattr(box.keys, tool), button, parent=self)
+            for tool, button in zip(TOOLS, box.tools.buttons(), strict=True)
+        ]
         self._layers: PromptLayers | None = None
         self._looked: PromptedImage | None = None
         self._pixels: Any = None
@@ -117,6 +126,11 @@ class Pointing(QObject):
         viewer.layers.events.removed.connect(self._on_removed)
 
     @property
+    def is_busy(self) -> bool:
+        """Whether an image is looked at."""
+        return self._busy
+
+    @property
     def is_on(self) -> bool:
         """Whether the mouse points at things."""
         return self._layers is not None
@@ -136,7 +150,7 @@ class Pointing(QObject):
         self.begun.emit()
         self._desk.labels()  # they lose the selection
         layers = PromptLayers(
-            self._viewer, image, grid_of(image).shape, preferences().keys, parent=self
+            self._viewer, image, grid_of(image).shape, self._box.keys, parent=self
         )
         layers.changed.connect(self._ask)
         layers.accepted.connect(self.accept)
@@ -165,8 +179,20 @@ class Pointing(QObject):
             layers.remove()
             layers.deleteLater()
 
+    def unfold(self, unfolded: bool) -> None:
+        """Let the keys of the tools begin it, or leave those keys to napari."""
+        for key in self._keys:
+            key.follow(unfolded)
+
+    def take_escape(self) -> bool:
+        """Discard what is pointed at, or end; return whether there was something to do."""
+        was_on = self.is_on
+        self.discard()
+        return was_on
+
     def let_go(self) -> None:
         """End, and hold nothing of the viewer any more."""
+        self.unfold(unfolded=False)
         self._viewer.layers.events.removed.disconnect(self)
         self.end()
 
@@ -210,6 +236,9 @@ class Pointing(QObject):
             self.end()
             self.said.emit(Message("Ready."))
             return
+        if self._busy:  # whoever gives up does not want the image to be looked at any longer
+            self._runner.stop()
+            self._looked, self._busy = None, False
         self._forget()
         self.said.emit(Message(f"Discarded; nothing was changed. {BEGIN}"))
 
@@ -414,7 +443,9 @@ class Pointing(QObject):
             self.said.emit(Message("Ready."))
 
     def _on_tool(self, tool: Tool) -> None:
-        if self._layers is not None:
+        if self._layers is None and self._box.pointing.isEnabled():
+            self.begin()
+        elif self._layers is not None:
             self._layers.choose(tool)
             self._layers.point()
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QKeyEvent
 
     from napari_firstpass.mask_writing import Where
-    from napari_firstpass.widgets.preferences import PromptKeys
+    from napari_firstpass.widgets.preferences import Keys
     from napari_firstpass.widgets.prompt_layers import Tool
 
 POINT_AT = "Point at things"
@@ -48,8 +48,8 @@ _WHERES: dict[Where, str] = {
 }
 
 TIPS = {
-    "pointing": "Begins: then click on the image at what you look for, and its outline appears. A "
-    "click with the right button, or with Shift, marks what does not belong to it.",
+    "pointing": "Begins or ends: click on the image at what you look for, and its outline "
+    "appears. A click with the right button, or with Shift, marks what does not belong to it.",
     "point": "Click at what you look for. Key: {key}",
     "line": "Draw a stroke along what you look for, such as a road or a hedge. Key: {key}",
     "box": "Draw a box around what you look for; nothing outside belongs to it. Key: {key}",
@@ -62,8 +62,8 @@ TIPS = {
     "where": "Which pixels of the outline change. “Replace this class”: those of the class that "
     "most of it has now.",
     "accept": "Gives the outline the class that is selected in the labels layer; Ctrl+Z takes it "
-    "back in one step.",
-    "discard": "Takes back the outline and its marks; pressed again, ends.",
+    "back in one step. Key: {key}",
+    "discard": "Takes back the outline and its marks; pressed again, ends. Key: Esc",
     "nothing": "There is no outline yet: point at something.",
 }
 
@@ -133,6 +133,8 @@ class PromptBox(QWidget):
 
     Attributes
     ----------
+    keys : Keys
+        What is pressed for what.
     pointing : QPushButton
         Whether the mouse points at things.
     tools : QButtonGroup
@@ -172,11 +174,12 @@ class PromptBox(QWidget):
 
     def __init__(
         self,
-        keys: PromptKeys,
+        keys: Keys,
         names: Sequence[str] = PROMPTERS.names,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        self.keys = keys
         self.pointing, self.tools = QPushButton(POINT_AT), QButtonGroup(self)
         self.pointing.setCheckable(True)
         self.words = WordsEdit()
@@ -184,8 +187,8 @@ class PromptBox(QWidget):
         self.method, self.model, self.where = NarrowBox(), ModelBox(), NarrowBox()
         self.accept = QPushButton(f"Accept   {keys.accept}")
         self.discard = QPushButton("Discard   Esc")
-        self.keys = note(lines=2)
-        self.keys.setText(
+        self.about = note(lines=2)
+        self.about.setText(
             f"Right click or Shift: not this. Hold {keys.candidates}: other outlines. "
             "1–9: class. Ctrl+Z: back."
         )
@@ -194,7 +197,7 @@ class PromptBox(QWidget):
             self.method.addItem(name, name)
         for where, text in _WHERES.items():
             self.where.addItem(text, where)
-        self._arrange(keys)
+        self._arrange()
         self._explain()
         self._connect()
         self.show_words()
@@ -240,7 +243,8 @@ class PromptBox(QWidget):
         for name, possible in (("accept", found), ("discard", marked)):
             button: QPushButton = getattr(self, name)
             button.setEnabled(possible)
-            button.setToolTip(TIPS[name if possible else "nothing"])
+            tip = TIPS[name if possible else "nothing"]
+            button.setToolTip(tip.format(key=self.keys.accept))
 
     def show_words(self) -> None:
         """Offer words where a model may know some."""
@@ -250,10 +254,10 @@ class PromptBox(QWidget):
         tip = TIPS["wordless" if wordless else "words" if knows else "no_words"]
         self.words.setToolTip(tip.format(method=self.prompter))
 
-    def _arrange(self, keys: PromptKeys) -> None:
+    def _arrange(self) -> None:
         tools = QHBoxLayout()
         for tool in TOOLS:
-            key = getattr(keys, tool)
+            key = getattr(self.keys, tool)
             button = QPushButton(f"{tool.capitalize()}   {key}")
             button.setCheckable(True)
             button.setToolTip(TIPS[tool].format(key=key))
@@ -281,7 +285,7 @@ class PromptBox(QWidget):
         buttons.addWidget(self.accept, 1)
         buttons.addWidget(self.discard, 1)
         grid.addLayout(buttons, 5, 0, 1, 2)
-        grid.addWidget(self.keys, 6, 0, 1, 2)
+        grid.addWidget(self.about, 6, 0, 1, 2)
 
     def _explain(self) -> None:
         for name in ("model", "where"):

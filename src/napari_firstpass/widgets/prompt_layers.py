@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
-    from napari_firstpass.widgets.preferences import PromptKeys
+    from napari_firstpass.widgets.preferences import Keys
     from napari_firstpass.widgets.prompt_runs import Preview
 
 Tool = Literal["point", "line", "box"]
@@ -84,7 +84,7 @@ class PromptLayers(QObject):
         What is pointed at.
     shape : (int, int)
         Its height and width.
-    keys : PromptKeys
+    keys : Keys
         What is pressed for what.
     """
 
@@ -102,7 +102,7 @@ class PromptLayers(QObject):
         viewer: Viewer,
         image: Image,
         shape: tuple[int, int],
-        keys: PromptKeys,
+        keys: Keys,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -182,7 +182,7 @@ class PromptLayers(QObject):
         """Tell whether a layer is one of these."""
         return layer in (self._preview, self._strokes, self.points)
 
-    def _bind(self, keys: PromptKeys) -> None:
+    def _bind(self, keys: Keys) -> None:
         told: dict[str, Callable[[Points], None]] = {
             keys.accept: lambda _: self.accepted.emit(),
             "Enter": lambda _: self.accepted.emit(),
@@ -191,6 +191,7 @@ class PromptLayers(QObject):
             keys.line: lambda _: self.tool_chosen.emit("line"),
             keys.box: lambda _: self.tool_chosen.emit("box"),
             "Control-Z": lambda _: self._take_back(),
+            "S": lambda _: None,  # marks would be selected, and none made
         }
         for number in range(1, _CLASSES + 1):
             told[str(number)] = self._chooses(number)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
@@ -11,23 +12,24 @@ from napari_firstpass.errors import FirstPassError
 from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.taxonomy_edits import is_cluster
 from napari_firstpass.widgets.class_layers import require_paintable
-from napari_firstpass.widgets.image_layers import subject_of
+from napari_firstpass.widgets.image_layers import require_there, subject_of
 from napari_firstpass.widgets.prompt_layers import is_helper
-from napari_firstpass.widgets.proposal_runs import Merged, merge_classes, propose_classes
+from napari_firstpass.widgets.proposal_runs import merge_classes, propose_classes
 from napari_firstpass.widgets.proposal_window import ProposalWindow
+from napari_firstpass.widgets.run_queue import Job
 from napari_firstpass.widgets.runs import LabelsNow
 from napari_firstpass.widgets.session import Message
-from napari_firstpass.widgets.worker import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari.layers import Image
     from napari.viewer import Viewer
 
+    from napari_firstpass.progress import Steps
     from napari_firstpass.widgets.class_box import ClassBox
     from napari_firstpass.widgets.class_editing import ClassEditing
-    from napari_firstpass.widgets.worker import Reply
+    from napari_firstpass.widgets.pointing import Desk
+    from napari_firstpass.widgets.proposal_runs import Merged, Proposed
 
 NO_TARGET = (
     "There is no class to propose yet: load a list above, or name one. Proposals are for what is "
@@ -51,8 +53,8 @@ class Proposing(QObject):
         The controls.
     editing : ClassEditing
         Knows the classes, and merges them.
-    image : callable
-        Returns the chosen image layer, or None.
+    desk : Desk
+        The rest of the panel.
     """
 
     said = Signal(object)
@@ -62,22 +64,18 @@ class Proposing(QObject):
         viewer: Viewer,
         box: ClassBox,
         editing: ClassEditing,
-        image: Callable[[], Image | None],
+        desk: Desk,
     ) -> None:
         super().__init__(editing)
-        self._viewer, self._box, self._editing, self._image = viewer, box, editing, image
-        self._runner, self._run = Runner(self), 0
+        self._viewer, self._box, self._editing, self._desk = viewer, box, editing, desk
         self.window: ProposalWindow | None = None
         self._asked: Labels | None = None
         box.way.layers = self._references
         box.propose.clicked.connect(self._on_propose)
         editing.listed.connect(self._on_listed)
-        self._runner.replied.connect(self._on_replied)
 
     def let_go(self) -> None:
         """Hold nothing of the viewer any more."""
-        self._run += 1
-        self._runner.stop()
         self._asked = None
         if self.window is not None:
             self.window.close()
@@ -103,29 +101,24 @@ class Proposing(QObject):
         reference = None
         if name is not None and name in self._viewer.layers:
             reference = LabelsNow.of(self._viewer.layers[name], None)
-        image = self._image()
+        image = self._desk.image()
         subject = None if image is None else subject_of(image)
-        now = LabelsNow.of(layer, None)
-        self._run += 1
-        self._asked = layer
-        steps = propose_classes(subject, now, self._box.way.config(), reference)
-        self._runner.start(steps, self._run)
-        self.said.emit(Message(f"Comparing the clusters of “{layer.name}” …"))
+        config = self._box.way.config()
 
-    def _on_replied(self, reply: Reply[Any]) -> None:
-        if reply.generation != self._run or self._asked != self._editing.layer:
-            return
-        if isinstance(reply.outcome, FirstPassError):
-            self.said.emit(Message.of(reply.outcome))
-            return
-        proposed = reply.outcome
-        if isinstance(proposed, Merged):
-            merged = proposed
-            self._try(lambda: self._editing.take(merged))
-            return
+        def begin() -> Steps[Proposed]:
+            require_there(self._viewer, layer)
+            return propose_classes(subject, LabelsNow.of(layer, None), config, reference)
+
+        name = f"Comparing the clusters of {layer.name}"
+        self._desk.add(lambda: Job(name, begin, partial(self._show, layer), (layer,)))
+
+    def _show(self, layer: Labels, proposed: Proposed) -> Message:
+        """Show what is proposed for the clusters of a layer; return what to say."""
+        if layer != self._editing.layer:
+            return Message(f"Select “{layer.name}” under Classes and propose again.")
         if not proposed.proposals:
-            self.said.emit(Message("There are no clusters left: all classes have names."))
-            return
+            return Message("There are no clusters left: all classes have names.")
+        self._asked = layer
         if self.window is not None:
             self.window.close()
         names = {entry.id: entry.name for entry in self._editing.taxonomy.classes}
@@ -137,7 +130,7 @@ class Proposing(QObject):
         window.show()
         known = sum(proposal.decision.target > 0 for proposal in proposed.proposals)
         count = len(proposed.proposals)
-        self.said.emit(Message(f"{known} of {count} clusters have a proposed class; accept them."))
+        return Message(f"{known} of {count} clusters have a proposed class; accept them.")
 
     def _on_accepted(self, source: int, target: int) -> None:
         self._try(lambda: self._editing.merge([source], target))
@@ -151,9 +144,18 @@ class Proposing(QObject):
         if scene_behind(layer.data) is not None:
             self._editing.merge_all(mapping)
             return
-        self._run += 1
-        self._runner.start(merge_classes(layer.data.copy(), mapping), self._run)
-        self.said.emit(Message(f"Giving {len(mapping)} clusters their classes …"))
+
+        def begin() -> Steps[Merged]:
+            require_there(self._viewer, layer)
+            return merge_classes(layer.data.copy(), mapping)
+
+        def take(merged: Merged) -> Message:
+            if layer != self._editing.layer:
+                return Message(f"Another layer than “{layer.name}” is listed by now: accept again.")
+            return self._editing.take(merged)
+
+        name = f"Giving {len(mapping)} clusters their classes"
+        self._desk.add(lambda: Job(name, begin, take, (layer,)))
 
     def _try(self, change: Callable[[], None]) -> None:
         try:

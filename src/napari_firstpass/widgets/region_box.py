@@ -20,10 +20,9 @@ from napari_firstpass.widgets.note import note
 from napari_firstpass.widgets.region_layers import MODES
 
 if TYPE_CHECKING:
-    from napari_firstpass.widgets.preferences import PromptKeys
+    from napari_firstpass.widgets.preferences import Keys
     from napari_firstpass.widgets.region_layers import RegionMode
 
-KEY = "X"
 _MODES: dict[RegionMode, str] = {
     "click": "Click",
     "lasso": "Lasso",
@@ -35,7 +34,9 @@ _MOST, _USUAL = 100_000, 50
 
 TIPS = {
     "regions": "Begins or ends: then click on a region of the labels and press the key of its "
-    "class, 1 to 9. Key: X",
+    "class, 1 to 9. Key: {key}",
+    "brush_labels": "Takes the brush, which paints the class that is selected in the labels layer, "
+    "or lays it down; [ and ] change its size. Key: {key}",
     "click": "Click on a region to select it; with Shift, besides those that are selected.",
     "lasso": "Draw around regions: those that lie mostly inside are selected.",
     "split": "Draw a line across the selected region: the smaller part is selected then, the "
@@ -50,7 +51,7 @@ TIPS = {
     "up to 6 pixels away: paint roughly, then snap.",
     "size": "How many pixels a hole or a speck has at most.",
     "nothing": "Select a region first: click on it.",
-    "off": "Press Regions first.",
+    "off": "Press Regions first, and click on a region.",
 }
 
 
@@ -59,8 +60,10 @@ class RegionBox(QWidget):
 
     Attributes
     ----------
-    regions : QPushButton
-        Whether the mouse selects regions.
+    keys : Keys
+        What is pressed for what.
+    regions, brush : QPushButton
+        Whether the mouse selects regions, or paints.
     modes : QButtonGroup
         What the mouse does, in the order of `MODES`.
     edits : dict of str to QPushButton
@@ -85,22 +88,25 @@ class RegionBox(QWidget):
     edit_wanted = Signal(str)
     unfolded = Signal(bool)
 
-    def __init__(self, keys: PromptKeys, parent: QWidget | None = None) -> None:
+    def __init__(self, keys: Keys, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.regions, self.modes = QPushButton(f"Regions   {KEY}"), QButtonGroup(self)
-        self.regions.setCheckable(True)
+        self.keys = keys
+        self.regions, self.modes = QPushButton(f"Regions   {keys.regions}"), QButtonGroup(self)
+        self.brush = QPushButton(f"Brush   {keys.brush}")
+        for button in (self.regions, self.brush):
+            button.setCheckable(True)
         self.edits = {name: QPushButton(text) for name, text in _EDITS.items()}
         self.most = QSpinBox()
         self.most.setRange(1, _MOST)
         self.most.setValue(_USUAL)
         self.most.setSuffix(" px")
         self.most.setToolTip(TIPS["size"])
-        self._keys = note(lines=2)
-        self._keys.setText(
-            f"Shift: one more. 1–9: class, Del: none. M: as neighbour. {keys.accept}: reviewed. "
-            "Esc: back. Ctrl+Z: undo."
+        self._about = note(lines=2)
+        self._about.setText(
+            f"Shift: one more. 1–9: class, Del: none. {keys.merge}: as neighbour. "
+            f"{keys.accept}: reviewed. Esc: back. Ctrl+Z: undo."
         )
-        self._arrange(keys)
+        self._arrange()
         self.regions.clicked.connect(self.toggled)
         self.modes.idClicked.connect(lambda index: self.mode_chosen.emit(MODES[index]))
         for name, button in self.edits.items():
@@ -121,9 +127,17 @@ class RegionBox(QWidget):
         """Say whether the mouse selects regions, or why it cannot."""
         self.regions.setChecked(on)
         self.regions.setEnabled(on or obstacle is None)
-        self.regions.setToolTip(TIPS["regions"] if on or obstacle is None else obstacle)
+        tip = TIPS["regions"].format(key=self.keys.regions)
+        self.regions.setToolTip(tip if on or obstacle is None else obstacle)
         self._body.setVisible(on)
         self.unfolded.emit(on)
+
+    def show_brush(self, *, on: bool, obstacle: str | None) -> None:
+        """Say whether the mouse paints, or why it cannot."""
+        self.brush.setChecked(on)
+        self.brush.setEnabled(on or obstacle is None)
+        tip = TIPS["brush_labels"].format(key=self.keys.brush)
+        self.brush.setToolTip(tip if on or obstacle is None else obstacle)
 
     def show_selected(self, obstacle: str | None) -> None:
         """Offer what can be done with a selection, or say why there is nothing to do."""
@@ -131,12 +145,12 @@ class RegionBox(QWidget):
             button.setEnabled(obstacle is None)
             button.setToolTip(obstacle or TIPS[name])
 
-    def _arrange(self, keys: PromptKeys) -> None:
+    def _arrange(self) -> None:
         modes, edits = QHBoxLayout(), QHBoxLayout()
         for mode, text in _MODES.items():
             button = QPushButton(text)
             button.setCheckable(True)
-            button.setToolTip(TIPS[mode].format(next=keys.candidates))
+            button.setToolTip(TIPS[mode].format(next=self.keys.candidates))
             self.modes.addButton(button, MODES.index(mode))
             modes.addWidget(button, 1)
         self.modes.buttons()[0].setChecked(True)
@@ -150,8 +164,11 @@ class RegionBox(QWidget):
         grid.addLayout(edits, 1, 0, 1, 2)
         grid.addWidget(QLabel("Holes, specks up to"), 2, 0)
         grid.addWidget(self.most, 2, 1)
-        grid.addWidget(self._keys, 3, 0, 1, 2)
+        grid.addWidget(self._about, 3, 0, 1, 2)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.regions)
+        switches = QHBoxLayout()
+        for button in (self.regions, self.brush):
+            switches.addWidget(button, 1)
+        column.addLayout(switches)
         column.addWidget(self._body)

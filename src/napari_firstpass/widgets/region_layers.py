@@ -8,7 +8,7 @@ import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import QObject, Signal
 
-from napari_firstpass.widgets.prompt_layers import Helper, affine_at, place_in
+from napari_firstpass.widgets.prompt_layers import TOOLS, Helper, affine_at, place_in
 from napari_firstpass.widgets.prompt_runs import drawn
 from napari_firstpass.widgets.scene import KEY
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.label_regions import Region
-    from napari_firstpass.widgets.preferences import PromptKeys
+    from napari_firstpass.widgets.preferences import Keys
 
 RegionMode = Literal["click", "lasso", "split", "brush"]
 MODES: tuple[RegionMode, ...] = get_args(RegionMode)
@@ -54,7 +54,7 @@ class RegionLayers(QObject):
     class_chosen : int
         The selection is to get a class; 0 for none.
     pressed : str
-        ``accept``, ``merge``, ``next_part``, ``leave`` or ``undo``.
+        ``accept``, ``merge``, ``next_part``, ``leave``, ``undo``, or a tool of prompts.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class RegionLayers(QObject):
         Gets the layers.
     labels : Labels
         Whose regions are meant.
-    keys : PromptKeys
+    keys : Keys
         What is pressed for what.
     """
 
@@ -72,7 +72,7 @@ class RegionLayers(QObject):
     pressed = Signal(str)
 
     def __init__(
-        self, viewer: Viewer, labels: Labels, keys: PromptKeys, parent: QObject | None = None
+        self, viewer: Viewer, labels: Labels, keys: Keys, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
         self._viewer, self.labels = viewer, labels
@@ -122,15 +122,17 @@ class RegionLayers(QObject):
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
 
-    def _bind(self, keys: PromptKeys) -> None:
+    def _bind(self, keys: Keys) -> None:
         told: dict[str, Callable[[Points], None]] = {
             keys.accept: self._presses("accept"),
-            "M": self._presses("merge"),
+            keys.merge: self._presses("merge"),
             keys.candidates: self._presses("next_part"),
             "Escape": self._presses("leave"),
             "Control-Z": self._presses("undo"),
             "Delete": lambda _: self.class_chosen.emit(0),
             "0": lambda _: self.class_chosen.emit(0),
+            "S": lambda _: None,  # points would be selected, and no regions
+            **{getattr(keys, tool): self._presses(tool) for tool in TOOLS},
         }
         for number in range(1, _CLASSES + 1):
             told[str(number)] = self._gives(number)

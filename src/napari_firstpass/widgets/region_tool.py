@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
 from napari_firstpass.errors import FirstPassError, LayerError
 from napari_firstpass.io.scene_labels import scene_behind
-from napari_firstpass.widgets.button_keys import ButtonKeys
 from napari_firstpass.widgets.class_layers import require_paintable, require_room
+from napari_firstpass.widgets.desk_keys import ButtonKeys
 from napari_firstpass.widgets.image_layers import first_level, grid_of, subject_of
 from napari_firstpass.widgets.label_history import (
     extent_of,
@@ -17,8 +18,8 @@ from napari_firstpass.widgets.label_history import (
     replace_in_one_step,
 )
 from napari_firstpass.widgets.pointing import class_text
-from napari_firstpass.widgets.preferences import preferences
-from napari_firstpass.widgets.region_box import KEY, TIPS
+from napari_firstpass.widgets.prompt_layers import TOOLS
+from napari_firstpass.widgets.region_box import TIPS
 from napari_firstpass.widgets.region_layers import RegionLayers
 from napari_firstpass.widgets.region_runs import (
     Edited,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.region_runs import EditName
     from napari_firstpass.widgets.worker import Reply
 
-BEGIN = "Click on a region; then 1 to 9 gives it a class, M that of its neighbour."
+BEGIN = "Click on a region; then 1 to 9 gives it a class, {merge} that of its neighbour."
 
 _DID = {
     "relabel": "relabelled",
@@ -84,6 +85,8 @@ class RegionTool(QObject):
         An edit was written.
     accepted
         What is selected is as it should be.
+    tool_wanted : str
+        The key of a tool that points at things was pressed.
 
     Parameters
     ----------
@@ -101,13 +104,14 @@ class RegionTool(QObject):
     selected = Signal(object)
     edited = Signal(object)
     accepted = Signal()
+    tool_wanted = Signal(str)
 
     def __init__(
         self, viewer: Viewer, box: RegionBox, desk: Desk, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
         self._viewer, self._box, self._desk = viewer, box, desk
-        self._key = ButtonKeys(viewer, KEY, box.regions, parent=self)
+        self._key = ButtonKeys(viewer, box.keys.regions, box.regions, parent=self)
         self._runner = Runner(self)
         self._layers: RegionLayers | None = None
         self._selected: Selected | None = None
@@ -148,7 +152,7 @@ class RegionTool(QObject):
             return False
         self.end()
         self.begun.emit()
-        layers = RegionLayers(self._viewer, labels, preferences().keys, parent=self)
+        layers = RegionLayers(self._viewer, labels, self._box.keys, parent=self)
         layers.clicked.connect(self._on_clicked)
         layers.stroked.connect(self._on_stroked)
         layers.class_chosen.connect(self.relabel)
@@ -159,7 +163,7 @@ class RegionTool(QObject):
         layers.choose(self._box.mode)
         self._box.show_on(on=True, obstacle=None)
         self._select(None)
-        self.said.emit(Message(BEGIN))
+        self._say_begin()
         return True
 
     def end(self) -> None:
@@ -184,6 +188,13 @@ class RegionTool(QObject):
     def unfold(self, unfolded: bool) -> None:
         """Let the key of the tool begin it, or leave that key to napari."""
         self._key.follow(unfolded)
+
+    def take_escape(self) -> bool:
+        """Select nothing, or end; return whether there was something to do."""
+        was_on = self.is_on
+        if was_on:
+            self._leave()
+        return was_on
 
     def let_go(self) -> None:
         """End, and hold nothing of the viewer any more."""
@@ -323,8 +334,12 @@ class RegionTool(QObject):
             "next_part": self._turn,
             "leave": self._leave,
             "undo": self._undo,
+            **{tool: partial(self.tool_wanted.emit, tool) for tool in TOOLS},
         }
         calls[what]()
+
+    def _say_begin(self) -> None:
+        self.said.emit(Message(BEGIN.format(merge=self._box.keys.merge)))
 
     def _turn(self) -> None:
         if self._selected is not None and len(self._selected.parts) > 1:
@@ -333,7 +348,7 @@ class RegionTool(QObject):
     def _leave(self) -> None:
         if self._selected is not None or self._busy:
             self.clear()
-            self.said.emit(Message(BEGIN))
+            self._say_begin()
         else:
             self.end()
             self.said.emit(Message("Ready."))
@@ -408,7 +423,7 @@ class RegionTool(QObject):
             pixels = f"{region.pixels:,} pixels".replace(",", " ")
             more = ""
             if len(selected.parts) > 1:
-                more = f" {preferences().keys.candidates} selects the other part."
+                more = f" {self._box.keys.candidates} selects the other part."
             self.said.emit(Message(f"Selected {pixels} of {what}; 1–9 gives a class.{more}"))
         self.selected.emit(selected)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
@@ -22,20 +23,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_firstpass.taxonomy import LabelClass
-    from napari_firstpass.widgets.preferences import PromptKeys
+    from napari_firstpass.widgets.preferences import Keys
 
-KEY = "N"
 _STEPS = 1000
 _MOST, _USUAL = 1_000_000, 100
 _ALL = "all classes"
 
 TIPS = {
     "next": "Flies to the region about which the method was least sure, counted by its size, and "
-    "selects it. Key: N",
+    "selects it. Key: {next}",
     "back": "Returns to the region before; it is no longer reviewed.",
     "accept": "The region is as it should be: notes it as reviewed, and goes on. Key: {accept}",
     "merge": "Gives the region the class of the neighbour it shares its longest border with, and "
-    "goes on. Key: M",
+    "goes on. Key: {merge}",
     "split": "Takes what looks different out of the region; {candidates} selects the other part. "
     "To split it along a line: Fix, Split.",
     "ignore": "Makes the region unlabelled, and goes on. Key: Del",
@@ -54,6 +54,8 @@ class ReviewBox(QWidget):
 
     Attributes
     ----------
+    keys : Keys
+        What is pressed for what.
     next, back, accept, merge, split, ignore, report : QPushButton
         What can be done.
     only : NarrowBox
@@ -75,11 +77,12 @@ class ReviewBox(QWidget):
 
     chosen = Signal()
 
-    def __init__(self, keys: PromptKeys, parent: QWidget | None = None) -> None:
+    def __init__(self, keys: Keys, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.next, self.back = QPushButton(f"Next   {KEY}"), QPushButton("Back")
+        self.keys = keys
+        self.next, self.back = QPushButton(f"Next   {keys.next}"), QPushButton("Back")
         self.accept = QPushButton(f"Accept   {keys.accept}")
-        self.merge, self.split = QPushButton("Merge   M"), QPushButton("Split")
+        self.merge, self.split = QPushButton(f"Merge   {keys.merge}"), QPushButton("Split")
         self.ignore, self.report = QPushButton("Ignore   Del"), QPushButton("Copy report")
         self.only, self.least, self.doubt = NarrowBox(), QSpinBox(), QCheckBox("Show doubt")
         self.least.setRange(1, _MOST)
@@ -88,7 +91,6 @@ class ReviewBox(QWidget):
         self.least.setKeyboardTracking(False)
         self.bar, self.told = QProgressBar(), note(lines=2)
         self.bar.setRange(0, _STEPS)
-        self._keys = {"accept": keys.accept, "candidates": keys.candidates}
         for name in ("only", "least", "bar", "back", "report"):
             getattr(self, name).setToolTip(TIPS[name])
         self.told.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -109,14 +111,15 @@ class ReviewBox(QWidget):
     def show_labels(self, obstacle: str | None) -> None:
         """Offer to go through labels, or say why that is not possible."""
         self.next.setEnabled(obstacle is None)
-        self.next.setToolTip(obstacle or TIPS["next"])
+        self.next.setToolTip(obstacle or TIPS["next"].format(next=self.keys.next))
 
     def show_region(self, *, selected: bool) -> None:
         """Offer what can be done with a region, or say that there is none."""
         for name in ("accept", "merge", "split", "ignore"):
             button: QPushButton = getattr(self, name)
             button.setEnabled(selected)
-            button.setToolTip(TIPS[name].format(**self._keys) if selected else TIPS["begin"])
+            tip = TIPS[name].format(**asdict(self.keys))
+            button.setToolTip(tip if selected else TIPS["begin"])
 
     def show_classes(self, classes: Sequence[LabelClass]) -> None:
         """List classes to choose from; the one that was chosen stays so if it is among them."""

@@ -17,16 +17,14 @@ from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.label_regions import RegionTable, list_regions_steps
 from napari_firstpass.review_tally import ReviewClock, kept_share, tally_steps
 from napari_firstpass.reviewed import Reviewed
-from napari_firstpass.widgets.button_keys import ButtonKeys
 from napari_firstpass.widgets.class_layers import classes_of, info_of, require_paintable
+from napari_firstpass.widgets.desk_keys import ButtonKeys
 from napari_firstpass.widgets.doubt_layer import DoubtLayer, window_steps
 from napari_firstpass.widgets.label_history import extent_of, labels_behind
 from napari_firstpass.widgets.pointing import class_text
 from napari_firstpass.widgets.prompt_layers import affine_at
 from napari_firstpass.widgets.region_runs import square_for
-from napari_firstpass.widgets.review_box import KEY
-from napari_firstpass.widgets.scene import KEY as OURS
-from napari_firstpass.widgets.scene import mask_of
+from napari_firstpass.widgets.scene import KEY, mask_of
 from napari_firstpass.widgets.session import Message, in_words
 from napari_firstpass.widgets.worker import Runner
 
@@ -125,12 +123,12 @@ class Reviewing(QObject):
         super().__init__(parent)
         self._viewer, self._box, self._tool, self._desk = viewer, box, tool, desk
         self._lister, self._counter, self._doubter = Runner(self), Runner(self), Runner(self)
-        self._key = ButtonKeys(viewer, KEY, box.next, parent=self)
+        self._key = ButtonKeys(viewer, box.keys.next, box.next, parent=self)
         self._doubt = DoubtLayer(viewer)
         self._listed: _Listed | None = None
         self._place = self._labelled = 0
         self._past: list[_Passed] = []
-        self._flying = self._open = False
+        self._flying = self._open = self._listing = False
         self._run = self._looks = 0
         self._clocks: dict[int, ReviewClock] = {}
         self._tally: dict[int, ClassTally] = {}
@@ -196,6 +194,18 @@ class Reviewing(QObject):
         self._doubt.hide()
         self._forget()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether regions are listed."""
+        return self._listing
+
+    def cancel(self) -> None:
+        """List no regions after all."""
+        self._lister.stop()
+        self._listing = False
+        self._run += 1
+        self.said.emit(Message("Cancelled; nothing was changed."))
+
     def go_on(self) -> None:
         """Fly to the next region; list them first if that was not done yet."""
         try:
@@ -233,6 +243,7 @@ class Reviewing(QObject):
             least=self._box.least.value(),
             square=square_for(pixels),
         )
+        self._listing = True
         self._lister.start(self._with_layer(steps, labels, pixels), self._run)
         self.said.emit(Message(f"Looking through “{labels.name}” …"))
 
@@ -251,6 +262,7 @@ class Reviewing(QObject):
     def _on_listed(self, reply: Reply[Any]) -> None:
         if reply.generation != self._run:
             return
+        self._listing = False
         if isinstance(reply.outcome, FirstPassError):
             self.said.emit(Message.of(reply.outcome))
             return
@@ -383,7 +395,7 @@ class Reviewing(QObject):
 
     def _keep(self, labels: Labels, reviewed: Reviewed) -> None:
         info = info_of(labels, self._desk.place(labels))
-        labels.metadata[OURS] = replace(info, reviewed=reviewed)
+        labels.metadata[KEY] = replace(info, reviewed=reviewed)
         self._rest.start()
         self._show()
 
@@ -492,6 +504,7 @@ class Reviewing(QObject):
     def _forget(self) -> None:
         """List regions anew when they are asked for next."""
         self._run += 1
+        self._listing = False
         if self._listed is not None:
             self._listed.layer.events.set_data.disconnect(self._on_pixels)
             self._listed.layer.events.paint.disconnect(self._on_painted)

@@ -13,8 +13,11 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_firstpass.config import RefineConfig
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.segmenters import SEGMENTERS
+from napari_firstpass.widgets.brushing import Brushing, ClassKeys
 from napari_firstpass.widgets.class_editing import ClassDesk, ClassEditing
+from napari_firstpass.widgets.desk_keys import CancelKey, HideKey
 from napari_firstpass.widgets.exporting import ExportDesk, Exporting
+from napari_firstpass.widgets.first_hints import HINTS, FirstHints
 from napari_firstpass.widgets.form import RECTANGLE, SegmentForm
 from napari_firstpass.widgets.image_layers import (
     facts_of,
@@ -99,13 +102,15 @@ class SegmentPanel(QWidget):
         self._pointing = Pointing(napari_viewer, self.form.prompts, self._desk(), parent=self)
         self._learning = Learning(napari_viewer, self.form.learn, self._desk(), parent=self)
         self._regions = RegionTool(napari_viewer, self.form.regions, self._desk(), parent=self)
+        self._brushing = Brushing(napari_viewer, self.form.regions, self._desk(), parent=self)
         desk = ClassDesk(lambda: self._refining.target(self._result), self._place_for, self._add)
         self._classes = ClassEditing(napari_viewer, self.form.class_list, desk, parent=self)
         self._reviewing = Reviewing(napari_viewer, self.form.review, self._regions, desk, self)
         self._exporting = Exporting(self.form.export, self._export_desk(desk), self)
         self._proposing = Proposing(
-            napari_viewer, self.form.class_list, self._classes, lambda: self.form.image.layer
+            napari_viewer, self.form.class_list, self._classes, self._desk()
         )
+        self._make_keys()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         self.work = WorkBar()
@@ -121,6 +126,15 @@ class SegmentPanel(QWidget):
         self._show_about()
         self._on_chosen()
 
+    def _make_keys(self) -> None:
+        """Make the keys that mean the same in every section, and what is said of these at first."""
+        folds = {name: getattr(self.form, name) for name in HINTS if name != "segmenting"}
+        self._hints = FirstHints(folds, self.form.keys, parent=self)
+        self._class_keys = ClassKeys(self._viewer, self._classes.choose_class, parent=self)
+        self._hide_key = HideKey(self._viewer, self.form.keys.hide, parent=self)
+        takers = (part.take_escape for part in (self._pointing, self._regions, self._learning))
+        self._cancel_key = CancelKey(self, tuple(takers), self._on_cancel)
+
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
         """Let go of everything when napari takes the panel out of its dock."""
         super().changeEvent(event)
@@ -130,7 +144,7 @@ class SegmentPanel(QWidget):
 
     def _connect(self) -> None:
         self.form.run.clicked.connect(self._on_run)
-        self.form.cancel.clicked.connect(lambda: self.queue.cancel())
+        self.form.cancel.clicked.connect(lambda: self._on_cancel())
         self.form.suggest.clicked.connect(self._on_suggest)
         self.form.where.currentIndexChanged.connect(self._on_where)
         self.form.save.clicked.connect(self._on_save)
@@ -143,10 +157,19 @@ class SegmentPanel(QWidget):
         self.form.refine.wanted.connect(self._on_refine)
         self.form.refine.rectangle_wanted.connect(self._on_rectangle)
         self._pointing.said.connect(self._say)
-        self._pointing.begun.connect(self._regions.end)
         self._regions.said.connect(self._say)
-        self._regions.begun.connect(self._pointing.end)
-        self.form.fixing.toggled.connect(self._regions.unfold)
+        self._regions.tool_wanted.connect(self.form.prompts.choose_tool)
+        self._brushing.said.connect(self._say)
+        tools = (self._pointing, self._regions, self._brushing)
+        for tool in tools:
+            self.form.fixing.toggled.connect(tool.unfold)
+            for other in tools:
+                if other is not tool:
+                    tool.begun.connect(other.end)
+        for fold in (self.form.classing, self.form.fixing, self.form.reviewing):
+            fold.toggled.connect(self._follow_folds)
+        self._hints.said.connect(self._hint)
+        self._hide_key.follow(in_sight=True)
         self._classes.said.connect(self._say)
         self._proposing.said.connect(self._say)
         self.form.classing.toggled.connect(self._classes.unfold)
@@ -174,6 +197,7 @@ class SegmentPanel(QWidget):
             lambda: self.form.image.layer,
             lambda: self._refining.target(self._result),
             lambda: self.form.features.reference,
+            self._add,
         )
 
     def _export_desk(self, desk: ClassDesk) -> ExportDesk:
@@ -195,6 +219,9 @@ class SegmentPanel(QWidget):
         self._learning.let_go()
         self._reviewing.let_go()
         self._regions.let_go()
+        self._brushing.let_go()
+        self._class_keys.follow(in_sight=False)
+        self._hide_key.follow(in_sight=False)
         self._proposing.let_go()
         self._classes.let_go()
         self._exporting.let_go()
@@ -205,6 +232,26 @@ class SegmentPanel(QWidget):
         self._viewer.layers.selection.events.active.disconnect(self)
         self._result, self._fitted_on = None, ()
         self._refining.forget()
+
+    def _follow_folds(self) -> None:
+        """Let 1 to 9 choose a class where classes are given; elsewhere they are napari's."""
+        folds = (self.form.classing, self.form.fixing, self.form.reviewing)
+        self._class_keys.follow(any(fold.isChecked() for fold in folds))
+
+    def _hint(self, hint: Message) -> None:
+        """Say what a section is for, unless something else must be read."""
+        if not self._session.running and self._session.message.kind != "error":
+            self._say(hint)
+
+    def _on_cancel(self) -> None:
+        """Stop what was asked for last: a run, or what is looked at beside it."""
+        if self._session.running:
+            self.queue.cancel()
+        elif self._reviewing.is_busy:
+            self._reviewing.cancel()
+        elif self._pointing.is_busy:
+            self._pointing.discard()
+        self._show()
 
     def _on_run(self) -> None:
         self._add(lambda: self._segmenting.job(self._on_segmented))
@@ -332,7 +379,8 @@ class SegmentPanel(QWidget):
             return
         model = self.form.classes_from.chosen_model
         ready = "Ready." if model is None else f"Ready to label with the classes of {model.name}."
-        self._say(self._problem or Message(ready))
+        hint = None if self._problem or model else self._hints.once("segmenting")
+        self._say(self._problem or hint or Message(ready))
 
     def _show_about(self) -> None:
         model = self.form.classes_from.chosen_model
@@ -385,7 +433,9 @@ class SegmentPanel(QWidget):
         self._show()
 
     def _show(self) -> None:
-        self.form.show_running(self._session.running)
+        busy = self._session.running or self._reviewing.is_busy or self._pointing.is_busy
+        self.form.show_running(busy)
+        self._cancel_key.follow(running=busy)
         self.form.status.show_message(self._session.message)
         self._waiting.show_waiting(self.queue.waiting)
         self._show_standing()
@@ -403,6 +453,7 @@ class SegmentPanel(QWidget):
         self.form.refine.show_labels(None if labels is None else labels.name, unfit)
         self._pointing.show_offer(unfit)
         self._regions.follow()
+        self._brushing.follow()
         self._classes.follow()
         self._learning.follow()
         self._reviewing.follow()
