@@ -31,6 +31,11 @@ class Packed:
         """Bytes that are kept."""
         return sum(map(len, self.parts))
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nothing is kept any more."""
+        return not self.parts
+
     def give_up(self) -> None:
         """Keep nothing from now on."""
         self.parts = ()

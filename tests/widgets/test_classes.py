@@ -22,8 +22,8 @@ from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import LabelClass, Taxonomy, numbered_taxonomy
 from napari_firstpass.widgets.class_tree import AREA, NAME, SHARE
 from napari_firstpass.widgets.image_layers import grid_of
-from napari_firstpass.widgets.label_history import reassign_in_one_step
 from napari_firstpass.widgets.label_layers import labels_tuple, mask_from
+from napari_firstpass.widgets.label_steps import LabelStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -570,14 +570,16 @@ def test_words_propose_what_the_same_weights_say_in_python(
 
 
 def test_trap_napari_announces_the_list_that_it_keeps_and_takes_any_index() -> None:
-    # `reassign_in_one_step` rests on it: a step of one entry is replaced by smaller ones.
+    # `LabelStep` rests on it: a step of one entry is replaced by smaller ones.
     layer = Labels(IDS.copy())
     kept: list[object] = []
     layer.events.paint.connect(lambda event: kept.append(event.value))
-    assert reassign_in_one_step(layer, {2: 1, 3: 4}) == 1200 + 704
+    with LabelStep(layer) as step:
+        assert step.reassign({2: 1, 3: 4}) == 1200 + 704
     ((first, second),) = kept
     assert (first[1:], second[1:]) == ((2, 1), (3, 4))
-    assert reassign_in_one_step(layer, {2: 1}) == 0
+    with LabelStep(layer) as step:
+        assert step.reassign({2: 1}) == 0
     after = layer.data.copy()
     layer.undo()
     np.testing.assert_array_equal(layer.data, IDS)

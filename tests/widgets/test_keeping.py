@@ -26,8 +26,8 @@ from napari_firstpass.reviewed import Reviewed
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import LabelClass, Taxonomy
 from napari_firstpass.widgets.image_layers import grid_of
-from napari_firstpass.widgets.label_history import change_pixels
 from napari_firstpass.widgets.label_layers import labels_tuple, mask_from
+from napari_firstpass.widgets.label_steps import change_pixels
 from napari_firstpass.widgets.project_runs import Offer
 from napari_firstpass.widgets.scene import KEY
 from napari_firstpass.widgets.worker import await_finished

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
 
-from napari_firstpass.grid import Window
-from napari_firstpass.label_changes import Replacement
-from napari_firstpass.widgets.label_history import (
-    change_pixels,
-    reassign_in_one_step,
-    replace_in_one_step,
-)
+from napari_firstpass.grid import Grid, Window
+from napari_firstpass.label_changes import Replacement, StepBudget
+from napari_firstpass.provenance import Provenance
+from napari_firstpass.reviewed import Reviewed
+from napari_firstpass.segmentation import Segmentation
+from napari_firstpass.taxonomy import LabelClass, Taxonomy
+from napari_firstpass.widgets.class_layers import put_classes
+from napari_firstpass.widgets.label_layers import labels_tuple, mask_from
+from napari_firstpass.widgets.label_steps import LabelStep, change_pixels
+from napari_firstpass.widgets.scene import KEY, Made, mask_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari.components import ViewerModel
+
+    from napari_firstpass.widgets.scene import MaskInfo
 
 WHOLE = Window(0, 0, 60, 70)
 
@@ -39,10 +49,14 @@ def test_strokes_and_steps_are_taken_back_in_the_order_in_which_they_were_made(
     other.paint((30, 30), 5)
     layer.paint((20, 20), 3)
     note()
-    note(reassign_in_one_step(layer, {1: 2, 2: 1}))
+    with LabelStep(layer) as step:
+        changed = step.reassign({1: 2, 2: 1})
+    note(changed)
     viewer_model.layers.selection.active = other
     flipped = layer.data[::-1].copy()
-    note(replace_in_one_step(layer, Replacement.of(WHOLE, layer.data.copy(), flipped)))
+    with LabelStep(layer) as step:
+        changed = step.take(Replacement.of(WHOLE, layer.data.copy(), flipped))
+    note(changed)
     layer.fill((0, 0), 4)
     note()
     for _ in range(2):
@@ -64,6 +78,103 @@ def test_a_step_over_a_large_layer_keeps_little_memory() -> None:
     layer.events.paint.connect(lambda event: kept.append(event.value))
     after = np.ones_like(layer.data)
     after[::7, 100:2000] = 2
-    replace_in_one_step(layer, Replacement.of(Window(0, 0, 3000, 3000), layer.data.copy(), after))
+    with LabelStep(layer) as step:
+        step.take(Replacement.of(Window(0, 0, 3000, 3000), layer.data.copy(), after))
     ((entry,),) = kept
     assert sum(getattr(part, "nbytes", 0) for part in entry) < 100_000
+
+
+TOWN = Taxonomy((LabelClass(1, "roof", "#FF0000"), LabelClass(2, "street", "#00FF00")))
+
+
+def made_layer(viewer_model: ViewerModel) -> Labels:
+    """Labels as a run makes them."""
+    run = Provenance({"method": "kmeans"})
+    grid, sure = Grid(60, 70), np.full((60, 70), 7, np.uint8)
+    ids = np.repeat(np.array([1, 2], np.uint8), 30)[:, None] * np.ones((1, 70), np.uint8)
+    made = Segmentation(ids, TOWN, grid, sure, run)
+    data, keywords, _ = labels_tuple(made, name="made", scene="scene")
+    return viewer_model.add_labels(data, **keywords)
+
+
+def told(layer: Labels) -> dict[str, Any]:
+    """Everything that a file, or the panel, would tell of a layer."""
+    looks = {"features": layer.features, "colormap": layer.colormap}
+    mask, _ = mask_from(layer.data, metadata=layer.metadata, **looks)
+    seen = mask_of(layer.metadata).reviewed
+    return {
+        "pixels": mask.labels.tolist(),
+        "classes": mask.taxonomy,
+        "sure": None if mask.confidence is None else mask.confidence.tolist(),
+        "record": mask.provenance.to_json(),
+        "reviewed": None if seen is None or not seen.pixels else np.asarray(seen).tolist(),
+    }
+
+
+def test_what_is_noted_goes_back_and_forth_with_the_pixels_between_strokes(
+    viewer_model: ViewerModel,
+) -> None:
+    layer = made_layer(viewer_model)
+
+    def noted(change: Callable[[MaskInfo], MaskInfo]) -> None:
+        layer.metadata[KEY] = change(mask_of(layer.metadata))
+
+    def review() -> None:
+        seen = Reviewed.none((60, 70)).marked(WHOLE, layer.data == layer.data[30, 60])
+        with LabelStep(layer):
+            noted(lambda info: replace(info, reviewed=seen))
+
+    def merge() -> None:
+        with LabelStep(layer) as step:
+            step.reassign({2: 1})
+            info = mask_of(layer.metadata).reassigned({2: 1}, {"classes": ["street"]})
+            put_classes(layer, replace(info, taxonomy=Taxonomy(TOWN.classes[:1])), set())
+
+    def refine() -> None:
+        finer = np.roll(layer.data, 3, 0)
+        with LabelStep(layer) as step:
+            step.take(Replacement.of(WHOLE, layer.data.copy(), finer))
+            noted(lambda info: info.with_step("refined", {"by": "test"}).then(Made(finer, None)))
+
+    def prompt() -> None:
+        with LabelStep(layer) as step:
+            step.change(Window(1, 2, 3, 4), np.full((3, 4), 2))
+            noted(lambda info: info.with_step("prompted", {"things": []}))
+
+    states = [told(layer)]
+    for act in (prompt, lambda: layer.paint((20, 20), 2), review, refine, refine, merge, review):
+        act()
+        states.append(told(layer))
+    assert all(one != other for one, other in itertools.pairwise(states))
+    steps = json.loads(states[-1]["record"])["config"]
+    assert [len(steps[key]) for key in ("prompted", "refined", "reassigned")] == [1, 2, 1]
+    for _ in range(2):
+        for state in states[-2::-1]:
+            layer.undo()
+            assert told(layer) == state
+        for state in states[1:]:
+            layer.redo()
+            assert told(layer) == state
+    for _ in range(4):
+        layer.undo()
+    refine()  # in place of what was undone
+    assert told(layer)["record"] == states[4]["record"]
+    layer.undo()
+    assert told(layer) == states[3]
+
+
+def test_what_is_noted_stays_with_pixels_whose_step_was_given_up(
+    viewer_model: ViewerModel,
+) -> None:
+    layer = made_layer(viewer_model)
+    layer.metadata["firstpass history"] = StepBudget(most_bytes=1)
+    for class_id in (2, 1):
+        with LabelStep(layer) as step:
+            step.change(Window(0, 0, 9, 9), np.full((9, 9), class_id))
+            info = mask_of(layer.metadata).with_step("prompted", {"class": class_id})
+            layer.metadata[KEY] = info
+    layer.undo()
+    once = told(layer)
+    assert len(json.loads(once["record"])["config"]["prompted"]) == 1
+    layer.undo()  # its pixels stay, so its record does
+    assert told(layer) == once

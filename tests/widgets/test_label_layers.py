@@ -11,13 +11,10 @@ from napari.layers import Labels
 from tiny_scenes import utm_grid
 
 from napari_firstpass.errors import LayerError, TaxonomyError
-from napari_firstpass.grid import Window
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import LabelClass, Taxonomy, color_of
 from napari_firstpass.widgets.label_layers import labels_tuple, mask_from
-from napari_firstpass.widgets.scene import KEY, Made
-from napari_firstpass.widgets.scene import mask_of as info_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,33 +65,6 @@ def test_what_was_painted_is_sure_and_the_rest_as_sure_as_it_was() -> None:
     back, _ = mask_of(layer)
     assert back.confidence is not None
     assert back.confidence.tolist() == [[10, 255, 255], [30, 40, 50]]
-
-
-def test_outlines_are_told_once_while_they_are_there() -> None:
-    layer = layer_of(segmentation())
-    changed = np.array([[False, False, True], [False, False, False]])
-
-    def told() -> list[dict[str, Any]]:
-        steps: list[dict[str, Any]] = mask_of(layer)[0].provenance.config.get("prompted", [])
-        return [{"is": step["is"]} for step in steps]
-
-    info = info_of(layer.metadata)
-    assert info is not None
-    info = info.then_pointed(Window(0, 0, 2, 3), changed, 3, {"is": "first"})
-    layer.metadata[KEY] = info
-    assert told() == []
-    layer.data[0, 2] = 3
-    assert told() == [{"is": "first"}]
-    # What refines the labels takes the record along; what is pointed at later comes after it.
-    refined = mask_of(layer)[0]
-    layer.data[1, 2] = 3
-    state = Made(layer.data.copy(), None, refined.provenance.with_step("refined", {}))
-    later = changed[::-1, ::-1]
-    layer.metadata[KEY] = info.then(state).then_pointed(Window(0, 0, 2, 3), later, 1, {"is": "new"})
-    layer.data[1, 0] = 1
-    assert told() == [{"is": "first"}, {"is": "new"}]
-    layer.data[1] = segmentation().labels[1]  # both are undone
-    assert told() == [{"is": "first"}]
 
 
 def test_painting_does_not_change_the_segmentation() -> None:

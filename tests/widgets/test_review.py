@@ -95,9 +95,19 @@ def test_the_most_doubtful_comes_first_and_each_key_goes_on(desk: Hand) -> None:
     assert chosen(desk) == 0
     assert mask_of(labels.metadata).reviewed.pixels == 704 + 600
     desk.key(*UNDO)
-    chosen(desk)
+    assert chosen(desk) == 60  # and its class is what it was
     np.testing.assert_array_equal(labels.data, IDS)
     assert mask_of(labels.metadata).reviewed.pixels == 704
+    desk.key(*UNDO)
+    assert chosen(desk) == 64
+    labels.redo()
+    labels.redo()
+    assert mask_of(labels.metadata).reviewed.pixels == 704 + 600
+    assert (labels.data[60:80, 70:100] == 3).all()
+    labels.paint((90, 90), 4)
+    for _ in range(2):
+        labels.undo()
+    np.testing.assert_array_equal(labels.data, IDS)
     box.next.click()
     assert chosen(desk) == 60
     desk.key(Qt.Key.Key_4)

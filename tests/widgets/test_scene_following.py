@@ -14,8 +14,8 @@ from napari_firstpass.io.tile_store import TileStore
 from napari_firstpass.progress import run
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.taxonomy import numbered_taxonomy
-from napari_firstpass.widgets.label_history import change_pixels, swap_in_one_step
 from napari_firstpass.widgets.label_layers import labels_keywords, mask_from
+from napari_firstpass.widgets.label_steps import LabelStep, change_pixels
 from napari_firstpass.widgets.runs import LabelsNow
 from napari_firstpass.widgets.scene import MaskInfo
 
@@ -98,7 +98,8 @@ def test_a_large_scene_is_painted_on_wherever_one_looks(
     qtbot.wait(1)
     assert np.asarray(scene)[1000, 500] == 2
     found = run(scene.swap_steps({3: 1}))
-    assert swap_in_one_step(layer, found, {3: 1}) == len(changed)
+    with LabelStep(layer) as step:
+        assert step.swap(found, {3: 1}) == len(changed)
     assert change_pixels(layer, Window(8990, 8990, 10, 10), np.full((10, 10), 3)) == 100
     for _ in range(3):
         layer.undo()

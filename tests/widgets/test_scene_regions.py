@@ -26,8 +26,8 @@ from napari_firstpass.taxonomy import LabelClass, Taxonomy, numbered_taxonomy
 from napari_firstpass.widgets import proposal_runs, region_runs, scene_following
 from napari_firstpass.widgets.doubt_layer import DOUBT
 from napari_firstpass.widgets.image_layers import Subject, grid_of
-from napari_firstpass.widgets.label_history import change_pixels
 from napari_firstpass.widgets.label_layers import colormap_of, labels_keywords, names_table
+from napari_firstpass.widgets.label_steps import change_pixels
 from napari_firstpass.widgets.project_records import labels_again
 from napari_firstpass.widgets.proposal_runs import propose_classes, sample_steps
 from napari_firstpass.widgets.region_layers import SELECTION
@@ -220,6 +220,7 @@ def test_a_large_scene_is_reviewed_and_refined(desk: Desk) -> None:
     assert told["area"] == (seen.row, seen.col, seen.height, seen.width)
     desk.layer.undo()
     assert np.count_nonzero(desk.now[part] != expected) == 136
+    assert "refined" not in mask_of(desk.layer.metadata).provenance.config
 
 
 def test_classes_are_proposed_from_windows_that_show_them_all(

@@ -23,7 +23,6 @@ from napari_firstpass.taxonomy_edits import (
 )
 from napari_firstpass.widgets.class_counts import ClassCounts
 from napari_firstpass.widgets.class_layers import (
-    classes_entry,
     classes_of,
     copy_keywords,
     hidden_in,
@@ -37,15 +36,11 @@ from napari_firstpass.widgets.class_layers import (
 from napari_firstpass.widgets.class_lists import ClassLists
 from napari_firstpass.widgets.desk_keys import ButtonKeys
 from napari_firstpass.widgets.image_layers import other_layer, require_there
-from napari_firstpass.widgets.label_history import (
-    extent_of,
-    keep_entry,
-    reassign_in_one_step,
-    replace_in_one_step,
-    swap_in_one_step,
-)
+from napari_firstpass.widgets.label_history import extent_of
+from napari_firstpass.widgets.label_steps import LabelStep
 from napari_firstpass.widgets.pointing import class_text
 from napari_firstpass.widgets.run_queue import Job
+from napari_firstpass.widgets.scene import KEY
 from napari_firstpass.widgets.session import Message
 
 if TYPE_CHECKING:
@@ -62,7 +57,6 @@ if TYPE_CHECKING:
     from napari_firstpass.taxonomy_edits import Place
     from napari_firstpass.widgets.class_box import ClassBox
     from napari_firstpass.widgets.class_lists import ReadList, Renumbered
-    from napari_firstpass.widgets.label_history import Entry
     from napari_firstpass.widgets.proposal_runs import Merged
 
 NO_LABELS = "There are no labels yet: run, or select a labels layer."
@@ -209,9 +203,9 @@ class ClassEditing(QObject):
             taxonomy = self.taxonomy
             if not {*mapping, *mapping.values()} <= {UNLABELLED, *taxonomy.ids}:
                 return Message("The classes have changed meanwhile, so nothing was merged.")
-            beside = _beside(layer, taxonomy, mapping)
-            pixels = swap_in_one_step(layer, found, mapping, beside)
-            changed = self._settle(layer, taxonomy, mapping, pixels)
+            with self._step(layer, taxonomy) as step:
+                pixels = step.swap(found, mapping)
+                changed = self._settle(layer, taxonomy, mapping, pixels)
             return Message(f"{told}: {changed}. Ctrl+Z undoes it.")
 
         return Job(f"Replacing classes of {layer.name}", begin, take, (layer,))
@@ -225,9 +219,9 @@ class ClassEditing(QObject):
                 "The classes have changed meanwhile, so nothing was merged: accept again."
             )
         require_room(layer, mapping.values())
-        beside = _beside(layer, taxonomy, mapping)
-        pixels = replace_in_one_step(layer, merged.replacement, beside)
-        changed = self._settle(layer, taxonomy, mapping, pixels)
+        with self._step(layer, taxonomy) as step:
+            pixels = step.take(merged.replacement)
+            changed = self._settle(layer, taxonomy, mapping, pixels)
         what = _listed(taxonomy, mapping)
         return Message(
             f"{what} became the chosen classes: {changed}. Ctrl+Z undoes it in one step."
@@ -341,9 +335,14 @@ class ClassEditing(QObject):
         """Give the layer other classes, as one step."""
         layer = require_paintable(self._layer)
         require_room(layer, edited.ids)
-        self._put(shown, edited)
-        if edited != shown:
-            keep_entry(layer, classes_entry(layer, shown, edited))
+        with self._step(layer, shown):
+            self._put(shown, edited)
+
+    def _step(self, layer: Labels, shown: Taxonomy) -> LabelStep:
+        """Begin a step; once it is undone, the classes are what is shown now."""
+        info = info_of(layer, self._desk.place(layer))
+        layer.metadata[KEY] = with_taxonomy(info, info.taxonomy, shown)
+        return LabelStep(layer)
 
     def _put(
         self, shown: Taxonomy, edited: Taxonomy, mapping: Mapping[int, int] | None = None
@@ -366,8 +365,8 @@ class ClassEditing(QObject):
         mapping = dict.fromkeys(ids, target)
         if target != UNLABELLED:
             require_room(layer, [target])
-        pixels = reassign_in_one_step(layer, mapping, _beside(layer, taxonomy, mapping))
-        return self._settle(layer, taxonomy, mapping, pixels)
+        with self._step(layer, taxonomy) as step:
+            return self._settle(layer, taxonomy, mapping, step.reassign(mapping))
 
     def _settle(
         self, layer: Labels, taxonomy: Taxonomy, mapping: Mapping[int, int], pixels: int
@@ -567,11 +566,6 @@ def _after(counts: Mapping[int, int] | None, mapping: Mapping[int, int]) -> dict
     for class_id, pixels in counts.items():
         became[mapping.get(class_id, class_id)] += pixels
     return dict(became)
-
-
-def _beside(layer: Labels, taxonomy: Taxonomy, mapping: Mapping[int, int]) -> Entry:
-    """Return what a step keeps of the list while some classes become others, or nothing."""
-    return classes_entry(layer, taxonomy, _left(taxonomy, mapping))
 
 
 def _left(taxonomy: Taxonomy, mapping: Mapping[int, int]) -> Taxonomy:

@@ -12,7 +12,7 @@ from napari_firstpass.grid import Grid
 from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.taxonomy import MAX_CLASS_ID, UNLABELLED, Taxonomy
-from napari_firstpass.widgets.label_history import Entry, entry_without_pixels, extent_of
+from napari_firstpass.widgets.label_history import extent_of
 from napari_firstpass.widgets.label_layers import colormap_of, colors_in, names_table, taxonomy_in
 from napari_firstpass.widgets.scene import KEY, MaskInfo, mask_of
 
@@ -126,17 +126,6 @@ def with_taxonomy(info: MaskInfo, shown: Taxonomy, edited: Taxonomy) -> MaskInfo
     ids = {*edited.ids, *(entry.id for entry in gone)}
     kept = [entry for entry in info.retired if entry.id not in ids]
     return replace(info, taxonomy=edited, retired=(*kept, *gone))
-
-
-def classes_entry(layer: Labels, before: Taxonomy, after: Taxonomy) -> Entry:
-    """Return what a step of the history needs to take other classes of a layer back."""
-
-    def put(taxonomy: Taxonomy) -> None:
-        info = info_of(layer, None)
-        hidden = hidden_in(layer, info.taxonomy.ids)
-        put_classes(layer, with_taxonomy(info, info.taxonomy, taxonomy), hidden)
-
-    return entry_without_pixels(lambda: put(before), lambda: put(after))
 
 
 def copy_keywords(layer: Labels, info: MaskInfo, name: str) -> dict[str, Any]:

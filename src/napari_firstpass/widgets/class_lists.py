@@ -117,6 +117,7 @@ def _renumber_steps(
 ) -> Steps[Renumbered]:
     yield Progress(0, 1, "numbering classes")
     wide = labels.astype(label_dtype(taken.taxonomy.max_id), copy=False)
-    made = info.reassigned(taken.mapping, {"classes": name, "became": "renumbered"}).made[-1:]
-    fresh = replace(info, taxonomy=taken.taxonomy, made=made, retired=())
+    told = info.reassigned(taken.mapping, {"classes": name, "became": "renumbered"})
+    made = () if told.state is None else (told.state,)
+    fresh = replace(told, taxonomy=taken.taxonomy, made=made, retired=())
     return Renumbered(name, relabelled(wide, taken.mapping), fresh)

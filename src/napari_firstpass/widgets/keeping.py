@@ -32,7 +32,7 @@ from napari_firstpass.widgets.project_runs import (
     save_steps,
 )
 from napari_firstpass.widgets.prompt_layers import is_helper
-from napari_firstpass.widgets.scene import scene_of
+from napari_firstpass.widgets.scene import mask_of, scene_of
 from napari_firstpass.widgets.session import Message
 from napari_firstpass.widgets.worker import Runner, finish_anyway
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_firstpass.widgets.project_runs import Reopened
+    from napari_firstpass.widgets.scene import MaskInfo
     from napari_firstpass.widgets.scene_following import SceneFollowing
     from napari_firstpass.widgets.work_bar import WorkBar
     from napari_firstpass.widgets.worker import Reply
@@ -88,7 +89,7 @@ class Keeping(QObject):
         self._works: dict[Path, Work] = {}
         self._changed: set[Any] = set()
         self._watched: dict[Any, Labels] = {}
-        self._versions: dict[Any, int] = {}
+        self._kept: dict[Any, tuple[int, MaskInfo | None]] = {}
         self._saving: Path | None = None
         self._opening: Offer | None = None
         self._right: ProjectLock | None = None
@@ -165,12 +166,14 @@ class Keeping(QObject):
 
     def _on_removed(self, event: Event) -> None:
         layer = self._watched.pop(event.value.unique_id, None)
+        self._kept.pop(event.value.unique_id, None)
         if layer is not None:
             self._disconnect(layer)
 
     def _watch(self, layer: Layer) -> None:
         if isinstance(layer, Labels) and not is_helper(layer):
             self._watched[layer.unique_id] = layer
+            self._kept[layer.unique_id] = _version_of(layer)
             for name in _EVENTS:
                 getattr(layer.events, name).connect(self._on_changed)
 
@@ -184,7 +187,8 @@ class Keeping(QObject):
         scene = scene_behind(event.source.data)
         if event.type in ("data", "set_data") and scene is not None:
             # Perhaps another part of it is shown, and nothing was changed.
-            known = self._versions.get(event.source.unique_id, 0) != scene.version
+            number, info = self._kept.get(event.source.unique_id, (0, None))
+            known = number != scene.version or info is not mask_of(event.source.metadata)
         elif event.type in ("paint", "data", "features"):
             known = True
         if known:
@@ -232,8 +236,7 @@ class Keeping(QObject):
                 number = work.number_of(layer.unique_id)
                 found.append(LayerNow.of(layer, number, self._place(layer)))
                 self._changed.discard(layer.unique_id)
-                scene = scene_behind(layer.data)
-                self._versions[layer.unique_id] = 0 if scene is None else scene.version
+                self._kept[layer.unique_id] = _version_of(layer)
         return found
 
     def _work(self, home: Path) -> Work:
@@ -371,6 +374,12 @@ class Keeping(QObject):
         """Return size and place of an image; empty for one that was closed."""
         images = (x for x in self._viewer.layers if isinstance(x, Image) and file_of(x) == home)
         return next((grid_record(grid_of(x)) for x in images), {})
+
+
+def _version_of(layer: Labels) -> tuple[int, MaskInfo | None]:
+    """Return what differs once the labels of a scene, or what is noted of them, have changed."""
+    scene = scene_behind(layer.data)
+    return 0 if scene is None else scene.version, mask_of(layer.metadata)
 
 
 def file_of(image: Image) -> Path | None:

@@ -15,11 +15,10 @@ import numpy as np
 
 from napari_firstpass.io.scene_labels import AFTER, BEFORE, ScenePlaces, scene_behind
 from napari_firstpass.io.tile_swap import TileSwap
-from napari_firstpass.label_changes import Change, StepBudget, reassign, replace
-from napari_firstpass.progress import run
+from napari_firstpass.label_changes import Change, StepBudget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from napari.layers import Labels
     from napari.utils.events import Event
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from napari_firstpass.grid import Window
     from napari_firstpass.io.scene_labels import SceneLabels
-    from napari_firstpass.label_changes import Replacement
 
 _BUDGET = "firstpass history"
 """Our entry in ``layer.metadata`` for what the steps of a layer may take together."""
@@ -62,70 +60,6 @@ def entry_without_pixels(undo: Callable[[], None], redo: Callable[[], None]) -> 
         Take it back, and make it once more; to be called twice does no harm.
     """
     return (_NOWHERE, _NOWHERE), _Asked(undo), _Asked(redo)
-
-
-def keep_entry(layer: Labels, entry: Entry) -> None:
-    """Note a change that was made to something else than pixels as one step."""
-    _keep(layer, (), entry)
-
-
-def change_pixels(layer: Labels, window: Window, after: NDArray[Any]) -> int:
-    """Give a part of a layer other classes, as one step that Ctrl+Z takes back.
-
-    This is what every edit of regions calls. Of what took long, call `replace_in_one_step`.
-
-    Parameters
-    ----------
-    layer : Labels
-        Its pixels are in memory; see `require_paintable`.
-    window : Window
-        The part, in pixels of the layer, or of the scene where the layer shows a part of one.
-    after : (h, w) integer array
-        Class ids that the part is to have; those that it has already are no change.
-
-    Returns
-    -------
-    int
-        How many pixels changed. Without any, there is no step.
-    """
-    scene = scene_behind(layer.data)
-    change = replace(layer.data, window, after) if scene is None else scene.change(window, after)
-    return _keep(layer, () if change is None else (change,))
-
-
-def replace_in_one_step(layer: Labels, wanted: Replacement, beside: Entry | None = None) -> int:
-    """Write what was computed in a thread, as one step; return how many pixels changed.
-
-    Pixels that were painted since the thread began stay as they are. What changes beside them
-    belongs to the step.
-    """
-    scene = scene_behind(layer.data)
-    change = wanted.write(layer.data) if scene is None else scene.take(wanted)
-    return _keep(layer, () if change is None else (change,), beside)
-
-
-def reassign_in_one_step(
-    layer: Labels, mapping: Mapping[int, int], beside: Entry | None = None
-) -> int:
-    """Replace classes by others in all pixels, as one step; return how many pixels changed.
-
-    Of a scene, that takes seconds: see `swap_in_one_step`.
-    """
-    scene = scene_behind(layer.data)
-    if scene is not None:
-        return swap_in_one_step(layer, run(scene.swap_steps(mapping)), mapping, beside)
-    return _keep(layer, reassign(layer.data, mapping), beside)
-
-
-def swap_in_one_step(
-    layer: Labels, found: TileSwap, mapping: Mapping[int, int], beside: Entry | None = None
-) -> int:
-    """Replace classes in a scene as `SceneLabels.swap_steps` found; return how many pixels."""
-    scene = scene_behind(layer.data)
-    if scene is None or not found.tiles:
-        return _keep(layer, (), beside)
-    scene.take_strokes()
-    return _keep(layer, (scene.swap(found, mapping),), beside)
 
 
 def pixels_of(layer: Labels, window: Window) -> NDArray[Any]:
@@ -166,7 +100,9 @@ def note_kept(layer: Labels, changes: Sequence[Change | TileSwap]) -> None:
     layer.metadata.setdefault(_BUDGET, StepBudget()).add(changes)
 
 
-def _keep(layer: Labels, changes: Sequence[Change | TileSwap], beside: Entry | None = None) -> int:
+def keep_step(
+    layer: Labels, changes: Sequence[Change | TileSwap], beside: Entry | None = None
+) -> None:
     """Note changes that were made to the pixels of a layer, and beside them, as one step.
 
     What napari announces with the event ``paint`` is the list that it keeps; one pixel is set in
@@ -175,7 +111,7 @@ def _keep(layer: Labels, changes: Sequence[Change | TileSwap], beside: Entry | N
     entries = [history_entry(layer, change) for change in changes]
     entries += [] if beside is None else [beside]
     if not entries:
-        return 0
+        return
     first = changes[0] if changes else None
     whole = scene_behind(layer.data) is None
     place = first.first if whole and isinstance(first, Change) else (0, 0)
@@ -194,4 +130,3 @@ def _keep(layer: Labels, changes: Sequence[Change | TileSwap], beside: Entry | N
         layer.events.paint.disconnect(keep_all)
     layer.refresh()
     note_kept(layer, changes)
-    return sum(change.pixels for change in changes)

@@ -50,7 +50,7 @@ def labels_tuple(
     """
     taxonomy = segmentation.taxonomy
     history = segmentation.provenance
-    made = Made(segmentation.labels, segmentation.confidence, history)
+    made = Made(segmentation.labels, segmentation.confidence)
     info = MaskInfo(scene, segmentation.grid, taxonomy, history, sources, (made,))
     return segmentation.labels.copy(), labels_keywords(info, name), "labels"
 
@@ -111,12 +111,10 @@ def mask_from(
     place = grid or Grid(*ids.shape)
     if info is not None and (info.grid.is_georeferenced or grid is None):
         place = info.grid
-    made = info.nearest(ids) if info is not None else None
+    made = info.state_of(ids) if info is not None else None
     history = info.provenance if info is not None else Provenance()
     if made is not None:
-        history = _edited(made, ids)
-    if info is not None:
-        history = info.with_outlines(history, ids, made)
+        history = _edited(history, made, ids)
     narrow = ids.astype(np.uint8) if taxonomy.max_id <= 255 else ids.astype(np.uint16)
     return Segmentation(narrow, taxonomy, place, _confidence_of(ids, made), history), added
 
@@ -162,10 +160,10 @@ def taxonomy_in(
     return Taxonomy(tuple(shown)), tuple(taxonomy[i].name for i in missing if i not in names)
 
 
-def _edited(made: Made, ids: NDArray[np.uint16]) -> Provenance:
+def _edited(history: Provenance, made: Made, ids: NDArray[np.uint16]) -> Provenance:
     """Return how labels came about, with the share of pixels that a person has changed."""
     share = np.count_nonzero(made.labels != ids) / ids.size
-    return replace(made.provenance, edited=min(made.provenance.edited + share, 1.0))
+    return replace(history, edited=min(history.edited + share, 1.0))
 
 
 def _confidence_of(ids: NDArray[np.uint16], made: Made | None) -> NDArray[np.uint8] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,13 +38,16 @@ class Proposed:
     ----------
     replacement : Replacement
         What would change.
+    step : dict
+        What the record tells of it, as plain values.
     made : Made or None
-        How the labels came about if it does: what is proposed was painted by nobody. None for a
+        How the labels were made if it does: what is proposed was painted by nobody. None for a
         part of a large scene.
     """
 
     replacement: Replacement
-    made: Made | None
+    step: dict[str, Any]
+    made: Made | None = None
 
 
 def learn_part_steps(
@@ -83,13 +86,13 @@ def learn_part_steps(
         work = learn_steps(image, said, config, cache=cache)
         learned = yield from relay(work, Span(0, 100, 100))
     found = learned.replacement
-    if part is not None:
-        return Proposed(Replacement.within(shape, part, found.before, found.after), None)
     pixels = 0 if found.change is None else found.change.pixels
     told = {"backbone": config.backbone, "corrected": learned.corrected, "changed": pixels}
+    if part is not None:
+        moved = Replacement.within(shape, part, found.before, found.after)
+        return Proposed(moved, {**told, "area": astuple(part)})
     after = np.where(found.before == found.after, said.made, found.after)
-    record = made.provenance.with_step("learned", told)
-    return Proposed(found, replace(made, labels=after, provenance=record, became=()))
+    return Proposed(found, told, replace(made, labels=after, became=()))
 
 
 def _made(now: LabelsNow) -> tuple[MaskInfo, Made]:
@@ -101,7 +104,7 @@ def _made(now: LabelsNow) -> tuple[MaskInfo, Made]:
         If it is not known how they were made.
     """
     info = mask_of(now.metadata)
-    made = None if info is None else info.nearest(now.labels)
+    made = None if info is None else info.state_of(now.labels)
     if info is None or made is None:
         raise LayerError(
             expected="labels that firstpass made, to see what was corrected",

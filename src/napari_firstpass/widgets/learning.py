@@ -12,7 +12,8 @@ from napari_firstpass.errors import LayerError
 from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.widgets.class_layers import require_paintable
 from napari_firstpass.widgets.image_layers import grid_of, require_there, subject_of
-from napari_firstpass.widgets.label_history import extent_of, replace_in_one_step
+from napari_firstpass.widgets.label_history import extent_of
+from napari_firstpass.widgets.label_steps import LabelStep
 from napari_firstpass.widgets.learn_runs import learn_part_steps
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.prompt_layers import Helper, affine_at
@@ -129,10 +130,12 @@ class Learning(QObject):
         if extent_of(labels) != self._extent:
             self.said.emit(Message(f"“{labels.name}” has another size by now; nothing changed."))
             return
-        changed = replace_in_one_step(labels, learned.replacement)
-        info = mask_of(labels.metadata)
-        if info is not None and learned.made is not None:
-            labels.metadata[KEY] = info.then(learned.made)
+        with LabelStep(labels) as step:
+            changed = step.take(learned.replacement)
+            info = mask_of(labels.metadata)
+            if info is not None:
+                noted = info.with_step("learned", learned.step)
+                labels.metadata[KEY] = noted if learned.made is None else noted.then(learned.made)
         self._viewer.layers.selection.active = labels
         pixels = f"{changed:,} pixels".replace(",", " ")
         self.said.emit(Message(f"{pixels} of “{labels.name}” changed. Ctrl+Z undoes it."))

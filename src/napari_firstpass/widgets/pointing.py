@@ -19,8 +19,9 @@ from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import Taxonomy
 from napari_firstpass.widgets.desk_keys import ButtonKeys
 from napari_firstpass.widgets.image_layers import first_level, grid_of, source_files, subject_of
-from napari_firstpass.widgets.label_history import change_pixels, extent_of, pixels_of
+from napari_firstpass.widgets.label_history import extent_of, pixels_of
 from napari_firstpass.widgets.label_layers import labels_tuple
+from napari_firstpass.widgets.label_steps import LabelStep
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.prompt_layers import TOOLS, PromptLayers
 from napari_firstpass.widgets.prompt_runs import PromptedImage
@@ -248,12 +249,12 @@ class Pointing(QObject):
         mask, before = found.masks[self._candidate], pixels_of(labels, found.window)
         class_id, where = int(labels.selected_label), self._box.place
         there = changed_by(before, mask, where, class_under(before, mask))
-        changed = there & (before != class_id)
         after = np.where(there, before.dtype.type(class_id), before)
-        if change_pixels(labels, found.window, after):
-            told = preview.accepted(self._candidate, class_id, where)
-            info = _mask_info(labels, image)
-            labels.metadata[KEY] = info.then_pointed(found.window, changed, class_id, told)
+        with LabelStep(labels) as step:
+            if step.change(found.window, after):
+                told = preview.accepted(self._candidate, class_id, where)
+                info = _mask_info(labels, image)
+                labels.metadata[KEY] = info.with_step("prompted", told)
         return int(np.count_nonzero(there))
 
     def _target(self, layers: PromptLayers) -> Labels:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import numpy as np
 from affine import Affine
 
 from napari_firstpass.errors import FirstPassError
-from napari_firstpass.grid import Grid, Window
+from napari_firstpass.grid import Grid
 from napari_firstpass.io.project_folder import SavedLayer
 from napari_firstpass.io.scene_labels import SceneLabels, scene_behind
 from napari_firstpass.io.tile_store import TileStore
@@ -21,7 +20,7 @@ from napari_firstpass.segmentation import present_ids
 from napari_firstpass.taxonomy import Taxonomy
 from napari_firstpass.widgets.label_layers import colormap_of, names_table, taxonomy_in
 from napari_firstpass.widgets.runs import LabelsNow
-from napari_firstpass.widgets.scene import KEY, Made, MadeTiles, MaskInfo, Pointed, mask_of
+from napari_firstpass.widgets.scene import KEY, Made, MadeTiles, MaskInfo, mask_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,9 +85,11 @@ class LayerNow:
             "taxonomy": self._classes(info).to_dict(),
             "retired": [_class_record(entry) for entry in info.retired],
             "provenance": info.provenance.to_json(),
-            "made": [_made_record(made, arrays) for made in info.made],
+            "made": [
+                _made_record(made, arrays) for made in info.made if made.number <= info.at
+            ],  # others were undone
             "tiles": None if info.tiles is None else _tiles_record(info.tiles, arrays),
-            "pointed": [_pointed_record(one) for one in info.pointed],
+            "at": info.at,
         }
         seen = info.reviewed
         parts = {} if seen is None else {_REVIEWED: seen.to_bytes()}
@@ -121,9 +122,9 @@ def labels_again(saved: SavedLayer, files: Sequence[Path]) -> LayerTuple:
         tuple(files) or tuple(Path(path) for path in about.get("sources", ())),
         _made_again(about.get("made", ()), saved.arrays),
         retired,
-        tuple(_pointed_again(entry) for entry in about.get("pointed", ())),
         Reviewed.from_bytes(saved.parts[_REVIEWED]) if _REVIEWED in saved.parts else None,
         _tiles_again(about.get("tiles"), saved.arrays),
+        int(about.get("at", 0)),
     )
     looks = about.get("looks", {})
     entries = [*retired, *taxonomy.classes]
@@ -186,7 +187,7 @@ def _tiles_record(tiles: MadeTiles, arrays: dict[str, NDArray[Any] | TileStore])
     arrays[_MADE] = tiles.labels
     if tiles.confidence is not None:
         arrays[_SURE] = tiles.confidence
-    return {"became": [[list(pair) for pair in state] for state in tiles.became]}
+    return {"became": [list(pair) for pair in tiles.became]}
 
 
 def _tiles_again(
@@ -196,8 +197,8 @@ def _tiles_again(
     made, sure = arrays.get(_MADE), arrays.get(_SURE)
     if told is None or not isinstance(made, TileStore):
         return None
-    became = tuple(tuple((int(old), int(new)) for old, new in state) for state in told["became"])
-    return MadeTiles(made, sure if isinstance(sure, TileStore) else None, became or ((),))
+    became = tuple((int(old), int(new)) for old, new in told["became"])
+    return MadeTiles(made, sure if isinstance(sure, TileStore) else None, became)
 
 
 def _made_record(made: Made, arrays: dict[str, NDArray[Any] | TileStore]) -> dict[str, Any]:
@@ -214,7 +215,6 @@ def _made_record(made: Made, arrays: dict[str, NDArray[Any] | TileStore]) -> dic
     return {
         "labels": name_of(made.labels),
         "confidence": name_of(made.confidence),
-        "provenance": made.provenance.to_json(),
         "became": [list(pair) for pair in made.became],
         "number": made.number,
     }
@@ -229,31 +229,9 @@ def _made_again(
         Made(
             held[entry["labels"]],
             held.get(entry["confidence"]),
-            _provenance(entry["provenance"]),
             tuple((int(old), int(new)) for old, new in entry["became"]),
             int(entry["number"]),
         )
         for entry in told
         if entry["labels"] in held
-    )
-
-
-def _pointed_record(one: Pointed) -> dict[str, Any]:
-    window = one.window
-    return {
-        "window": [window.row, window.col, window.height, window.width],
-        "changed": b64encode(np.packbits(one.changed).tobytes()).decode(),
-        "class": one.class_id,
-        "record": one.record,
-        "after": one.after,
-    }
-
-
-def _pointed_again(told: Mapping[str, Any]) -> Pointed:
-    window = Window(*told["window"])
-    bits = np.frombuffer(b64decode(told["changed"]), np.uint8)
-    count = window.height * window.width
-    changed = np.unpackbits(bits, count=count).reshape(window.height, window.width)
-    return Pointed(
-        window, changed.view(np.bool_), told["class"], dict(told["record"]), told["after"]
     )

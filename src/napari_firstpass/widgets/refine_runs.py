@@ -43,6 +43,8 @@ class Refined:
         What they were when it began, and what they are to be.
     whole : Segmentation
         All labels afterwards, with confidence and history; of a large scene, those of ``part``.
+    step : dict
+        What the record tells of it, as plain values.
     suggestions : Segmentation or None
         Regions found inside classes, if any were wanted and found.
     part : Window or None
@@ -51,6 +53,7 @@ class Refined:
 
     replacement: Replacement
     whole: Segmentation
+    step: dict[str, Any]
     suggestions: Segmentation | None = None
     part: Window | None = None
 
@@ -60,17 +63,16 @@ class Refined:
     ) -> Refined:
         """Find what differs from labels (H, W)."""
         after = found.labels.astype(before.dtype, copy=False)
-        return cls(Replacement.of(found.grid.window, before, after), found, suggestions)
+        step = dict(found.provenance.config["refined"][-1])
+        wanted = Replacement.of(found.grid.window, before, after)
+        return cls(wanted, found, step, suggestions)
 
     def placed(self, part: Window, area: Window, shape: tuple[int, ...]) -> Refined:
         """Return the same, found in a part of a large scene (H, W); an area of it was refined."""
-        found, there = self.replacement, self.whole.provenance
-        told = {**there.config["refined"][-1], "area": astuple(area)}
-        steps = [*there.config["refined"][:-1], told]
-        noted = replace(there, config={**there.config, "refined": steps})
+        found = self.replacement
         moved = Replacement.within(shape, part, found.before, found.after)
-        whole = replace(self.whole, provenance=noted)
-        return replace(self, replacement=moved, whole=whole, part=part)
+        step = {**self.step, "area": astuple(area)}
+        return replace(self, replacement=moved, step=step, part=part)
 
 
 def refine_labels(

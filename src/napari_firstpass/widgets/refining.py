@@ -13,12 +13,9 @@ from napari_firstpass.errors import LayerError
 from napari_firstpass.grid import Window
 from napari_firstpass.io.scene_labels import SceneLabels
 from napari_firstpass.widgets.class_layers import require_paintable
-from napari_firstpass.widgets.label_history import (
-    extent_of,
-    labels_behind,
-    replace_in_one_step,
-)
+from napari_firstpass.widgets.label_history import extent_of, labels_behind
 from napari_firstpass.widgets.label_layers import labels_tuple
+from napari_firstpass.widgets.label_steps import LabelStep
 from napari_firstpass.widgets.prompt_layers import affine_at, is_helper, place_in
 from napari_firstpass.widgets.scene import KEY, Made, mask_of
 from napari_firstpass.widgets.session import Message
@@ -128,8 +125,9 @@ class Refining:
         layer, wanted = task.labels, refined.replacement
         if layer.multiscale or labels_behind(layer) is not task.pixels:
             return Message(f"“{layer.name}” has other pixels by now; nothing was refined.")
-        changed = replace_in_one_step(layer, wanted)
-        _note_made(layer, refined)
+        with LabelStep(layer) as step:
+            changed = step.take(wanted)
+            _note_made(layer, refined)
         self._viewer.layers.selection.active = layer  # so that Ctrl+Z is meant for it
         asked = 0 if wanted.change is None else wanted.change.pixels
         more = "" if changed == asked else " What you painted meanwhile stays."
@@ -210,10 +208,12 @@ def _require_few(area: Window | None, name: str) -> None:
 
 
 def _note_made(layer: Labels, refined: Refined) -> None:
-    """Note how labels came about; undone, they are found to be what they were before."""
+    """Note how labels came about, after whatever was done while they were refined."""
     info, whole = mask_of(layer.metadata), refined.whole
-    if info is not None and refined.part is not None:
-        layer.metadata[KEY] = replace(info, provenance=whole.provenance)
-    elif info is not None:
-        made = Made(whole.labels, whole.confidence, whole.provenance)
-        layer.metadata[KEY] = info.then(made)
+    if info is None:
+        return
+    record = replace(info.provenance, edited=whole.provenance.edited)
+    info = replace(info, provenance=record).with_step("refined", refined.step)
+    if refined.part is None:
+        info = info.then(Made(whole.labels, whole.confidence))
+    layer.metadata[KEY] = info

@@ -94,6 +94,11 @@ class RegionLayers(QObject):
         self._bind(keys)
         self.activate()
 
+    @property
+    def is_active(self) -> bool:
+        """Whether mouse and keys count."""
+        return bool(self._viewer.layers.selection.active == self.hand)
+
     def activate(self) -> None:
         """Let mouse and keys count."""
         self._viewer.layers.selection.active = self.hand

@@ -12,11 +12,8 @@ from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.widgets.class_layers import require_paintable, require_room
 from napari_firstpass.widgets.desk_keys import ButtonKeys
 from napari_firstpass.widgets.image_layers import first_level, grid_of, subject_of
-from napari_firstpass.widgets.label_history import (
-    extent_of,
-    labels_behind,
-    replace_in_one_step,
-)
+from napari_firstpass.widgets.label_history import extent_of, labels_behind
+from napari_firstpass.widgets.label_steps import LabelStep
 from napari_firstpass.widgets.pointing import class_text
 from napari_firstpass.widgets.prompt_layers import TOOLS
 from napari_firstpass.widgets.region_box import TIPS
@@ -81,8 +78,10 @@ class RegionTool(QObject):
         The mouse selects regions, or no longer.
     selected : Selected or None
         Something else is selected.
+    writing : Edited
+        An edit is being written; what is noted of the labels now belongs to the same step.
     edited : Edited
-        An edit was written.
+        It was written.
     accepted
         What is selected is as it should be.
     tool_wanted : str
@@ -102,6 +101,7 @@ class RegionTool(QObject):
     begun = Signal()
     ended = Signal()
     selected = Signal(object)
+    writing = Signal(object)
     edited = Signal(object)
     accepted = Signal()
     tool_wanted = Signal(str)
@@ -120,7 +120,6 @@ class RegionTool(QObject):
         self._busy = self._writing = False
         self._then: Callable[[Any], None] = self._select
         self._waiting: Callable[[], None] | None = None
-        self._take_back: Callable[[], bool] = lambda: False
         self._runner.replied.connect(self._on_replied)
         box.toggled.connect(lambda on: self.begin() if on else self.end())
         box.mode_chosen.connect(self._on_mode)
@@ -131,6 +130,11 @@ class RegionTool(QObject):
     def is_on(self) -> bool:
         """Whether the mouse selects regions."""
         return self._layers is not None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether mouse and keys count."""
+        return self._layers is not None and self._layers.is_active
 
     @property
     def layer(self) -> Labels | None:
@@ -353,17 +357,12 @@ class RegionTool(QObject):
             self.end()
             self.said.emit(Message("Ready."))
 
-    def ask_before_undo(self, take_back: Callable[[], bool]) -> None:
-        """Let somebody take back what is no change of pixels; it returns whether it did."""
-        self._take_back = take_back
-
     def _undo(self) -> None:
         if self._layers is None:
             return
         self._stop()
-        if not self._take_back():
-            self._layers.labels.undo()
-            self._select(None)
+        self._select(None)
+        self._layers.labels.undo()
 
     def _looked_at(self) -> RegionImage | None:
         """Return the chosen image, if the labels are of its size."""
@@ -434,7 +433,9 @@ class RegionTool(QObject):
         labels = self._layers.labels
         self._writing = True
         try:
-            changed = replace_in_one_step(labels, edited.edit)
+            with LabelStep(labels) as step:
+                changed = step.take(edited.edit)
+                self.writing.emit(edited)
         finally:
             self._writing = False
         self._select(edited.then)

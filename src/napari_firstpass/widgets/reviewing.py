@@ -21,6 +21,7 @@ from napari_firstpass.widgets.class_layers import classes_of, info_of, require_p
 from napari_firstpass.widgets.desk_keys import ButtonKeys
 from napari_firstpass.widgets.doubt_layer import DoubtLayer, window_steps
 from napari_firstpass.widgets.label_history import extent_of, labels_behind
+from napari_firstpass.widgets.label_steps import LabelStep
 from napari_firstpass.widgets.pointing import class_text
 from napari_firstpass.widgets.prompt_layers import affine_at
 from napari_firstpass.widgets.region_runs import square_for
@@ -68,26 +69,12 @@ class _Listed:
     pixels: Any
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Passed:
-    """A region that was reviewed.
-
-    Attributes
-    ----------
-    place : int
-        Of the next one then, in the order.
-    region : Region
-        What was noted as reviewed.
-    given : (int, int) or None
-        The class of its first pixel before, and the one that it was given; None if it was accepted.
-    is_last : bool
-        Whether nothing was painted since.
-    """
+    """A region that was reviewed, and the place of the next one then, in the order."""
 
     place: int
     region: Region
-    given: tuple[int, int] | None
-    is_last: bool = True
 
 
 class Reviewing(QObject):
@@ -150,9 +137,9 @@ class Reviewing(QObject):
         box.doubt.toggled.connect(self._on_doubt)
         box.chosen.connect(self._forget)
         tool.selected.connect(self._on_selected)
+        tool.writing.connect(self._on_writing)
         tool.edited.connect(self._on_edited)
         tool.accepted.connect(self._accept)
-        tool.ask_before_undo(self._take_back)
         self._lister.reported.connect(self._on_reported)
         self._doubter.replied.connect(self._on_doubt_read)
         self._lister.replied.connect(self._on_listed)
@@ -276,7 +263,6 @@ class Reviewing(QObject):
         order = tuple(int(i) for i in table.ranked(self._box.class_id))
         self._forget()
         labels.events.set_data.connect(self._on_pixels)
-        labels.events.paint.connect(self._on_painted)
         self._listed, self._place, self._past = _Listed(table, order, labels, pixels), 0, []
         self._show()
         self.go_on()
@@ -322,18 +308,26 @@ class Reviewing(QObject):
             camera.zoom = min(fit, _MOST_ZOOM / pixel)
 
     def _accept(self) -> None:
-        """Note what is selected as reviewed, and go on."""
-        selected = self._tool.selection
-        if selected is not None:
-            self._mark(selected.region)
+        """Note what is selected as reviewed, which is a step like any other, and go on."""
+        selected, labels = self._tool.selection, self._tool.layer
+        if selected is not None and labels is not None:
+            with LabelStep(labels):
+                self._mark(selected.region)
             self._after(selected)
 
+    def _on_writing(self, edited: Edited) -> None:
+        """Note a region as reviewed in the same step in which it becomes what it should be."""
+        if self._finishes(edited):
+            self._mark(edited.region)
+
     def _on_edited(self, edited: Edited) -> None:
-        if edited.kind in _FINISHING and self._listed is not None and self._open:
-            self._mark(edited.region, _given(edited))
+        if self._finishes(edited):
             self._after(edited.then)
         else:
             self._rest.start()
+
+    def _finishes(self, edited: Edited) -> bool:
+        return edited.kind in _FINISHING and self._listed is not None and self._open
 
     def _after(self, selected: Selected | None) -> None:
         """Go on with the next part of a region that was split, or else with the next region."""
@@ -344,51 +338,39 @@ class Reviewing(QObject):
             self.go_on()
 
     def _go_back(self) -> None:
+        """Show the last region again, which is not reviewed after all."""
         labels = self._tool.layer
         if not self._past or labels is None or self._listed is None:
             self.said.emit(Message("There is no region to go back to."))
             return
-        self._fly(*_seed(self._not_reviewed(labels, self._past[-1])))
-
-    def _not_reviewed(self, labels: Labels, passed: _Passed) -> Region:
-        """Note that a region is not reviewed after all; return it."""
-        self._past.remove(passed)
-        self._place, region = passed.place, passed.region
-        reviewed = self._reviewed(labels).marked(region.window, region.mask, seen=False)
-        self._keep(labels, reviewed)
-        return region
-
-    def _take_back(self) -> bool:
-        """Take back that a region was accepted, if that was done last; return whether it was."""
-        labels = self._tool.layer
-        last = self._past[-1] if self._past else None
-        if labels is None or last is None or last.given is not None or not last.is_last:
-            return False
-        self._fly(*_seed(self._not_reviewed(labels, last)))
-        return True
-
-    def _on_painted(self, _: Event) -> None:
-        for passed in self._past:
-            passed.is_last = False
+        region = self._past[-1].region
+        with LabelStep(labels):
+            seen = self._reviewed(labels).marked(region.window, region.mask, seen=False)
+            self._keep(labels, seen)
+        self._return()
 
     def _on_pixels(self, event: Event) -> None:
-        """Take back what was noted of a region, once its new class was undone."""
-        labels = event.source
-        changed = [passed for passed in self._past if passed.given is not None]
-        while changed:
-            last = changed.pop()
-            now, (before, after) = _class_at(labels, last.region), last.given or (0, 0)
-            if now != before or before == after:
-                return
-            self._not_reviewed(labels, last)
-            self._place = last.place - 1  # where Next goes now
+        """Show the region again that is not reviewed any more, because that was undone."""
+        if self._past and not self._reviewed(event.source).holds(*_seed(self._past[-1].region)):
+            self._return()
+        self._rest.start()
+        self._show()
 
-    def _mark(self, region: Region, given: tuple[int, int] | None = None) -> None:
-        """Note pixels as reviewed, which were given a class, or accepted."""
+    def _return(self) -> None:
+        """Go back to the last region, unless somebody works with another tool meanwhile."""
+        passed = self._past.pop()
+        self._place = passed.place
+        if self._open and self._tool.is_active:
+            self._fly(*_seed(passed.region))
+        else:
+            self._place -= 1  # where Next goes now
+
+    def _mark(self, region: Region) -> None:
+        """Note pixels as reviewed."""
         labels = self._tool.layer
         if labels is None:
             return
-        self._past.append(_Passed(self._place, region, given))
+        self._past.append(_Passed(self._place, region))
         self._keep(labels, self._reviewed(labels).marked(region.window, region.mask))
         key = id(labels.metadata)
         self._clocks[key] = self._clocks.get(key, ReviewClock()).at(monotonic())
@@ -414,8 +396,8 @@ class Reviewing(QObject):
         confidence: LabelPixels | None = None
         if info.tiles is not None:
             confidence = info.tiles.confidence
-        elif info.made:
-            confidence = info.made[-1].confidence
+        elif info.state is not None:
+            confidence = info.state.confidence
         fits = confidence is not None and confidence.shape == extent_of(labels)
         return confidence if fits else None
 
@@ -423,10 +405,10 @@ class Reviewing(QObject):
         """Count in a thread what became of what was pre-labelled."""
         labels = self._tool.layer
         info = None if labels is None else mask_of(labels.metadata)
-        if labels is None or info is None or not (info.made or info.tiles):
+        if labels is None or info is None:
             return
-        made = info.tiles or info.made[-1].labels_now
-        if made.shape == extent_of(labels):
+        made = info.tiles or (info.state and info.state.labels_now)
+        if made is not None and made.shape == extent_of(labels):
             steps = tally_steps(made, labels_behind(labels), self._reviewed(labels))
             self._counter.start(steps, 0)
 
@@ -507,22 +489,9 @@ class Reviewing(QObject):
         self._listing = False
         if self._listed is not None:
             self._listed.layer.events.set_data.disconnect(self._on_pixels)
-            self._listed.layer.events.paint.disconnect(self._on_painted)
         self._listed, self._place, self._past = None, 0, []
 
 
 def _seed(region: Region) -> tuple[int, int]:
     """Return row and column of the first pixel of a region."""
     return region.window.row, region.window.col + int(region.mask[0].argmax())
-
-
-def _given(edited: Edited) -> tuple[int, int]:
-    """Return the class of the first pixel of a region before it was edited, and after."""
-    (row, col), window = _seed(edited.region), edited.edit.window
-    place = row - window.row, col - window.col
-    return int(edited.edit.before[place]), int(edited.edit.after[place])
-
-
-def _class_at(labels: Labels, region: Region) -> int:
-    """Return the class that the first pixel of a region has now."""
-    return int(labels_behind(labels)[_seed(region)])

@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from napari_firstpass.grid import Window
 from napari_firstpass.label_changes import relabelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from napari_firstpass.bands import Role
-    from napari_firstpass.grid import Grid
+    from napari_firstpass.grid import Grid, Window
     from napari_firstpass.io.tile_store import TileStore
     from napari_firstpass.provenance import Provenance
     from napari_firstpass.raster import Raster
@@ -118,8 +116,6 @@ class Made:
         Class ids; not modified by anybody.
     confidence : (H, W) uint8 array or None
         See `Segmentation`.
-    provenance : Provenance
-        How they came about.
     became : tuple of (int, int)
         Classes that a person made others as a whole since then: ids before and now.
     number : int
@@ -128,7 +124,6 @@ class Made:
 
     labels: NDArray[Any]
     confidence: NDArray[np.uint8] | None
-    provenance: Provenance
     became: tuple[tuple[int, int], ...] = ()
     number: int = 0
 
@@ -137,13 +132,9 @@ class Made:
         """Labels (H, W) with those classes in place of the ones that were made."""
         return relabelled(self.labels, dict(self.became)) if self.became else self.labels
 
-    def reassigned(self, mapping: Mapping[int, int], step: Mapping[str, Any]) -> Made:
-        """Return the same after whole classes became others; ``step`` tells so to people."""
-        return replace(
-            self,
-            became=chained(self.became, mapping),
-            provenance=self.provenance.with_step("reassigned", step),
-        )
+    def reassigned(self, mapping: Mapping[int, int]) -> Made:
+        """Return the same after whole classes became others."""
+        return replace(self, became=chained(self.became, mapping))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +149,13 @@ class MadeTiles:
         Class ids.
     confidence : TileStore or None
         See `Segmentation`.
-    became : tuple of tuple of (int, int)
-        As in `Made`, of each state since, the newest last; the first is without any.
+    became : tuple of (int, int)
+        As in `Made`.
     """
 
     labels: TileStore
     confidence: TileStore | None = None
-    became: tuple[tuple[tuple[int, int], ...], ...] = ((),)
+    became: tuple[tuple[int, int], ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -173,19 +164,16 @@ class MadeTiles:
 
     def __getitem__(self, key: tuple[slice, slice]) -> NDArray[Any]:
         """Return a window (h, w)."""
-        return relabelled(self.labels[key], dict(self.became[-1]))
+        return relabelled(self.labels[key], dict(self.became))
 
-    def part(self, window: Window, provenance: Provenance) -> tuple[Made, ...]:
-        """Return all states of a window (h, w), with the record that they share."""
-        labels = self.labels.read(window)
+    def part(self, window: Window, number: int) -> Made:
+        """Return a window (h, w) of them as a state with a number."""
         confidence = None if self.confidence is None else self.confidence.read(window)
-        states = enumerate(self.became)
-        return tuple(Made(labels, confidence, provenance, became, i) for i, became in states)
+        return Made(self.labels.read(window), confidence, self.became, number)
 
     def reassigned(self, mapping: Mapping[int, int]) -> MadeTiles:
         """Return the same after whole classes became others."""
-        became = chained(self.became[-1], mapping)
-        return replace(self, became=((), *self.became[1:], became)[-_STATES:])
+        return replace(self, became=chained(self.became, mapping))
 
 
 def chained(
@@ -194,37 +182,6 @@ def chained(
     """Return which ids became which once others did, too."""
     before = {old: mapping.get(now, now) for old, now in became}
     return tuple(sorted((dict(mapping) | before).items()))
-
-
-@dataclass(frozen=True, slots=True)
-class Pointed:
-    """An outline that was accepted into labels.
-
-    Attributes
-    ----------
-    window : Window
-        Where it lies.
-    changed : (h, w) bool array
-        The pixels that it changed; at least one.
-    class_id : int
-        What they became.
-    record : dict
-        What was pointed at and how it was found, as plain values.
-    after : int
-        Number of the state that the labels were in.
-    """
-
-    window: Window
-    changed: NDArray[np.bool_]
-    class_id: int
-    record: dict[str, Any]
-    after: int
-
-    def is_in(self, labels: NDArray[Any], became: int | None) -> bool:
-        """Tell whether nobody undid it: most of it has its class, or what that ``became``."""
-        now = labels[self.window.slices][self.changed]
-        there = (now == self.class_id) | (now == became) if became else now == self.class_id
-        return bool(2 * np.count_nonzero(there) > len(now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +197,7 @@ class MaskInfo:
     taxonomy : Taxonomy
         The classes; names and colours that the user changed otherwise are found in the layer.
     provenance : Provenance
-        How the labels came about.
+        What the labels went through: the run, and each step since, without those that were undone.
     sources : tuple of Path
         The image file, and others it consists of: they must not be overwritten.
     made : tuple of Made
@@ -248,12 +205,12 @@ class MaskInfo:
         have undone some of it, and painted.
     retired : tuple of LabelClass
         Classes that were merged into others, or deleted; undone, they are there again.
-    pointed : tuple of Pointed
-        The outlines that were accepted, the newest last; the user may have undone some of them.
     reviewed : Reviewed or None
         What somebody has looked at; None for nothing yet.
     tiles : MadeTiles or None
         In place of ``made``, for a scene too large for memory.
+    at : int
+        Number of the state that the labels are in.
     """
 
     scene: str
@@ -263,72 +220,47 @@ class MaskInfo:
     sources: tuple[Path, ...] = ()
     made: tuple[Made, ...] = ()
     retired: tuple[LabelClass, ...] = ()
-    pointed: tuple[Pointed, ...] = ()
     reviewed: Reviewed | None = None
     tiles: MadeTiles | None = None
+    at: int = 0
 
     @property
-    def number(self) -> int:
-        """Number of the newest state."""
-        return self.made[-1].number if self.made else 0
+    def state(self) -> Made | None:
+        """How the labels were made that somebody paints on now; None if nobody knows any more."""
+        return next((made for made in self.made if made.number == self.at), None)
+
+    def state_of(self, labels: NDArray[Any]) -> Made | None:
+        """Return the same if it fits labels (H, W)."""
+        state = self.state
+        return state if state is not None and state.labels.shape == labels.shape else None
 
     def part(self, window: Window) -> MaskInfo:
         """Return what is noted of a window of a large scene alone; reads how it was made."""
         grid, seen, tiles = self.grid.crop(window), self.reviewed, self.tiles
-        made = () if tiles is None else tiles.part(window, self.provenance)
+        made = () if tiles is None else (tiles.part(window, self.at),)
         part = None if seen is None else seen.part(window)
-        return replace(self, grid=grid, made=made, pointed=(), reviewed=part, tiles=None)
+        return replace(self, grid=grid, made=made, reviewed=part, tiles=None)
 
     def then(self, made: Made) -> MaskInfo:
         """Return the same after a method has changed the labels; only a few states are kept."""
-        return self._with(replace(made, number=self.number + 1))
-
-    def _with(self, made: Made) -> MaskInfo:
-        states = (*self.made, made)[-_STATES:]
+        number = self.at + 1
+        done = [state for state in self.made if state.number < number]  # others were undone
+        states = (*done, replace(made, number=number))[-_STATES:]
         arrays = dict.fromkeys(id(state.labels) for state in reversed(states))
         kept = set(list(arrays)[:_ARRAYS])
-        return replace(self, made=tuple(state for state in states if id(state.labels) in kept))
+        states = tuple(state for state in states if id(state.labels) in kept)
+        return replace(self, made=states, at=number)
+
+    def with_step(self, key: str, step: Mapping[str, Any]) -> MaskInfo:
+        """Return the same with a step added to the record; see `Provenance.with_step`."""
+        return replace(self, provenance=self.provenance.with_step(key, step))
 
     def reassigned(self, mapping: Mapping[int, int], step: Mapping[str, Any]) -> MaskInfo:
-        """Return the same after a person made whole classes others; see `Made.reassigned`."""
+        """Return the same after a person made whole classes others; ``step`` tells so to people."""
+        told, state = self.with_step("reassigned", step), self.state
         if self.tiles is not None:
-            return replace(self, tiles=self.tiles.reassigned(mapping))
-        return self._with(self.made[-1].reassigned(mapping, step)) if self.made else self
-
-    def then_pointed(
-        self, window: Window, changed: NDArray[np.bool_], class_id: int, record: dict[str, Any]
-    ) -> MaskInfo:
-        """Return the same after an outline was accepted, which changed some pixels of a window."""
-        rows, cols = (np.flatnonzero(changed.any(axis)) for axis in (1, 0))
-        (top, bottom), (left, right) = ((int(some[0]), int(some[-1]) + 1) for some in (rows, cols))
-        around = Window(window.row + top, window.col + left, bottom - top, right - left)
-        part = changed[top:bottom, left:right].copy()
-        newest = Pointed(around, part, class_id, record, self.number)
-        return replace(self, pointed=(*self.pointed, newest))
-
-    def with_outlines(
-        self, record: Provenance, labels: NDArray[Any], made: Made | None
-    ) -> Provenance:
-        """Add the accepted outlines that are still there to the record of a state."""
-        number, became = (0, {}) if made is None else (made.number, dict(made.became))
-        for one in self.pointed:
-            # Of what was pointed at before, the state itself tells.
-            if one.after >= number and one.is_in(labels, became.get(one.class_id)):
-                record = record.with_step("prompted", one.record)
-        return record
-
-    def nearest(self, labels: NDArray[Any]) -> Made | None:
-        """Return the state that labels differ from in the fewest pixels, the newest of several."""
-        nearest, fewest = None, labels.size + 1
-        for made in reversed(self.made):
-            if made.labels.shape != labels.shape:
-                continue
-            differing = int(np.count_nonzero(made.labels_now != labels))
-            if differing < fewest:
-                nearest, fewest = made, differing
-            if not differing:
-                break
-        return nearest
+            return replace(told, tiles=self.tiles.reassigned(mapping))
+        return told if state is None else told.then(state.reassigned(mapping))
 
 
 def scene_of(metadata: Mapping[str, Any]) -> SceneInfo | None:
