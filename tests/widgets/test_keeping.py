@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hands import Hand, opened
 from napari.settings import get_plugin_settings
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 from rasters import write_raster
 from tiny_scenes import quarters
 
 from napari_firstpass.grid import Window
-from napari_firstpass.io.project_folder import peek, read_project_steps
+from napari_firstpass.io.project_folder import MARKS, peek, read_project_steps
 from napari_firstpass.io.project_lock import ProjectLock, holder_of, was_left
 from napari_firstpass.progress import run
+from napari_firstpass.prompts import Box, Line, Point
 from napari_firstpass.reviewed import Reviewed
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import LabelClass, Taxonomy
@@ -29,14 +32,17 @@ from napari_firstpass.widgets.image_layers import grid_of
 from napari_firstpass.widgets.label_layers import labels_tuple, mask_from
 from napari_firstpass.widgets.label_steps import change_pixels
 from napari_firstpass.widgets.project_runs import Offer
+from napari_firstpass.widgets.prompt_marks import Marks
 from napari_firstpass.widgets.scene import KEY
 from napari_firstpass.widgets.worker import await_finished
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari.layers import Labels
     from napari.viewer import Viewer
+    from npe2 import PluginManager
     from pytestqt.qtbot import QtBot
 
     from napari_firstpass.widgets.segment_panel import SegmentPanel
@@ -54,6 +60,14 @@ viewer = napari.Viewer()
 _, panel = viewer.window.add_plugin_dock_widget("napari-firstpass", "Segment")
 viewer.open(sys.argv[1], plugin="napari-firstpass")
 layer = viewer.add_labels(np.zeros(viewer.layers[0].data.shape[:2], np.uint8), name="mine")
+from napari_firstpass.prompts import Box, Line, Point
+viewer.layers.selection.active = layer
+layer.selected_label = 6
+panel.form.fixing.click()
+panel.form.prompts.pointing.click()
+line = Line(((60, 2), (62.5, 9)), False)
+panel._pointing._layers.put([Point(50.5, 10.5), line, Box(40, 0, 80, 30)])
+panel._pointing._layers.changed.emit()
 painted = 0
 def stroke():
     global painted
@@ -230,8 +244,13 @@ def test_a_disk_without_room_is_said_at_once_and_editing_goes_on(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_after_a_kill_at_most_the_last_seconds_are_missing(
-    viewer: Viewer, scene: Path, state: Path, qtbot: QtBot
+    plugins: PluginManager,
+    make_napari_viewer: Callable[..., Viewer],
+    scene: Path,
+    state: Path,
+    qtbot: QtBot,
 ) -> None:
+    del plugins
     folder, painted = scene.with_suffix(".firstpass"), list[float]()
     with subprocess.Popen(
         [sys.executable, "-c", WORKER, str(scene)],
@@ -245,13 +264,60 @@ def test_after_a_kill_at_most_the_last_seconds_are_missing(
                 break
         worker.kill()
     killed = time.monotonic()
+    viewer = make_napari_viewer(show=True)
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
     qtbot.waitUntil(lambda: not panel.work.isHidden(), timeout=20_000)
     assert "napari ended without closing it" in panel.work.text.text()
     panel.work.open.click()
-    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20_000)
+    qtbot.waitUntil(lambda: "mine" in viewer.layers, timeout=20_000)
     there = np.flatnonzero((viewer.layers["mine"].data == 3).any(0))
     kept = int(there.max()) - 10 // 2  # a round brush of ten pixels, one column further each time
     safe = len([when for when in painted if killed - when > 2.5])  # it is saved after one second
     assert kept >= safe > 10
+    hand, labels = Hand(viewer, panel, qtbot), viewer.layers["mine"]
+    qtbot.waitUntil(panel.form.prompts.accept.isEnabled, timeout=20_000)
+    assert panel.form.fixing.isChecked()
+    drawn = (Point(50.5, 10.5), Line(((60.0, 2.0), (62.5, 9.0)), False), Box(40.0, 0.0, 80.0, 30.0))
+    assert panel._pointing._layers.marks == drawn
+    hand.click(45.5, 12.5)
+    saved(qtbot, panel)
+    marks = Marks.from_bytes((folder / MARKS).read_bytes())
+    assert (marks.drawn[:3], marks.class_id, marks.layer) == (drawn, 6, 1)
+    assert (marks.drawn[3].row, marks.drawn[3].col) == pytest.approx((45.5, 12.5), abs=0.6)
+    qtbot.waitUntil(lambda: not panel._pointing._busy, timeout=20_000)
+    before = labels.data.copy()
+    hand.key(Qt.Key.Key_A)
+    assert (labels.data[labels.data != before] == 6).all()
+    saved(qtbot, panel)
+    assert not (folder / MARKS).exists()
+    np.testing.assert_array_equal(run(read_project_steps(folder)).layers[0].labels, labels.data)
     close(viewer, panel)
+
+
+def test_marks_alone_make_a_project_that_goes_with_them(
+    plugins: PluginManager,
+    make_napari_viewer: Callable[..., Viewer],
+    scene: Path,
+    qtbot: QtBot,
+) -> None:
+    del plugins
+    viewer, panel = opened(make_napari_viewer, qtbot, scene)
+    get_plugin_settings(PLUGIN).saving.seconds = 1
+    panel.form.fixing.click()
+    panel.form.prompts.pointing.click()
+    Hand(viewer, panel, qtbot).click(20.5, 30.5)
+    folder = saved(qtbot, panel)
+    viewer.layers.remove("scene")  # by mistake
+    assert not panel.form.prompts.pointing.isChecked()
+    close(viewer, panel)
+    panel = reopened(viewer)
+    viewer.open(scene, plugin=PLUGIN)
+    qtbot.waitUntil(lambda: not panel.work.isHidden(), timeout=20_000)
+    panel.work.open.click()
+    qtbot.waitUntil(panel.form.prompts.pointing.isChecked, timeout=20_000)
+    (mark,) = panel._pointing._layers.marks
+    assert (mark.row, mark.col) == pytest.approx((20.5, 30.5), abs=0.6)
+    Hand(viewer, panel, qtbot).key(Qt.Key.Key_Escape)
+    saved(qtbot, panel)
+    close(viewer, panel)
+    assert not folder.exists()

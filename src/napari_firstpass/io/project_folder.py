@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_firstpass.progress import Steps
 
 SUFFIX = ".firstpass"
-RECORD, BEFORE = "project.json", "project.before.json"
+RECORD, BEFORE, MARKS = "project.json", "project.before.json", "prompts.geojson"
 _FORMAT = "napari-firstpass project"
 _VERSION = 1
 _LAYERS, _ARRAYS = "layers", "arrays"
@@ -73,11 +73,14 @@ class Recovered:
         The labels.
     troubles : tuple of str
         What could not be read, a sentence each.
+    marks : bytes or None
+        What was pointed at and not accepted yet, as GeoJSON.
     """
 
     image: dict[str, Any]
     layers: tuple[SavedLayer, ...]
     troubles: tuple[str, ...] = ()
+    marks: bytes | None = None
 
 
 class ProjectFolder:
@@ -98,8 +101,19 @@ class ProjectFolder:
         self._record = b""
         self._parts: dict[str, bytes] = {}
 
-    def save_steps(self, image: Mapping[str, Any], layers: Sequence[SavedLayer]) -> Steps[int]:
+    def save_steps(
+        self, image: Mapping[str, Any], layers: Sequence[SavedLayer], marks: bytes | None = None
+    ) -> Steps[int]:
         """Write what changed, all of it or nothing; return how many bytes that were.
+
+        Parameters
+        ----------
+        image : mapping
+            What it is, as plain values.
+        layers : sequence of SavedLayer
+            The labels.
+        marks : bytes or None
+            What is pointed at and not accepted yet, as GeoJSON.
 
         Raises
         ------
@@ -108,7 +122,7 @@ class ProjectFolder:
         """
         told: list[dict[str, Any]] = []
         stores: dict[str, TileStore] = {}
-        contents: dict[str, bytes] = {}
+        contents = {} if marks is None else {MARKS: marks}
         for index, layer in enumerate(layers):
             yield Progress(index, len(layers) + 1, "looking what changed")
             name, store = self._labels(layer)
@@ -124,6 +138,8 @@ class ProjectFolder:
         files: dict[str, bytes | None] = {
             name: content for name, content in contents.items() if self._parts.get(name) != content
         }
+        if marks is None and (self.path / MARKS).exists():
+            files[MARKS] = None
         for name, tiles in written.items():
             files |= {f"{name}/{tile}": content for tile, content in tiles.items()}
         yield Progress(len(layers), len(layers) + 1, "writing")
@@ -212,13 +228,32 @@ def read_project_steps(path: Path) -> Steps[Recovered]:
             layers.append(_layer(path, entry, troubles))
         except (FirstPassError, KeyError, TypeError, ValueError, OSError) as error:
             troubles.append(f"Labels {index + 1} are lost: {error}.")
-    if not layers:
+    marks = _marks(path, troubles)
+    if not layers and marks is None:
         raise ImageReadError(
             expected=f"labels in {path}",
             found=" ".join(troubles) or "none",
             remedy="check the folder, or begin anew",
         )
-    return Recovered(dict(told["image"]), tuple(layers), tuple(troubles))
+    return Recovered(dict(told["image"]), tuple(layers), tuple(troubles), marks)
+
+
+def holds_work(path: Path) -> bool:
+    """Tell whether a project holds anything that somebody would miss; in doubt, it does."""
+    try:
+        return bool(_checked(path / RECORD)["layers"]) or (path / MARKS).exists()
+    except (OSError, ValueError):
+        return True
+
+
+def remove_empty(path: Path) -> None:
+    """Remove a project in which nothing is left: neither labels nor marks, nor files of others."""
+    if not holds_work(path):
+        for name in (BEFORE, RECORD):
+            (path / name).unlink(missing_ok=True)
+        for name in (_LAYERS, _ARRAYS, ""):
+            with suppress(OSError):
+                (path / name).rmdir()
 
 
 def peek(path: Path) -> dict[str, Any]:
@@ -263,6 +298,16 @@ def _checked(path: Path) -> dict[str, Any]:
     if not (isinstance(told.get("layers"), list) and isinstance(told.get("image"), dict)):
         raise ValueError("an incomplete list")  # noqa: TRY004 - of a file, not of an argument
     return told
+
+
+def _marks(path: Path, troubles: list[str]) -> bytes | None:
+    try:
+        return (path / MARKS).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        troubles.append(f"Marks that were not accepted are lost: {error}.")
+        return None
 
 
 def _layer(path: Path, entry: Mapping[str, Any], troubles: list[str]) -> SavedLayer:

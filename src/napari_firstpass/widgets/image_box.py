@@ -57,6 +57,10 @@ class ImageBox(NarrowBox):
         """All that can be chosen."""
         return tuple(self._layers)
 
+    def choose(self, image: Image) -> None:
+        """Choose one of them."""
+        self._list(image)
+
     def let_go(self) -> None:
         """Stop following the viewer, and hold no layer any more."""
         events = self._viewer.layers.events

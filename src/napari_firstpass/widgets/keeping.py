@@ -31,7 +31,7 @@ from napari_firstpass.widgets.project_runs import (
     reopen_steps,
     save_steps,
 )
-from napari_firstpass.widgets.prompt_layers import is_helper
+from napari_firstpass.widgets.prompt_layers import Standing, is_helper
 from napari_firstpass.widgets.scene import mask_of, scene_of
 from napari_firstpass.widgets.session import Message
 from napari_firstpass.widgets.worker import Runner, finish_anyway
@@ -43,12 +43,15 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_firstpass.widgets.project_runs import Reopened
+    from napari_firstpass.widgets.prompt_marks import Marks
     from napari_firstpass.widgets.scene import MaskInfo
     from napari_firstpass.widgets.scene_following import SceneFollowing
     from napari_firstpass.widgets.work_bar import WorkBar
     from napari_firstpass.widgets.worker import Reply
 
-_EVENTS = ("paint", "set_data", "data", "features", "colormap", "name", "visible", "opacity")
+_WORK = ("paint", "set_data", "data", "features")
+_LOOKS = ("colormap", "name", "visible", "opacity", "selected_label")
+_EVENTS = (*_WORK, *_LOOKS)
 """What a labels layer says when there may be something to save."""
 
 _AGAIN_MS = 300
@@ -66,6 +69,8 @@ class Keeping(QObject):
         Something for the status line.
     saved : Path
         A project that was written.
+    marks_back : Image
+        On it, marks that were not accepted are there again: see `marks_on`.
 
     Parameters
     ----------
@@ -79,6 +84,7 @@ class Keeping(QObject):
 
     said = Signal(object)
     saved = Signal(object)
+    marks_back = Signal(object)
 
     def __init__(
         self, viewer: Viewer, bar: WorkBar, following: SceneFollowing, parent: QWidget
@@ -88,6 +94,8 @@ class Keeping(QObject):
         self._viewer, self._bar, self._panel = viewer, bar, parent
         self._works: dict[Path, Work] = {}
         self._changed: set[Any] = set()
+        self._marks: dict[Path, Standing] = {}
+        self._marked: set[Path] = set()
         self._watched: dict[Any, Labels] = {}
         self._kept: dict[Any, tuple[int, MaskInfo | None]] = {}
         self._saving: Path | None = None
@@ -116,6 +124,23 @@ class Keeping(QObject):
         """Note that a layer holds work that is to be kept, although nobody painted on it yet."""
         self._note(layer.unique_id)
 
+    def note_marks(self, image: Image, standing: Standing | None) -> None:
+        """Keep what is pointed at on an image and not accepted yet; None once there is nothing."""
+        home = file_of(image)
+        if home is None or standing == self._marks.get(home):
+            return
+        if standing is None:
+            del self._marks[home]
+        else:
+            self._marks[home] = standing
+        self._marked.add(home)
+        self._wait()
+
+    def marks_on(self, image: Image) -> Standing | None:
+        """Return what was pointed at on an image and neither accepted nor discarded."""
+        home = file_of(image)
+        return None if home is None else self._marks.get(home)
+
     def save(self, home: Path) -> None:
         """Write the work on an image, in a thread."""
         try:
@@ -123,10 +148,10 @@ class Keeping(QObject):
         except FirstPassError as error:
             self._refuse(error)
             return
-        layers = self._layers(home, work)
+        now = self._now(home, work)
         self._runs += 1
         self._saving = home
-        self._writer.start(save_steps(work, layers, self._grid(home)), self._runs)
+        self._writer.start(save_steps(work, *now), self._runs)
 
     def let_go(self) -> None:
         """Give everything back; what is not saved yet is saved, and nobody waits for that."""
@@ -196,6 +221,10 @@ class Keeping(QObject):
 
     def _note(self, unique_id: object) -> None:
         self._changed.add(unique_id)
+        self._wait()
+
+    def _wait(self) -> None:
+        """Save in a few seconds, whatever comes until then."""
         if not self._countdown.isActive():
             self._countdown.start(round(1000 * preferences().autosave_s))
 
@@ -208,6 +237,7 @@ class Keeping(QObject):
         home = next(iter(self._homes_changed()), None)
         if home is None:
             self._changed.clear()
+            self._marked.clear()
         else:
             self.save(home)
 
@@ -215,7 +245,8 @@ class Keeping(QObject):
         """Return the images on which there is work that is not saved."""
         layers = (layer for layer in self._viewer.layers if layer.unique_id in self._changed)
         homes = (self._home(layer) for layer in layers if isinstance(layer, Labels))
-        return [home for home in dict.fromkeys(homes) if home is not None]
+        marked = [home for home in self._marked if self._grid(home)]  # others were closed
+        return [home for home in dict.fromkeys([*homes, *marked]) if home is not None]
 
     def _finish(self, home: Path) -> None:
         """Write a project for the last time."""
@@ -224,9 +255,16 @@ class Keeping(QObject):
         except FirstPassError as error:
             self._refuse(error)
             return
-        layers = self._layers(home, work)
+        now = self._now(home, work)
         del self._works[home]
-        finish_anyway(partial(work.close_with, layers, self._grid(home)))
+        finish_anyway(partial(work.close_with, *now))
+
+    def _now(self, home: Path, work: Work) -> tuple[list[LayerNow], dict[str, Any], Marks | None]:
+        """Note the work on an image as it is now; it counts as saved from here on."""
+        layers, standing = self._layers(home, work), self._marks.get(home)
+        self._marked.discard(home)
+        marks = None if standing is None else standing.told(work.numbers)
+        return layers, self._grid(home), marks
 
     def _layers(self, home: Path, work: Work) -> list[LayerNow]:
         """Note the labels of an image as they are now; they count as saved from here on."""
@@ -251,6 +289,7 @@ class Keeping(QObject):
         if home is None:
             return
         if isinstance(reply.outcome, FirstPassError):
+            self._marked.add(home)
             self._changed.update(
                 u for u, layer in self._watched.items() if self._home(layer) == home
             )
@@ -263,7 +302,7 @@ class Keeping(QObject):
         if work.sha256 is None and home.exists():
             self._hasher.start(hash_steps(home), id(work))
         self.saved.emit(work.folder.path)
-        if self._changed and not self._countdown.isActive():
+        if (self._changed or self._marked) and not self._countdown.isActive():
             self._countdown.start(_AGAIN_MS)
 
     def _on_hashed(self, reply: Reply[Any]) -> None:
@@ -339,6 +378,21 @@ class Keeping(QObject):
         what = "1 labels layer is" if count == 1 else f"{count} labels layers are"
         text = " ".join([f"{what} back; your work goes on there.", *found.troubles])
         self.said.emit(Message(text, "error" if found.troubles else "info"))
+        if found.marks is not None:
+            self._show_marks(home, found.marks, work)
+
+    def _show_marks(self, home: Path, marks: Marks, work: Work) -> None:
+        """Let somebody point on where it was left."""
+        ids = [unique_id for unique_id, number in work.numbers.items() if number == marks.layer]
+        layer = next((self._watched[i] for i in ids if i in self._watched), None)
+        if layer is not None:
+            layer.selected_label = marks.class_id
+            self._viewer.layers.selection.active = layer
+        self._marks[home] = Standing(marks.drawn, marks.words, layer)
+        images = (x for x in self._viewer.layers if isinstance(x, Image) and file_of(x) == home)
+        for image in images:
+            self.marks_back.emit(image)
+            return
 
     def _ask_for_image(self, offer: Offer) -> None:
         dialog = QFileDialog(self._panel, f"Where is {offer.image.name} now?")

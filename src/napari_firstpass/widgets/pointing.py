@@ -23,7 +23,7 @@ from napari_firstpass.widgets.label_history import extent_of, pixels_of
 from napari_firstpass.widgets.label_layers import labels_tuple
 from napari_firstpass.widgets.label_steps import LabelStep
 from napari_firstpass.widgets.preferences import preferences
-from napari_firstpass.widgets.prompt_layers import TOOLS, PromptLayers
+from napari_firstpass.widgets.prompt_layers import TOOLS, PromptLayers, Standing, class_name
 from napari_firstpass.widgets.prompt_runs import PromptedImage
 from napari_firstpass.widgets.scene import KEY, MaskInfo, mask_of
 from napari_firstpass.widgets.session import Message
@@ -62,12 +62,15 @@ class Desk:
         Returns the name of the features.
     add : callable
         Begins what it is given, or lets it wait for its turn; says so if it cannot be asked for.
+    marks : callable
+        Returns what was left of pointing at an image, or None.
     """
 
     image: Callable[[], Image | None]
     labels: Callable[[], Labels | None]
     backbone: Callable[[], str]
     add: Callable[[Callable[[], Job]], None]
+    marks: Callable[[Image], Standing | None]
 
 
 class Pointing(QObject):
@@ -82,6 +85,8 @@ class Pointing(QObject):
         Something for the status line.
     begun
         The mouse points at things.
+    marked : Image, Standing or None
+        What is pointed at on an image; None once it was accepted or discarded.
 
     Parameters
     ----------
@@ -95,6 +100,7 @@ class Pointing(QObject):
 
     said = Signal(object)
     begun = Signal()
+    marked = Signal(object, object)
 
     def __init__(
         self, viewer: Viewer, box: PromptBox, desk: Desk, parent: QObject | None = None
@@ -167,11 +173,20 @@ class Pointing(QObject):
         self._on_tool(self._box.tool)
         self._box.show_pointing(on=True, obstacle=None)
         self.said.emit(Message(BEGIN))
+        self._go_on(layers)
+
+    def _go_on(self, layers: PromptLayers) -> None:
+        """Show what was left, if somebody pointed at this image before."""
+        left = self._desk.marks(layers.image)
+        if left is not None:
+            layers.put(left.marks)
+            self._box.words.setText(left.words)
+            self._ask()
 
     def end(self) -> None:
-        """Remove the marks, and let the mouse move the image again."""
+        """Let the mouse move the image again; marks are shown again once somebody goes on."""
         layers, self._layers = self._layers, None
-        self._forget()
+        self._clear()
         self._runner.stop()
         self._looked, self._busy = None, False
         self._box.show_pointing(on=False, obstacle=None)
@@ -309,6 +324,7 @@ class Pointing(QObject):
             return
         self._wanted += 1
         self._waiting = None
+        self._tell_marks(layers)
         marks = layers.marks
         if not marks and not self._box.named:
             self._show(None)
@@ -403,8 +419,19 @@ class Pointing(QObject):
             Message(f"{which}, score {score:.2f}. Accept writes it into {into} as {became}.")
         )
 
+    def _tell_marks(self, layers: PromptLayers) -> None:
+        words = self._box.words.text().strip()
+        standing = Standing(layers.marks, words, self._desk.labels())
+        self.marked.emit(layers.image, standing if layers.marks or words else None)
+
     def _forget(self) -> None:
-        """Take back marks and outline, and whatever answer is on its way."""
+        """Take back marks and outline, for good."""
+        self._clear()
+        if self._layers is not None:
+            self._tell_marks(self._layers)
+
+    def _clear(self) -> None:
+        """Show neither marks nor outline, and drop whatever answer is on its way."""
         self._wanted += 1
         self._waiting = None
         if self._layers is not None:
@@ -479,9 +506,5 @@ def class_text(labels: Labels | None, class_id: int) -> str:
     """Return what a class is called."""
     if class_id == 0:
         return "unlabelled"
-    if labels is not None and {"index", "name"} <= set(labels.features.columns):
-        rows = labels.features["index"] == class_id
-        names = [name for name in labels.features["name"][rows] if isinstance(name, str)]
-        if names:
-            return f"class {class_id}, {names[0]}"
-    return f"class {class_id}"
+    name = "" if labels is None else class_name(labels, class_id)
+    return f"class {class_id}, {name}" if name else f"class {class_id}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from glob import escape
 from pathlib import Path
@@ -15,12 +16,15 @@ from napari_firstpass.io.project_folder import (
     RECORD,
     SUFFIX,
     ProjectFolder,
+    holds_work,
     peek,
     read_project_steps,
+    remove_empty,
 )
 from napari_firstpass.io.project_lock import ProjectLock, holder_of, was_left
 from napari_firstpass.progress import Progress, Span, relay, run
 from napari_firstpass.widgets.project_records import grid_of_record, labels_again
+from napari_firstpass.widgets.prompt_marks import Marks
 from napari_firstpass.widgets.scene_layers import file_tuples, scene_info
 from napari_firstpass.widgets.worker import await_finished
 
@@ -92,7 +96,9 @@ class Work:
         """Return the number of a layer, the same for ever."""
         return self.numbers.setdefault(unique_id, max(self.numbers.values(), default=0) + 1)
 
-    def save(self, layers: Sequence[LayerNow], grid: dict[str, Any]) -> int:
+    def save(
+        self, layers: Sequence[LayerNow], grid: dict[str, Any], marks: Marks | None = None
+    ) -> int:
         """Write what changed; return how many bytes that were."""
         status = self.image.stat() if self.image.exists() else None
         about: dict[str, Any] = {"path": str(self.image), "name": self.image.name, "grid": grid}
@@ -100,18 +106,23 @@ class Work:
         about["mtime_ns"] = None if status is None else status.st_mtime_ns
         about["sha256"] = self.sha256
         with self.busy:
-            return run(self.folder.save_steps(about, [layer.saved() for layer in layers]))
+            saved = [layer.saved() for layer in layers]
+            told = None if marks is None else marks.to_bytes()
+            return run(self.folder.save_steps(about, saved, told))
 
     def close(self) -> None:
         """Give the project back, once nobody writes it any more."""
-        with self.busy:
+        with self.busy, suppress(OSError):
             self.right.release()
             note_closed(self.folder.path)
+            remove_empty(self.folder.path)
 
-    def close_with(self, layers: Sequence[LayerNow], grid: dict[str, Any]) -> None:
+    def close_with(
+        self, layers: Sequence[LayerNow], grid: dict[str, Any], marks: Marks | None = None
+    ) -> None:
         """Write what changed, and give the project back whatever comes of it."""
         try:
-            self.save(layers, grid)
+            self.save(layers, grid, marks)
         finally:
             self.close()
 
@@ -154,6 +165,8 @@ class Reopened:
         The numbers of the labels.
     troubles : tuple of str
         What could not be read.
+    marks : Marks or None
+        What was pointed at and not accepted yet.
     """
 
     image: Path
@@ -162,16 +175,19 @@ class Reopened:
     labels: tuple[LayerTuple, ...]
     numbers: tuple[int, ...]
     troubles: tuple[str, ...]
+    marks: Marks | None = None
 
 
 class ImageMovedError(ImageReadError):
     """The image of a project is not where it was."""
 
 
-def save_steps(work: Work, layers: Sequence[LayerNow], grid: dict[str, Any]) -> Steps[int]:
+def save_steps(
+    work: Work, layers: Sequence[LayerNow], grid: dict[str, Any], marks: Marks | None
+) -> Steps[int]:
     """Write what changed in a project, in one go."""
     yield Progress(0, 1, "saving")
-    return work.save(layers, grid)
+    return work.save(layers, grid, marks)
 
 
 def hash_steps(path: Path) -> Steps[str]:
@@ -200,7 +216,7 @@ def find_work_steps(image: Path) -> Steps[tuple[Offer, ...]]:
 def _offer(folder: Path) -> Offer | None:
     """Return what a folder offers, None if somebody has it open or there is nothing."""
     told = peek(folder)
-    if holder_of(folder) is not None or not told.get("path"):
+    if holder_of(folder) is not None or not told.get("path") or not holds_work(folder):
         return None
     image = Path(str(told["path"]))
     beside = folder.parent / image.name
@@ -242,7 +258,17 @@ def reopen_steps(folder: Path, image: Path, *, is_open: bool) -> Steps[Reopened]
         if again is not None:
             labels.append(again)
             numbers.append(layer.number)
-    return Reopened(image, sha256, shown, tuple(labels), tuple(numbers), tuple(troubles))
+    marks = _marks(found, troubles)
+    back = tuple(labels), tuple(numbers)
+    return Reopened(image, sha256, shown, *back, tuple(troubles), marks)
+
+
+def _marks(found: Recovered, troubles: list[str]) -> Marks | None:
+    try:
+        return None if found.marks is None else Marks.from_bytes(found.marks)
+    except FirstPassError as error:
+        troubles.append(f"Marks that were not accepted are lost: {error}.")
+        return None
 
 
 def _labels(layer: SavedLayer, files: tuple[Path, ...], troubles: list[str]) -> LayerTuple | None:

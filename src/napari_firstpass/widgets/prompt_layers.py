@@ -11,10 +11,11 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.prompts import Box, Line, Point
+from napari_firstpass.widgets.prompt_marks import Marks
 from napari_firstpass.widgets.scene import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from napari.layers import Image, Labels, Layer, Points, Shapes
     from napari.utils.events import Event
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.widgets.preferences import Keys
+    from napari_firstpass.widgets.prompt_marks import Mark
     from napari_firstpass.widgets.prompt_runs import Preview
 
 Tool = Literal["point", "line", "box"]
 TOOLS: tuple[Tool, ...] = get_args(Tool)
-Mark = Point | Line | Box
-
 POINTS, STROKES, PREVIEW = "prompts", "prompt strokes", "prompt preview"
 """Names of the layers."""
 
@@ -43,6 +43,41 @@ _LOOK_MS = 800
 """How long a candidate is shown while the key is held."""
 
 _CLASSES = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is pointed at and neither accepted nor discarded.
+
+    Attributes
+    ----------
+    marks : tuple of Point, Line or Box
+        In the order in which they were made.
+    words : str
+        What it is called, as it was typed.
+    labels : Labels or None
+        Where it is to be written, into the class that is selected there.
+    """
+
+    marks: tuple[Mark, ...]
+    words: str = ""
+    labels: Labels | None = None
+
+    def told(self, numbers: Mapping[Any, int]) -> Marks:
+        """Return it for a project, in which layers have numbers by their unique ids."""
+        if self.labels is None:
+            return Marks(self.marks, self.words)
+        class_id, number = int(self.labels.selected_label), numbers.get(self.labels.unique_id)
+        return Marks(self.marks, self.words, number, class_id, class_name(self.labels, class_id))
+
+
+def class_name(labels: Labels, class_id: int) -> str:
+    """Return what labels call a class; empty if it has no name."""
+    if not {"index", "name"} <= set(labels.features.columns):
+        return ""
+    rows = labels.features["index"] == class_id
+    names = [name for name in labels.features["name"][rows] if isinstance(name, str)]
+    return names[0] if names else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +190,11 @@ class PromptLayers(QObject):
         self._tool = tool
         # Strokes and boxes are drawn with what would move the image.
         self.points.mouse_pan = tool == "point"
+
+    def put(self, marks: Sequence[Mark]) -> None:
+        """Show marks that were made before."""
+        self._marks = [mark for one in marks if (mark := self._kept(one)) is not None]
+        self._show_marks()
 
     def clear(self) -> None:
         """Take back all marks, and the answer."""

@@ -343,27 +343,24 @@ class Reviewing(QObject):
         if not self._past or labels is None or self._listed is None:
             self.said.emit(Message("There is no region to go back to."))
             return
-        region = self._past[-1].region
+        passed = self._past.pop()
+        self._place, region = passed.place, passed.region
         with LabelStep(labels):
             seen = self._reviewed(labels).marked(region.window, region.mask, seen=False)
             self._keep(labels, seen)
-        self._return()
+        self._fly(*_seed(region))
 
     def _on_pixels(self, event: Event) -> None:
         """Show the region again that is not reviewed any more, because that was undone."""
         if self._past and not self._reviewed(event.source).holds(*_seed(self._past[-1].region)):
-            self._return()
+            passed = self._past.pop()
+            self._place = passed.place
+            if self._open and self._tool.is_active:
+                self._fly(*_seed(passed.region))
+            else:  # somebody works with another tool meanwhile
+                self._place -= 1  # where Next goes now
         self._rest.start()
         self._show()
-
-    def _return(self) -> None:
-        """Go back to the last region, unless somebody works with another tool meanwhile."""
-        passed = self._past.pop()
-        self._place = passed.place
-        if self._open and self._tool.is_active:
-            self._fly(*_seed(passed.region))
-        else:
-            self._place -= 1  # where Next goes now
 
     def _mark(self, region: Region) -> None:
         """Note pixels as reviewed."""
@@ -407,7 +404,9 @@ class Reviewing(QObject):
         info = None if labels is None else mask_of(labels.metadata)
         if labels is None or info is None:
             return
-        made = info.tiles or (info.state and info.state.labels_now)
+        made: LabelPixels | None = info.tiles
+        if made is None and info.state is not None:
+            made = info.state.labels_now
         if made is not None and made.shape == extent_of(labels):
             steps = tally_steps(made, labels_behind(labels), self._reviewed(labels))
             self._counter.start(steps, 0)

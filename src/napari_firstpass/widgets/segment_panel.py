@@ -157,6 +157,8 @@ class SegmentPanel(QWidget):
         self.form.refine.wanted.connect(self._on_refine)
         self.form.refine.rectangle_wanted.connect(self._on_rectangle)
         self._pointing.said.connect(self._say)
+        self._pointing.marked.connect(self.keeping.note_marks)
+        self.keeping.marks_back.connect(self._on_marks_back)
         self._regions.said.connect(self._say)
         self._regions.tool_wanted.connect(self.form.prompts.choose_tool)
         self._brushing.said.connect(self._say)
@@ -198,6 +200,7 @@ class SegmentPanel(QWidget):
             lambda: self._refining.target(self._result),
             lambda: self.form.features.reference,
             self._add,
+            lambda image: self.keeping.marks_on(image),
         )
 
     def _export_desk(self, desk: ClassDesk) -> ExportDesk:
@@ -291,6 +294,12 @@ class SegmentPanel(QWidget):
             return fit_model(fit, config, cache)
 
         return Job(f"Fitting {fit.out.stem}", begin, self._take)
+
+    def _on_marks_back(self, image: Image) -> None:
+        """Go on pointing where it was left when napari ended."""
+        self.form.image.choose(image)
+        self.form.fixing.setChecked(True)
+        self._pointing.begin()
 
     def _on_refine(self) -> None:
         """Refine the selected labels, or a rectangle of them, in place."""
