@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -13,7 +14,14 @@ import pytest
 from napari_firstpass.errors import ImageReadError, OutputError
 from napari_firstpass.grid import Window
 from napari_firstpass.io.journal import commit, finish
-from napari_firstpass.io.project_folder import ProjectFolder, SavedLayer, peek, read_project_steps
+from napari_firstpass.io.project_folder import (
+    MARKS,
+    ProjectFolder,
+    SavedLayer,
+    holds_work,
+    peek,
+    read_project_steps,
+)
 from napari_firstpass.io.project_lock import ProjectLock, holder_of, was_left
 from napari_firstpass.io.tile_store import TileStore
 from napari_firstpass.progress import run
@@ -147,6 +155,54 @@ def test_of_a_damaged_project_what_is_there_comes_back(tmp_path: Path) -> None:
     (one / ".zarray").unlink()
     with pytest.raises(ImageReadError, match="labels in"):
         run(read_project_steps(path))
+
+
+def test_what_was_removed_while_somebody_works_is_written_again(tmp_path: Path) -> None:
+    path, labels, made = tmp_path / "scene.firstpass", some_labels(), some_labels(1)
+    project = ProjectFolder(path, 32)
+    mine = SavedLayer(1, {"name": "mine"}, labels, {"made": made}, {"reviewed": b"\x01"})
+    run(project.save_steps(IMAGE, [mine], b"marks"))
+    for removed in (path, path / "layers", path / "arrays", path / "project.json", path / MARKS):
+        shutil.rmtree(removed) if removed.is_dir() else removed.unlink()
+        labels[3, 3] += 1
+        run(project.save_steps(IMAGE, [mine], b"marks"))
+        found = run(read_project_steps(path))
+        assert (found.troubles, found.marks) == ((), b"marks")
+        np.testing.assert_array_equal(found.layers[0].labels, labels)
+        np.testing.assert_array_equal(found.layers[0].arrays["made"], made)
+        assert found.layers[0].parts == {"reviewed": b"\x01"}
+
+
+def test_tiles_that_are_nowhere_else_are_missed_and_found_when_they_are_back(
+    tmp_path: Path,
+) -> None:
+    path, store = tmp_path / "scene.firstpass", TileStore(None, (140, 170), np.dtype(np.uint8), 64)
+    store.take(some_labels())
+    project = ProjectFolder(path)
+    run(project.save_steps(IMAGE, [SavedLayer(1, {}, store)]))
+    path.rename(tmp_path / "trash")
+    store.write(Window(0, 0, 64, 64), np.full((64, 64), 9, np.uint8))
+    with pytest.raises(OutputError, match="found that they were removed; put the folder back"):
+        run(project.save_steps(IMAGE, [SavedLayer(1, {}, store)]))
+    assert not path.exists()
+    (tmp_path / "trash").rename(path)
+    run(project.save_steps(IMAGE, [SavedLayer(1, {}, store)]))
+    expected = some_labels()
+    expected[:64, :64] = 9
+    np.testing.assert_array_equal(run(read_project_steps(path)).layers[0].labels, expected)
+
+
+def test_a_project_of_a_newer_version_is_told_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "scene.firstpass"
+    run(ProjectFolder(path).save_steps(IMAGE, [layer(some_labels())]))
+    record = path / "project.json"
+    record.write_text(record.read_text().replace('"version": 1', '"version": 2'))
+    before = {p: p.read_bytes() for p in path.rglob("*") if p.is_file()}
+    assert peek(path) == IMAGE
+    assert holds_work(path)
+    with pytest.raises(ImageReadError, match="found one of version 2; update napari-firstpass"):
+        run(read_project_steps(path))
+    assert {p: p.read_bytes() for p in path.rglob("*") if p.is_file()} == before
 
 
 def test_a_record_cannot_point_outside_of_its_folder(tmp_path: Path) -> None:

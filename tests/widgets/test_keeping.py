@@ -321,3 +321,40 @@ def test_marks_alone_make_a_project_that_goes_with_them(
     saved(qtbot, panel)
     close(viewer, panel)
     assert not folder.exists()
+
+
+def test_work_on_an_image_from_no_file_is_kept_with_the_image_and_found_by_its_pixels(
+    viewer: Viewer, panel: SegmentPanel, state: Path, qtbot: QtBot
+) -> None:
+    get_plugin_settings(PLUGIN).saving.seconds = 1
+    old = state / "unfiled" / f"old-{'0' * 16}.firstpass"
+    old.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    pixels = np.moveaxis(quarters(), 0, -1)[..., :3].copy()
+    viewer.add_image(pixels, name="shot: 1/2", rgb=True)
+    assert "work is kept 30 days" in panel.form.facts.text()
+    labels = viewer.add_labels(np.zeros(pixels.shape[:2], np.uint8), name="mine")
+    labels.paint((20, 20), 3)
+    folder = saved(qtbot, panel)
+    assert folder.parent == old.parent
+    close(viewer, panel)
+    panel = reopened(viewer)  # which removes what is too old
+    viewer.add_image(pixels.copy(), name="another name", rgb=True)
+    qtbot.waitUntil(lambda: not panel.work.isHidden(), timeout=20_000)
+    assert not old.exists()
+    panel.work.open.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20_000)
+    np.testing.assert_array_equal(viewer.layers["mine"].data, labels.data)
+    viewer.layers["mine"].paint((40, 40), 2)
+    assert saved(qtbot, panel) == folder
+    before = viewer.layers["mine"].data.copy()
+    close(viewer, panel)
+    panel = reopened(viewer)
+    panel.keeping.reopen(Offer(folder, next(folder.glob("*.tif")), 0.0, was_left=True))
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20_000)
+    np.testing.assert_array_equal(viewer.layers[0].data, pixels)
+    np.testing.assert_array_equal(viewer.layers["mine"].data, before)
+    viewer.layers["mine"].paint((60, 60), 1)
+    assert saved(qtbot, panel) == folder
+    assert list(folder.parent.iterdir()) == [folder]
+    close(viewer, panel)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from napari_firstpass.errors import FirstPassError, ImageReadError
+from napari_firstpass.errors import FirstPassError, ImageReadError, OutputError
 from napari_firstpass.grid import Window
 from napari_firstpass.io.journal import commit, finish, put_aside
 from napari_firstpass.io.json_file import json_bytes
@@ -115,10 +115,13 @@ class ProjectFolder:
         marks : bytes or None
             What is pointed at and not accepted yet, as GeoJSON.
 
+        What somebody has removed from the folder meanwhile is written again.
+
         Raises
         ------
         OutputError
-            If the disk is full or may not be written. What was saved before is still there.
+            If the disk is full or may not be written, or if tiles of a large scene were removed,
+            which are nowhere else. What was saved before is still there.
         """
         told: list[dict[str, Any]] = []
         stores: dict[str, TileStore] = {}
@@ -136,7 +139,9 @@ class ProjectFolder:
             )
         written = {name: store.pending() for name, store in stores.items()}
         files: dict[str, bytes | None] = {
-            name: content for name, content in contents.items() if self._parts.get(name) != content
+            name: content
+            for name, content in contents.items()
+            if self._parts.get(name) != content or not (self.path / name).exists()
         }
         if marks is None and (self.path / MARKS).exists():
             files[MARKS] = None
@@ -146,7 +151,7 @@ class ProjectFolder:
         record = json_bytes(
             {"format": _FORMAT, "version": _VERSION, "image": dict(image), "layers": told}
         )
-        if not files and record == self._record:
+        if not files and record == self._record and (self.path / RECORD).exists():
             return 0
         before = {BEFORE: self._record} if self._record else {}
         commit(self.path, {**files, **before, RECORD: record})
@@ -163,13 +168,23 @@ class ProjectFolder:
         # Of another size or type, they are other files.
         name = f"{_LAYERS}/{layer.number}-{height}x{width}-{labels.dtype.str[1:]}"
         if isinstance(labels, TileStore):
+            if name in self._stores and not (self.path / name / HEADER).exists():
+                raise OutputError(
+                    expected=f"the tiles of a large scene in {self.path / name}",
+                    found="that they were removed",
+                    remedy="put the folder back, or reopen the image",
+                )
             labels.folder = self.path / name
             return name, labels
-        store = self._stores.get(name)
+        store = self._store(name)
         if store is None:
             store = TileStore(self.path / name, (height, width), labels.dtype, self._tile)
         store.take(labels)
         return name, store
+
+    def _store(self, name: str) -> TileStore | None:
+        """Return the tiles of this name, if they are on the disk."""
+        return self._stores.get(name) if (self.path / name / HEADER).exists() else None
 
     def _array(self, layer: SavedLayer, key: str, stores: dict[str, TileStore]) -> str:
         """Return the name of an array that nobody modifies; it is written once."""
@@ -188,7 +203,7 @@ class ProjectFolder:
             self._names[id(values)] = weakref.ref(values), name
         name = self._names[id(values)][1]
         if name not in stores:
-            store = self._stores.get(name)
+            store = self._store(name)
             if store is None:
                 shape = values.shape[0], values.shape[1]
                 store = TileStore(self.path / name, shape, values.dtype, self._tile)
@@ -211,9 +226,10 @@ def read_project_steps(path: Path) -> Steps[Recovered]:
     Raises
     ------
     ImageReadError
-        If there is nothing that could be read.
+        If there is nothing that could be read, or a newer version of this package wrote it.
     """
     yield Progress(0, 1, "reading the project")
+    _refuse_newer(path)
     troubles: list[str] = []
     try:
         finish(path)
@@ -259,9 +275,22 @@ def remove_empty(path: Path) -> None:
 def peek(path: Path) -> dict[str, Any]:
     """Return the image that a project belongs to, as plain values; empty if nobody knows."""
     for name in (RECORD, BEFORE):
-        with suppress(FirstPassError, OSError, ValueError):
-            return dict(_checked(path / name)["image"])
+        with suppress(FirstPassError, OSError, ValueError, KeyError, TypeError):
+            return dict(_told(path / name)["image"])
     return {}
+
+
+def _refuse_newer(path: Path) -> None:
+    """Leave a project alone that a newer version of this package wrote."""
+    version = None
+    with suppress(OSError, ValueError):
+        version = _told(path / RECORD).get("version")
+    if isinstance(version, int) and version > _VERSION:
+        raise ImageReadError(
+            expected=f"a project of version {_VERSION} in {path}",
+            found=f"one of version {version}",
+            remedy="update napari-firstpass; the project is as it was",
+        )
 
 
 def _record(path: Path, troubles: list[str]) -> dict[str, Any]:
@@ -287,14 +316,21 @@ def _record(path: Path, troubles: list[str]) -> dict[str, Any]:
     }
 
 
-def _checked(path: Path) -> dict[str, Any]:
-    """Read a record, and make sure that it is one."""
+def _told(path: Path) -> dict[str, Any]:
+    """Read a record of any version."""
     if path.stat().st_size > _LARGEST_RECORD:
         raise ValueError("too large")
     told = json.loads(path.read_bytes())
-    known = {"format": _FORMAT, "version": _VERSION}
-    if not isinstance(told, dict) or {key: told.get(key) for key in known} != known:
-        raise ValueError("another kind of file, or of a newer version")
+    if not isinstance(told, dict) or told.get("format") != _FORMAT:
+        raise ValueError("another kind of file")
+    return told
+
+
+def _checked(path: Path) -> dict[str, Any]:
+    """Read a record, and make sure that it is one of this version."""
+    told = _told(path)
+    if told.get("version") != _VERSION:
+        raise ValueError("another version")
     if not (isinstance(told.get("layers"), list) and isinstance(told.get("image"), dict)):
         raise ValueError("an incomplete list")  # noqa: TRY004 - of a file, not of an argument
     return told

@@ -26,7 +26,7 @@ _INTERPRETATIONS = {
 def write_raster(path: str | os.PathLike[str], raster: Raster, *, overwrite: bool = False) -> Path:
     """Write an image as a tiled, compressed GeoTIFF with named bands, whole or not at all.
 
-    Pixels that are not valid are written as they are; the file declares no nodata value.
+    Pixels that are not valid are written as they are, and marked in a mask.
 
     Raises
     ------
@@ -67,3 +67,6 @@ def _write(path: Path, raster: Raster) -> None:
             _INTERPRETATIONS.get(role or "", ColorInterp.undefined) for role in raster.roles
         ]
         dataset.descriptions = raster.names
+        if not raster.valid.all():
+            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+                dataset.write_mask(raster.valid)

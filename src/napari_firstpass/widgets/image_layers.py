@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -15,8 +16,6 @@ from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.widgets.scene import OpenedFile, mask_of, scene_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from napari.layers import Labels, Layer
     from napari.viewer import Viewer
     from numpy.typing import ArrayLike
@@ -25,6 +24,12 @@ if TYPE_CHECKING:
     from napari_firstpass.grid import Window
     from napari_firstpass.raster import RasterSource
     from napari_firstpass.widgets.scene import SceneInfo
+
+KEPT_DAYS = 30
+"""How long work on an image is kept that comes from no file."""
+
+_MOST_KEPT = 128 * 2**20
+"""Only images of up to so many bytes are."""
 
 RASTER_SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2")
 """Files that our reader opens."""
@@ -150,6 +155,26 @@ def source_files(layer: Layer | None) -> tuple[Path, ...]:
     return () if mask is None else mask.sources
 
 
+def file_of(image: Image) -> Path | None:
+    """Return the file of an image layer that stands for a scene, None without one."""
+    info = scene_of(image.metadata)
+    if info is not None:
+        files = source_files(image)
+        return files[0] if files and info.band is None else None
+    path = image.source.path
+    return Path(path).absolute() if path and image.ndim == 2 else None
+
+
+def is_keepable(image: Image) -> bool:
+    """Tell whether an image that comes from no file can be kept with the work on it."""
+    info, pixels = scene_of(image.metadata), first_level(image)
+    if file_of(image) is not None or (info is not None and info.band is not None):
+        return False
+    if image.ndim != 2 or not isinstance(pixels, np.ndarray) or pixels.dtype.kind not in "uif":
+        return False
+    return pixels.nbytes <= _MOST_KEPT
+
+
 def facts_of(layer: Image | None) -> str:
     """Return ``4096 × 8192 · 3 bands · 0.15 m · EPSG:3857``; empty without a layer."""
     if layer is None:
@@ -159,11 +184,19 @@ def facts_of(layer: Image | None) -> str:
     facts = [f"{height} × {width}", count]
     if info is not None and info.grid.is_georeferenced:
         facts += [info.pixel_size or "pixel size unknown", short_crs(info.grid.crs)]
-        kept = [] if source_files(layer) else ["in no file: only saving keeps work"]
-        return " · ".join([*facts, *kept])
+        return " · ".join([*facts, *_kept(layer)])
     if info is None and str(layer.source.path).lower().endswith(RASTER_SUFFIXES):
         return " · ".join([*facts, "its place was not read: open it with the firstpass reader"])
-    return " · ".join([*facts, "no georeference: the mask will have none"])
+    return " · ".join([*facts, "no georeference: the mask will have none", *_kept(layer)])
+
+
+def _kept(layer: Image) -> list[str]:
+    """Return how long work on an image is kept that comes from no file; nothing for others."""
+    if file_of(layer) is not None:
+        return []
+    if is_keepable(layer):
+        return [f"no file: work is kept {KEPT_DAYS} days"]
+    return ["no file: only saving keeps work"]
 
 
 def first_level(layer: Image | Labels) -> Pixels:

@@ -17,7 +17,7 @@ from napari_firstpass.io.open_projects import note_closed, note_open
 from napari_firstpass.io.project_folder import ProjectFolder
 from napari_firstpass.io.project_lock import ProjectLock
 from napari_firstpass.io.scene_labels import SceneLabels, scene_behind
-from napari_firstpass.widgets.image_layers import grid_of, source_files
+from napari_firstpass.widgets.image_layers import file_of, grid_of, source_files
 from napari_firstpass.widgets.label_history import extent_of
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.project_records import LayerNow, grid_record
@@ -32,8 +32,9 @@ from napari_firstpass.widgets.project_runs import (
     save_steps,
 )
 from napari_firstpass.widgets.prompt_layers import Standing, is_helper
-from napari_firstpass.widgets.scene import mask_of, scene_of
+from napari_firstpass.widgets.scene import mask_of
 from napari_firstpass.widgets.session import Message
+from napari_firstpass.widgets.unfiled import UnfiledImages, digest_in, held, is_unfiled
 from napari_firstpass.widgets.worker import Runner, finish_anyway
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class Keeping(QObject):
         self._viewer, self._bar, self._panel = viewer, bar, parent
         self._works: dict[Path, Work] = {}
         self._changed: set[Any] = set()
+        self._unfiled = UnfiledImages(self)
+        self._early: dict[Any, tuple[Image, Standing | None]] = {}
         self._marks: dict[Path, Standing] = {}
         self._marked: set[Path] = set()
         self._watched: dict[Any, Labels] = {}
@@ -114,8 +117,10 @@ class Keeping(QObject):
 
     def look_for(self, image: Image | None) -> None:
         """Look whether there is earlier work on an image."""
-        home = None if image is None else file_of(image)
-        if home is None or home in self._works or not preferences().autosave:
+        if image is None or not preferences().autosave or self._unfiled.ask(image):
+            return  # or once it is known what it is
+        home = self._unfiled.home_of(image)
+        if home is None or home in self._works:
             return
         self._looks += 1
         self._finder.start(find_work_steps(home), self._looks)
@@ -126,7 +131,10 @@ class Keeping(QObject):
 
     def note_marks(self, image: Image, standing: Standing | None) -> None:
         """Keep what is pointed at on an image and not accepted yet; None once there is nothing."""
-        home = file_of(image)
+        if self._unfiled.ask(image):
+            self._early[image.unique_id] = image, standing
+            return
+        home = self._unfiled.home_of(image)
         if home is None or standing == self._marks.get(home):
             return
         if standing is None:
@@ -138,7 +146,7 @@ class Keeping(QObject):
 
     def marks_on(self, image: Image) -> Standing | None:
         """Return what was pointed at on an image and neither accepted nor discarded."""
-        home = file_of(image)
+        home = self._unfiled.home_of(image)
         return None if home is None else self._marks.get(home)
 
     def save(self, home: Path) -> None:
@@ -169,6 +177,7 @@ class Keeping(QObject):
         for work in self._works.values():
             finish_anyway(work.close)
         self._works, self._saving = {}, None
+        self._unfiled.let_go()
         if self._right is not None:
             self._right.release()
 
@@ -178,6 +187,7 @@ class Keeping(QObject):
         self._reader.replied.connect(self._on_reopened)
         self._hasher.replied.connect(self._on_hashed)
         self._countdown.timeout.connect(self._on_time)
+        self._unfiled.found.connect(self._on_known)
         self._bar.wanted.connect(self.reopen)
         self._bar.declined.connect(lambda offer: self._declined.add(offer.folder))
         events = self._viewer.layers.events
@@ -235,11 +245,28 @@ class Keeping(QObject):
             self._countdown.start(_AGAIN_MS)
             return
         home = next(iter(self._homes_changed()), None)
-        if home is None:
+        if home is None and self._ask_where():
+            self._countdown.start(_AGAIN_MS)
+        elif home is None:
             self._changed.clear()
             self._marked.clear()
         else:
             self.save(home)
+
+    def _ask_where(self) -> bool:
+        """Find out where work belongs that is on no file; return whether there is any."""
+        layers = [layer for layer in self._viewer.layers if layer.unique_id in self._changed]
+        shapes = {layer.data.shape for layer in layers}
+        images = [x for x in self._viewer.layers if isinstance(x, Image)]
+        asked = [self._unfiled.ask(x) for x in images if grid_of(x).shape in shapes]
+        return any(asked)
+
+    def _on_known(self, image: Image) -> None:
+        """Go on with what waited until it was known where an image belongs."""
+        early = self._early.pop(image.unique_id, None)
+        if early is not None:
+            self.note_marks(*early)
+        self.look_for(image)
 
     def _homes_changed(self) -> list[Path]:
         """Return the images on which there is work that is not saved."""
@@ -271,6 +298,8 @@ class Keeping(QObject):
         found = []
         for layer in self._viewer.layers:
             if isinstance(layer, Labels) and self._home(layer) == home:
+                if not (layer.visible or layer.unique_id in {*self._changed, *work.numbers}):
+                    continue  # such as the truth that comes with a sample
                 number = work.number_of(layer.unique_id)
                 found.append(LayerNow.of(layer, number, self._place(layer)))
                 self._changed.discard(layer.unique_id)
@@ -279,7 +308,9 @@ class Keeping(QObject):
 
     def _work(self, home: Path) -> Work:
         if home not in self._works:
-            work = Work.begin(home, preferences().tile)
+            images = (x for x in self._viewer.layers if isinstance(x, Image))
+            image = next((x for x in images if self._unfiled.home_of(x) == home), None)
+            work = Work.begin(home, preferences().tile, None if image is None else held(image))
             self._works[home] = work
             note_open(work.folder.path)
         return self._works[home]
@@ -299,8 +330,8 @@ class Keeping(QObject):
         if self._trouble:
             self._trouble = ""
             self.said.emit(Message("Your work is saved again, in", path=work.folder.path))
-        if work.sha256 is None and home.exists():
-            self._hasher.start(hash_steps(home), id(work))
+        if work.sha256 is None and work.image.exists():
+            self._hasher.start(hash_steps(work.image), id(work))
         self.saved.emit(work.folder.path)
         if (self._changed or self._marked) and not self._countdown.isActive():
             self._countdown.start(_AGAIN_MS)
@@ -338,7 +369,7 @@ class Keeping(QObject):
             self.said.emit(Message.of(error))
             return
         home = (image or offer.image).absolute()
-        is_open = any(isinstance(x, Image) and file_of(x) == home for x in self._viewer.layers)
+        is_open = any(self._is_of(x, home) for x in self._viewer.layers)
         self._opening, self._opens = offer, self._opens + 1
         self._reader.start(reopen_steps(offer.folder, home, is_open=is_open), self._opens)
         self.said.emit(Message(f"Opening {offer.folder.name} …"))
@@ -361,6 +392,9 @@ class Keeping(QObject):
         for data, keywords, _ in found.images:
             self._viewer.add_image(data, **keywords)
         home = found.image.absolute()
+        for image in self._viewer.layers:
+            if self._is_of(image, home) and file_of(image) is None:
+                self._unfiled.adopt(image, home)
         work = Work(home, ProjectFolder(offer.folder, preferences().tile), right, found.sha256)
         before = self._works.get(home)
         if before is not None:
@@ -389,10 +423,9 @@ class Keeping(QObject):
             layer.selected_label = marks.class_id
             self._viewer.layers.selection.active = layer
         self._marks[home] = Standing(marks.drawn, marks.words, layer)
-        images = (x for x in self._viewer.layers if isinstance(x, Image) and file_of(x) == home)
-        for image in images:
-            self.marks_back.emit(image)
-            return
+        images = [x for x in self._viewer.layers if self._is_of(x, home)]
+        if images:
+            self.marks_back.emit(images[0])
 
     def _ask_for_image(self, offer: Offer) -> None:
         dialog = QFileDialog(self._panel, f"Where is {offer.image.name} now?")
@@ -412,35 +445,34 @@ class Keeping(QObject):
         if files:
             return files[0]
         below = (x for x in reversed(self._viewer.layers) if isinstance(x, Image))
-        homes = (file_of(x) for x in below if grid_of(x).shape == layer.data.shape)
+        homes = (self._unfiled.home_of(x) for x in below if grid_of(x).shape == layer.data.shape)
         return next((home for home in homes if home is not None), None)
 
     def _place(self, layer: Labels) -> Grid:
         """Return the grid of labels that were drawn by hand."""
         home = self._home(layer)
         for image in self._viewer.layers:
-            if isinstance(image, Image) and file_of(image) == home:
+            if home is not None and self._is_of(image, home):
                 return grid_of(image)
         height, width = extent_of(layer)
         return Grid(height, width)
 
     def _grid(self, home: Path) -> dict[str, Any]:
         """Return size and place of an image; empty for one that was closed."""
-        images = (x for x in self._viewer.layers if isinstance(x, Image) and file_of(x) == home)
+        images = (x for x in self._viewer.layers if self._is_of(x, home))
         return next((grid_record(grid_of(x)) for x in images), {})
+
+    def _is_of(self, layer: Layer, home: Path) -> bool:
+        """Tell whether a layer is the image of a project."""
+        if not isinstance(layer, Image):
+            return False
+        mine = self._unfiled.home_of(layer)
+        if mine is None or not is_unfiled(home) or not is_unfiled(mine):
+            return mine == home
+        return digest_in(mine) == digest_in(home)
 
 
 def _version_of(layer: Labels) -> tuple[int, MaskInfo | None]:
     """Return what differs once the labels of a scene, or what is noted of them, have changed."""
     scene = scene_behind(layer.data)
     return 0 if scene is None else scene.version, mask_of(layer.metadata)
-
-
-def file_of(image: Image) -> Path | None:
-    """Return the file of an image layer that stands for a scene, None without one."""
-    info = scene_of(image.metadata)
-    if info is not None:
-        files = source_files(image)
-        return files[0] if files and info.band is None else None
-    path = image.source.path
-    return Path(path).absolute() if path and image.ndim == 2 else None

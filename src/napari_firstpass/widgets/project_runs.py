@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_firstpass.digest import sha256_steps
 from napari_firstpass.errors import FirstPassError, ImageContentError, ImageReadError
+from napari_firstpass.io.files import writing
 from napari_firstpass.io.open_projects import left_open, note_closed, state_folder
 from napari_firstpass.io.project_folder import (
     RECORD,
@@ -22,10 +23,12 @@ from napari_firstpass.io.project_folder import (
     remove_empty,
 )
 from napari_firstpass.io.project_lock import ProjectLock, holder_of, was_left
+from napari_firstpass.io.raster_file import write_raster
 from napari_firstpass.progress import Progress, Span, relay, run
 from napari_firstpass.widgets.project_records import grid_of_record, labels_again
 from napari_firstpass.widgets.prompt_marks import Marks
 from napari_firstpass.widgets.scene_layers import file_tuples, scene_info
+from napari_firstpass.widgets.unfiled import is_unfiled, remove_old, same_pixels
 from napari_firstpass.widgets.worker import await_finished
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from napari_firstpass.io.project_folder import Recovered, SavedLayer
     from napari_firstpass.progress import Steps
+    from napari_firstpass.raster import RasterSource
     from napari_firstpass.widgets.project_records import LayerNow
     from napari_firstpass.widgets.scene import LayerTuple
 
@@ -46,7 +50,7 @@ class Work:
     image : Path
         The image file.
     folder : ProjectFolder
-        Writes it.
+        Writes the rest.
     right : ProjectLock
         The right to do so.
     sha256 : str or None
@@ -55,6 +59,8 @@ class Work:
         The numbers of layers, by their unique ids.
     busy : Lock
         Held while it is written.
+    source : RasterSource or None
+        The image, if it comes from no file and has to be written first.
     """
 
     image: Path
@@ -63,34 +69,31 @@ class Work:
     sha256: str | None = None
     numbers: dict[Any, int] = field(default_factory=dict)
     busy: Lock = field(default_factory=Lock)
+    source: RasterSource | None = None
 
     @classmethod
-    def begin(cls, image: Path, tile: int) -> Work:
+    def begin(cls, image: Path, tile: int, source: RasterSource | None = None) -> Work:
         """Begin a project beside an image, or among the user's own files where that is read-only.
 
-        Older work of the same name is never written over.
+        One on an image that comes from no file holds the image, too. Older work of the same name
+        is never written over.
 
         Raises
         ------
         OutputError
             If neither can be written.
         """
+        if source is not None:
+            path = _new_folder(image.parent.parent, image.parent.stem)
+            return cls._begun(path / image.name, path, tile, source)
         try:
-            return cls._begun_in(image.parent, image, tile)
+            return cls._begun(image, _new_folder(image.parent, image.stem), tile)
         except FirstPassError:
-            return cls._begun_in(state_folder() / "projects", image, tile)
+            return cls._begun(image, _new_folder(state_folder() / "projects", image.stem), tile)
 
     @classmethod
-    def _begun_in(cls, parent: Path, image: Path, tile: int) -> Work:
-        from napari_firstpass.io.files import writing
-
-        number, path = 1, parent / f"{image.stem}{SUFFIX}"
-        while path.exists():
-            number += 1
-            path = parent / f"{image.stem}-{number}{SUFFIX}"
-        with writing(path):
-            path.mkdir(parents=True)
-        return cls(image, ProjectFolder(path, tile), ProjectLock.take(path))
+    def _begun(cls, image: Path, path: Path, tile: int, source: RasterSource | None = None) -> Work:
+        return cls(image, ProjectFolder(path, tile), ProjectLock.take(path), source=source)
 
     def number_of(self, unique_id: object) -> int:
         """Return the number of a layer, the same for ever."""
@@ -100,6 +103,8 @@ class Work:
         self, layers: Sequence[LayerNow], grid: dict[str, Any], marks: Marks | None = None
     ) -> int:
         """Write what changed; return how many bytes that were."""
+        if self.source is not None and not self.image.exists():
+            write_raster(self.image, self.source.read(self.source.grid.window))
         status = self.image.stat() if self.image.exists() else None
         about: dict[str, Any] = {"path": str(self.image), "name": self.image.name, "grid": grid}
         about["size"] = None if status is None else status.st_size
@@ -125,6 +130,17 @@ class Work:
             self.save(layers, grid, marks)
         finally:
             self.close()
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    """Make a folder for a project; raises `OutputError` if that is not possible."""
+    number, path = 1, parent / f"{name}{SUFFIX}"
+    while path.exists():
+        number += 1
+        path = parent / f"{name}-{number}{SUFFIX}"
+    with writing(path):
+        path.mkdir(parents=True)
+    return path
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +215,7 @@ def find_left_steps() -> Steps[tuple[Offer, ...]]:
     """Find the projects in which a process has died."""
     yield Progress(0, 1, "looking for work that was left")
     await_finished()
+    remove_old()
     return tuple(offer for folder in left_open() if (offer := _offer(folder)) is not None)
 
 
@@ -206,10 +223,14 @@ def find_work_steps(image: Path) -> Steps[tuple[Offer, ...]]:
     """Find work on an image that nobody has open, the newest first."""
     yield Progress(0, 1, "looking for earlier work")
     await_finished()  # such as that of a panel that was closed a moment ago
-    places = (image.parent, state_folder() / "projects")
-    folders = [f for place in places for f in place.glob(f"{escape(image.stem)}*{SUFFIX}")]
-    offers = [_offer(folder) for folder in folders if folder.is_dir()]
-    mine = [o for o in offers if o is not None and o.image.name == image.name]
+    if is_unfiled(image):
+        offers = [_offer(folder) for folder in same_pixels(image)]
+        mine = [o for o in offers if o is not None]
+    else:
+        places = (image.parent, state_folder() / "projects")
+        folders = [f for place in places for f in place.glob(f"{escape(image.stem)}*{SUFFIX}")]
+        offers = [_offer(folder) for folder in folders if folder.is_dir()]
+        mine = [o for o in offers if o is not None and o.image.name == image.name]
     return tuple(sorted(mine, key=lambda offer: offer.saved, reverse=True))
 
 
