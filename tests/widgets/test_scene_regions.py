@@ -250,3 +250,78 @@ def test_classes_are_proposed_from_windows_that_show_them_all(
     told = {one.decision.source: one for one in proposed.proposals}
     assert {i: told[i].decision.target for i in (1, 3)} == {1: 6, 3: 5}
     assert told[3].crops[0].shape == (64, 64, 3)
+
+
+def test_tools_for_regions_change_a_large_scene_where_they_should_and_nowhere_else(
+    desk: Desk,
+) -> None:
+    form, box = desk.panel.form, desk.panel.form.regions
+    part = np.s_[1680:1730, 1890:1950]
+
+    def begin(row: int, col: int, wrong: int, height: int = 1, width: int = 1) -> np.ndarray:
+        """Put something wrong into the labels, and select the region."""
+        ids = np.full((height, width), wrong)
+        assert change_pixels(desk.layer, Window(row, col, height, width), ids)
+        desk.click(1705.5, 1905.5)
+        desk.settled()
+        return desk.now.copy()
+
+    def press(name: str) -> np.ndarray:
+        box.edits[name].click()
+        desk.settled()
+        after = desk.now
+        outside = after != IDS
+        outside[part] = False
+        assert not outside.any()
+        return after[part].copy()
+
+    form.fixing.click()
+    desk.look(1720, 1920, zoom=4)
+    desk.key(Qt.Key.Key_X)
+    for name, place, wrong in (("fill", (1700, 1925), 5), ("specks", (1702, 1925), 5)):
+        before = begin(*place, wrong)
+        np.testing.assert_array_equal(press(name), IDS[part])
+        desk.key(*UNDO)
+        np.testing.assert_array_equal(desk.now, before)
+        desk.key(*UNDO)
+        np.testing.assert_array_equal(desk.now, IDS)
+    begin(1684, 1920, 2, height=6)  # a tooth
+    smooth = press("smooth")
+    assert (smooth[4:8, 30] == 1).all()
+    assert (smooth[14:36, 10:50] == 2).all()
+    assert np.count_nonzero(smooth != IDS[part]) < 40  # its corners
+    desk.key(*UNDO)
+    desk.key(*UNDO)
+    begin(1690, 1940, 2, height=30, width=3)  # painted too wide
+    assert np.count_nonzero(press("snap") != IDS[part]) <= 15  # of 90 before
+    desk.key(*UNDO)
+    desk.key(*UNDO)
+    np.testing.assert_array_equal(desk.now, IDS)
+    desk.click(1705.5, 1905.5)
+    desk.settled()
+    box.choose_mode("split")
+    desk.drag((1687, 1912), (1705, 1912), (1723, 1912))
+    desk.settled()
+    desk.key(Qt.Key.Key_4)
+    desk.settled()
+    apart = desk.now
+    assert (apart[1690:1720, 1900:1911] == 4).all()
+    assert (apart[1690:1720, 1914:1940] == 2).all()
+    desk.key(*UNDO)
+    desk.key(Qt.Key.Key_X)
+    form.fixing.click()
+    assert change_pixels(desk.layer, Window(1688, 1902, 30, 40), np.full((30, 40), 2)) == 136
+    off = desk.now.copy()
+    form.refine.method.setCurrentText("guided")
+    form.refine.only.setChecked(True)
+    corners = [[1680, 1890], [1680, 1960], [1705, 1960], [1705, 1890]]
+    desk.viewer.layers["refine here"].add_rectangles(np.array(corners))
+    form.refine.run.click()
+    desk.qtbot.waitUntil(lambda: not form.cancel.isEnabled(), timeout=60_000)
+    changed = np.argwhere(desk.now != off)
+    assert len(changed) > 30
+    assert (changed >= [1680, 1890]).all()
+    assert (changed <= [1705, 1960]).all()
+    assert (desk.now[1680:1700, 1895:1945] != IDS[1680:1700, 1895:1945]).sum() < 40
+    desk.layer.undo()
+    np.testing.assert_array_equal(desk.now, off)

@@ -61,6 +61,7 @@ def test_a_small_screen_shows_all_of_what_is_unfolded(panel: SegmentPanel, qtbot
         (form.fixing, form.prompts.accept),
         (form.reviewing, form.review.report),
         (form.refining, form.refine.run),
+        (form.exporting, form.export.run),
         (form.classing, form.class_list.propose),
     ):
         fold.setChecked(True)

@@ -88,15 +88,19 @@ def dense_crf_steps(
     """
     shape = probabilities.shape
     said = probabilities.float().flatten(1).T.clamp(config.least, 1).log()
-    yield Progress(0, config.iterations, "comparing colours")
-    terms = (
-        (config.near_weight, _normalised(_near(shape[1], shape[2], config.near_spread), said)),
-        (config.like_weight, _normalised(Lattice.of(_places(image, config)).sums, said)),
-    )
+    comparing = Progress(0, config.iterations, "comparing colours")
+    yield comparing
+    near = _normalised(_near(shape[1], shape[2], config.near_spread), said)
+    yield comparing
+    lattice = Lattice.of(_places(image, config))
+    yield comparing
+    like = _normalised(lattice.sums, said)
     found = said.softmax(1)
     for done in range(config.iterations):
-        yield Progress(done, config.iterations, "following colours")
-        found = (said + sum(weight * pull(found) for weight, pull in terms)).softmax(1)
+        yield (following := Progress(done, config.iterations, "following colours"))
+        pulled = config.near_weight * near(found)
+        yield following
+        found = (said + (pulled + config.like_weight * like(found))).softmax(1)
     return found.T.reshape(shape)
 
 

@@ -1,4 +1,4 @@
-"""Doubt over an image: the more orange, the less sure the method was."""
+"""Doubt over an image, as a fog: the whiter, the less sure the method was."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from napari_firstpass.segmentation import LabelPixels
 
 DOUBT = "doubt"
-_ORANGE = np.array([[0.9, 0.35, 0.0, 0.85], [0.9, 0.35, 0.0, 0.0]])
-"""Of a pixel that is a coin toss, and of one that is sure."""
+_FOG = np.array([[1.0, 1.0, 1.0, 0.9], [1.0, 1.0, 1.0, 0.0]])
+"""Of a pixel that is a coin toss, and of one that is sure: no class has this colour."""
 
 
 class DoubtLayer:
@@ -50,7 +50,7 @@ class DoubtLayer:
         self._layer = self._viewer.add_image(
             confidence,
             name=DOUBT,
-            colormap=Colormap(_ORANGE, name="firstpass doubt"),
+            colormap=Colormap(_FOG, name="firstpass doubt"),
             contrast_limits=(0, 255),
             blending="translucent",
             affine=affine_at(labels, *((window.row, window.col) if window else (0, 0))),

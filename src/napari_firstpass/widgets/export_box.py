@@ -23,6 +23,7 @@ from napari_firstpass.io.formats import EXPORTERS
 from napari_firstpass.segmentation import SURE
 from napari_firstpass.widgets.narrow_box import NarrowBox
 from napari_firstpass.widgets.note import note
+from napari_firstpass.widgets.rows import beside
 from napari_firstpass.widgets.session import capitalised
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ TIPS = {
 }
 
 _OWN = "their own"
-_LINES = 7
+_LINES = 5
 _DEEPEST = 9
 
 
@@ -91,7 +92,7 @@ class ExportBox(QWidget):
         self.reviewed = QCheckBox("Only what was reviewed")
         self.reviewed.setToolTip(TIPS["reviewed"])
         self.level = _number("as painted", "", _DEEPEST, TIPS["level"])
-        self.sure = _number("all", " % sure or more", 100, TIPS["sure"])
+        self.sure = _number("all labels", " % sure", 100, TIPS["sure"])
         self.preview, self.run = QPlainTextEdit(), QPushButton(EXPORT)
         for name in EXPORTERS.names:
             self.format.addItem(name, name)
@@ -109,12 +110,12 @@ class ExportBox(QWidget):
         grid.setColumnStretch(1, 1)
         rows = (
             *(("Export as", self.format), ("", self.about), ("Codes", self.codes)),
-            *(("Level", self.level), ("Labels", self.sure), ("Options", self.options)),
+            *(("Level", beside(self.level, self.sure)), ("Options", self.options)),
         )
         for row, (text, widget) in enumerate(rows):
             grid.addWidget(QLabel(text), row, 0)
             grid.addWidget(widget, row, 0 if not text else 1, 1, 1 if text else 2)
-        for row, widget in enumerate((self.reviewed, self.preview, self.run), start=len(rows)):
+        for row, widget in enumerate((self.preview, beside(self.reviewed, self.run)), len(rows)):
             grid.addWidget(widget, row, 0, 1, 2)
         self.format.currentIndexChanged.connect(self._on_format)
         self.codes.currentIndexChanged.connect(lambda: self.changed.emit())

@@ -101,7 +101,7 @@ def preview_lines(report: ExportReport) -> list[str]:
     lines = [f"LOST: {note.text}" for note in preview.losses]
     lines += [note.text for note in preview.notes if not note.is_loss]
     lines += [
-        f"{entry.code}  {entry.name}: {_many(preview.after.get(entry.code, 0))}"
+        f"{entry.code}  {entry.name}: {_many(preview.after.get(entry.code, 0))} px"
         for entry in coding.classes
     ]
     ignored = [f"{reason} {_many(count)}" for reason, count in preview.ignored.items()]

@@ -36,6 +36,7 @@ from napari_firstpass.widgets.prompt_box import PromptBox
 from napari_firstpass.widgets.refine_box import RefineBox
 from napari_firstpass.widgets.region_box import RegionBox
 from napari_firstpass.widgets.review_box import ReviewBox
+from napari_firstpass.widgets.rows import beside
 from napari_firstpass.widgets.session import capitalised
 from napari_firstpass.widgets.several_box import SeveralBox
 from napari_firstpass.widgets.status_line import StatusLine
@@ -377,7 +378,7 @@ class SegmentForm(QWidget):
             ("Classes from", self.classes_from),
             ("Method", self.method),
             ("", self.about),
-            ("Classes", _beside(self.classes, self.suggest)),
+            ("Classes", beside(self.classes, self.suggest)),
             ("Where", self.where),
         )
         part = QWidget()
@@ -454,16 +455,6 @@ def _stacked(*parts: QWidget) -> QWidget:
     for part in parts:
         column.addWidget(part)
     return together
-
-
-def _beside(wide: QWidget, narrow: QWidget) -> QWidget:
-    """Return two controls in one row."""
-    both = QWidget()
-    row = QHBoxLayout(both)
-    row.setContentsMargins(0, 0, 0, 0)
-    row.addWidget(wide, 1)
-    row.addWidget(narrow)
-    return both
 
 
 def _choice(items: tuple[str, ...], default: str) -> QComboBox:

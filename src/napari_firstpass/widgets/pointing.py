@@ -348,7 +348,9 @@ class Pointing(QObject):
 
     def _start(self, prompt: Prompt, layers: PromptLayers) -> None:
         """Answer a prompt in a thread."""
-        if self._looked is None or not self._is_current(layers):
+        known = self._looked if self._is_current(layers) else None
+        looked = known
+        if looked is None:
             self._pixels = first_level(layers.image)
             prefer = preferences()
             config = PromptConfig(
@@ -357,10 +359,12 @@ class Pointing(QObject):
                 backbone=self._desk.backbone(),
                 device=prefer.device,
             )
-            self._looked = PromptedImage(subject_of(layers.image), config, prefer.cache)
-            self.said.emit(Message(f"Looking at {layers.image.name} …"))
+            looked = PromptedImage(subject_of(layers.image), config, prefer.cache)
+        self._looked = looked
         self._busy, self._begun, self._since = True, self._wanted, monotonic()
-        self._runner.start(self._looked.answer_steps(prompt), self._begun)
+        if known is None:
+            self.said.emit(Message(f"Looking at {layers.image.name} …"))
+        self._runner.start(looked.answer_steps(prompt), self._begun)
 
     def _on_reported(self, report: Report) -> None:
         """Say what is done, if that takes more than a moment: an image is looked at once."""

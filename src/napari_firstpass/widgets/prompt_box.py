@@ -180,6 +180,7 @@ class PromptBox(QWidget):
     ) -> None:
         super().__init__(parent)
         self.keys = keys
+        self._tool: Tool = TOOLS[0]
         self.pointing, self.tools = QPushButton(POINT_AT), QButtonGroup(self)
         self.pointing.setCheckable(True)
         self.words = WordsEdit()
@@ -213,7 +214,7 @@ class PromptBox(QWidget):
     @property
     def tool(self) -> Tool:
         """What the mouse draws."""
-        return TOOLS[self.tools.checkedId()]
+        return self._tool
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -235,6 +236,10 @@ class PromptBox(QWidget):
     def show_pointing(self, *, on: bool, obstacle: str | None) -> None:
         """Say whether the mouse points, or why it cannot."""
         self.pointing.setChecked(on)
+        self.tools.setExclusive(False)  # while nothing is pointed at, none is shown as chosen
+        for tool, button in zip(TOOLS, self.tools.buttons(), strict=True):
+            button.setChecked(on and tool == self._tool)
+        self.tools.setExclusive(True)
         self.pointing.setEnabled(on or obstacle is None)
         self.pointing.setToolTip(TIPS["pointing"] if on or obstacle is None else obstacle)
 
@@ -263,7 +268,6 @@ class PromptBox(QWidget):
             button.setToolTip(TIPS[tool].format(key=key))
             self.tools.addButton(button, TOOLS.index(tool))
             tools.addWidget(button, 1)
-        self.tools.buttons()[0].setChecked(True)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setColumnStretch(1, 1)
@@ -296,13 +300,17 @@ class PromptBox(QWidget):
 
     def _connect(self) -> None:
         self.pointing.clicked.connect(self.toggled)
-        self.tools.idClicked.connect(lambda index: self.tool_chosen.emit(TOOLS[index]))
+        self.tools.idClicked.connect(self._on_tool)
         self.words.returnPressed.connect(self.said)
         self.method.currentIndexChanged.connect(self._on_changed)
         self.model.chosen.connect(self._on_changed)
         self.model.refused.connect(self.refused)
         self.accept.clicked.connect(lambda: self.accepted.emit())
         self.discard.clicked.connect(lambda: self.discarded.emit())
+
+    def _on_tool(self, index: int) -> None:
+        self._tool = TOOLS[index]
+        self.tool_chosen.emit(self._tool)
 
     def _on_changed(self) -> None:
         self._show_about()

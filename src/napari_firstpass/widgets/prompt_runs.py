@@ -64,14 +64,24 @@ class Preview:
         return {**self.record, "where": where, "things": [thing]}
 
 
-def drawn(masks: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return masks (N, h, w) as they are shown: 0 outside, 1 inside, 2 on the border."""
-    inner = masks.copy()
-    # Four comparisons take a tenth of the time of an erosion.
-    inner[:, 1:] &= masks[:, :-1]
-    inner[:, :-1] &= masks[:, 1:]
-    inner[:, :, 1:] &= masks[:, :, :-1]
-    inner[:, :, :-1] &= masks[:, :, 1:]
+def drawn(masks: NDArray[np.bool_], border: int = 1) -> NDArray[np.uint8]:
+    """Return masks (N, h, w) as they are shown: 0 outside, 1 inside, 2 on the border.
+
+    Parameters
+    ----------
+    masks : (N, h, w) bool array
+        What is shown.
+    border : int
+        Width of the border, in pixels.
+    """
+    inner = masks
+    for _ in range(border):
+        outer, inner = inner, inner.copy()
+        # Four comparisons take a tenth of the time of an erosion.
+        inner[:, 1:] &= outer[:, :-1]
+        inner[:, :-1] &= outer[:, 1:]
+        inner[:, :, 1:] &= outer[:, :, :-1]
+        inner[:, :, :-1] &= outer[:, :, 1:]
     pictures: NDArray[np.uint8] = _BORDER * masks.view(np.uint8) - inner.view(np.uint8)
     return pictures
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -29,7 +30,10 @@ MODES: tuple[RegionMode, ...] = get_args(RegionMode)
 SELECTION, STROKE, HAND = "selected region", "region stroke", "regions"
 """Names of the layers."""
 
-_FILL, _EDGE = (1.0, 1.0, 1.0, 0.25), (1.0, 0.2, 0.8, 1.0)
+_FILL, _EDGE = (1.0, 1.0, 1.0, 0.35), (1.0, 0.2, 0.8, 1.0)
+_WIDEST = 4
+"""Width in pixels of the image of a border that is seen from afar."""
+
 _STROKE = "#F0E442"
 _CLICK = 4
 """Pixels of the screen by which the mouse may move in a click."""
@@ -77,6 +81,9 @@ class RegionLayers(QObject):
         super().__init__(parent)
         self._viewer, self.labels = viewer, labels
         self._mode: RegionMode = "click"
+        self._region: Region | None = None
+        self._width = 1
+        viewer.scene.camera.events.zoom.connect(self._on_zoom)
         place = {"affine": affine_at(labels), "metadata": {KEY: Helper()}}
         self._shown: Labels = viewer.add_labels(
             _EMPTY,
@@ -111,11 +118,22 @@ class RegionLayers(QObject):
 
     def show(self, region: Region | None) -> None:
         """Show a selection, or none."""
+        self._region, self._width = region, self._border()
         if region is None:
             self._shown.data = _EMPTY
             return
-        self._shown.data = drawn(region.mask[None])[0]
+        self._shown.data = drawn(region.mask[None], self._width)[0]
         self._shown.affine = affine_at(self.labels, region.window.row, region.window.col)
+
+    def _border(self) -> int:
+        """Return the width of a border, in pixels of the image, that is seen at this zoom."""
+        down = affine_at(self.labels)[:2, 0]
+        zoom = self._viewer.scene.camera.zoom * float(np.hypot(*down)) or 1.0
+        return min(max(ceil(1 / zoom), 1), _WIDEST)
+
+    def _on_zoom(self, _: Event) -> None:
+        if self._region is not None and self._border() != self._width:
+            self.show(self._region)
 
     def owns(self, layer: Layer) -> bool:
         """Tell whether a layer is one of these."""
@@ -123,6 +141,7 @@ class RegionLayers(QObject):
 
     def remove(self) -> None:
         """Remove the layers that are still there."""
+        self._viewer.scene.camera.events.zoom.disconnect(self._on_zoom)
         for layer in (self._shown, self._strokes, self.hand):
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)

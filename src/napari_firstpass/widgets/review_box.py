@@ -41,7 +41,7 @@ TIPS = {
     "ignore": "Makes the region unlabelled, and goes on. Key: Del",
     "only": "Which regions Next flies to.",
     "least": "Regions of fewer pixels are not shown.",
-    "doubt": "Shows where the method was unsure: the more orange, the less sure.",
+    "doubt": "Shows where the method was unsure, as a fog: the whiter, the less sure.",
     "no_doubt": "Of these labels nobody knows how sure they are.",
     "bar": "How much of what is labelled was reviewed.",
     "report": "Copies time, area and the pixels changed of each class, as text.",
@@ -87,6 +87,7 @@ class ReviewBox(QWidget):
         self.only, self.least, self.doubt = NarrowBox(), QSpinBox(), QCheckBox("Show doubt")
         self.least.setRange(1, _MOST)
         self.least.setValue(_USUAL)
+        self.least.setPrefix("≥ ")
         self.least.setSuffix(" px")
         self.least.setKeyboardTracking(False)
         self.bar, self.told = QProgressBar(), note(lines=2)

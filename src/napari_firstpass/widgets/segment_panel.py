@@ -237,9 +237,13 @@ class SegmentPanel(QWidget):
         self._refining.forget()
 
     def _follow_folds(self) -> None:
-        """Let 1 to 9 choose a class where classes are given; elsewhere they are napari's."""
-        folds = (self.form.classing, self.form.fixing, self.form.reviewing)
-        self._class_keys.follow(any(fold.isChecked() for fold in folds))
+        """Let 1 to 9 choose a class where classes are given, and lay down tools that are folded."""
+        fixing, reviewing = self.form.fixing.isChecked(), self.form.reviewing.isChecked()
+        self._class_keys.follow(fixing or reviewing or self.form.classing.isChecked())
+        if not fixing and self._pointing.is_on:
+            self._pointing.end()
+        if not (fixing or reviewing) and self._regions.is_on:
+            self._regions.end()
 
     def _hint(self, hint: Message) -> None:
         """Say what a section is for, unless something else must be read."""
