@@ -167,7 +167,8 @@ def class_table(side: int, classes: int, repeats: int) -> str:
     """Return how long the window stands still while classes of a large layer are changed."""
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1366, 768)
-    _, panel = viewer.window.add_plugin_dock_widget("napari-firstpass", "Segment")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-firstpass", "Segment")
+    panel = dock.panel
     labels = clusters(side, classes)
     made = Segmentation(labels, numbered_taxonomy(classes), Grid(*labels.shape))
     data, keywords, _ = labels_tuple(made, name="clusters", scene="scene")
@@ -211,7 +212,8 @@ def large_scene(path: Path, side: int) -> dict[str, str]:
     told: dict[str, str] = {}
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1366, 768)
-    _, panel = viewer.window.add_plugin_dock_widget("napari-firstpass", "Segment")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-firstpass", "Segment")
+    panel = dock.panel
     wait(4000)  # what a run needs is imported meanwhile
     began, computed = perf_counter(), process_time()
     viewer.open(path, plugin="napari-firstpass")
@@ -250,7 +252,7 @@ def large_scene(path: Path, side: int) -> dict[str, str]:
     told["memory, at most"] = f"{most:.2f} GB"
     layer.paint(layer.world_to_data((side // 2, side // 2)), 3)
     before = thread_time(), perf_counter()
-    viewer.window.remove_dock_widget(panel)
+    viewer.window.remove_dock_widget(panel.parentWidget())
     busy, passed = 1000 * (thread_time() - before[0]), 1000 * (perf_counter() - before[1])
     told["closing the panel with work that is not saved"] = f"{busy:.0f} {own}, {passed:.0f} ms"
     viewer.close()

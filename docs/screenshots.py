@@ -93,7 +93,8 @@ def _open(image: str | None, theme: str, classes: int) -> tuple[napari.Viewer, Q
         viewer.open_sample(PLUGIN, "town")
     else:
         viewer.open(image, plugin=PLUGIN)
-    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+    panel = dock.panel
     panel.form.classes.setValue(classes)
     _wait(500)
     return viewer, panel

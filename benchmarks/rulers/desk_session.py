@@ -97,8 +97,10 @@ class _Desk:
     def __init__(self, viewer: Viewer, beat: Heartbeat) -> None:
         self._viewer, self._beat = viewer, beat
         with beat.phase("open the panel"):
-            _, self._panel = viewer.window.add_plugin_dock_widget(_PLUGIN, "Segment")
+            _, dock = viewer.window.add_plugin_dock_widget(_PLUGIN, "Segment")
+            until(lambda: dock.is_loaded)
             wait(300)
+        self._panel = dock.panel
         self._canvas = viewer.window._qt_viewer.canvas.native  # noqa: SLF001 - for mouse and keys
         self._rng = np.random.default_rng(0)
         self._side = 0

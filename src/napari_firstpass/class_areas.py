@@ -11,6 +11,8 @@ from napari_firstpass.progress import Progress
 from napari_firstpass.taxonomy import MAX_CLASS_ID, UNLABELLED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from napari_firstpass.progress import Steps
@@ -43,16 +45,35 @@ def count_steps(labels: LabelRows) -> Steps[dict[int, int]]:
     for top in range(0, len(labels), _ROWS_AT_ONCE):
         yield Progress(top, len(labels), "counting pixels")
         strip = labels[top : top + _ROWS_AT_ONCE].ravel()
-        low, high = int(strip.min()), int(strip.max())
-        if low < UNLABELLED or high > MAX_CLASS_ID:
-            raise TaxonomyError(
-                expected=f"class ids in [0, {MAX_CLASS_ID}]",
-                found=f"{low} to {high}",
-                remedy="select labels of classes; these number single things",
-            )
+        require_classes(int(strip.min()), int(strip.max()))
         found = np.bincount(strip)
         counts[: len(found)] += found
     return {int(class_id): int(counts[class_id]) for class_id in np.flatnonzero(counts)}
+
+
+def require_classes(low: int, high: int) -> None:
+    """Refuse labels that are no ids of classes.
+
+    Raises
+    ------
+    TaxonomyError
+        If the lowest or the highest is out of range.
+    """
+    if low < UNLABELLED or high > MAX_CLASS_ID:
+        raise TaxonomyError(
+            expected=f"class ids in [0, {MAX_CLASS_ID}]",
+            found=f"{low} to {high}",
+            remedy="select labels of classes; these number single things",
+        )
+
+
+def counts_after(counts: Mapping[int, int], mapping: Mapping[int, int]) -> dict[int, int]:
+    """Return how many pixels ids have after some became others."""
+    found: dict[int, int] = {}
+    for class_id, pixels in counts.items():
+        now = mapping.get(class_id, class_id)
+        found[now] = found.get(now, 0) + pixels
+    return found
 
 
 def area_text(pixels: int, pixel_area: float | None) -> str:

@@ -21,7 +21,7 @@ from napari_firstpass.packed_pixels import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -254,3 +254,11 @@ def relabelled(labels: NDArray[Any], mapping: Mapping[int, int]) -> NDArray[Any]
         for old, new in mapping.items():
             np.copyto(changed[strip], new, where=labels[strip] == old)
     return changed
+
+
+def chained(
+    became: Iterable[tuple[int, int]], mapping: Mapping[int, int]
+) -> tuple[tuple[int, int], ...]:
+    """Return which ids became which once others did, too."""
+    before = {old: mapping.get(now, now) for old, now in became}
+    return tuple(sorted((dict(mapping) | before).items()))

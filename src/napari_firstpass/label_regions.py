@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
+from math import hypot
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,9 @@ _FIRST_SIDE = 512
 _TOGETHER = 64 * 2**20
 """Pixels of the box around regions that are joined, at most."""
 
+
+_MOST_SO_FAR = 2000
+"""Regions that are told of while others are looked for."""
 
 _MEASURES = ("class_ids", "pixels", "doubts", "reviewed", "seeds")
 """Of each region, in this order."""
@@ -117,12 +121,18 @@ class RegionTable:
     @classmethod
     def together(cls, tables: list[RegionTable]) -> RegionTable:
         """Return the regions of several tables, one after the other."""
+        tables = [_no_regions(), *tables]
         class_ids, pixels, doubts, reviewed, seeds = (
             np.concatenate([getattr(table, name) for table in tables]) for name in _MEASURES
         )
         labelled = sum(table.labelled for table in tables)
         looked_at = sum(table.looked_at for table in tables)
         return cls(class_ids, pixels, doubts, reviewed, seeds, labelled, looked_at)
+
+    def first(self, most: int, class_id: int | None = None) -> RegionTable:
+        """Return so many of `ranked` at most, in that order, as a table."""
+        chosen = self.ranked(class_id)[:most]
+        return replace(self, **{name: getattr(self, name)[chosen] for name in _MEASURES})
 
     def ranked(self, class_id: int | None = None) -> NDArray[np.int64]:
         """Return the regions that are to be looked at, the most doubtful first.
@@ -137,6 +147,24 @@ class RegionTable:
         return order[left]
 
 
+def _no_regions() -> RegionTable:
+    none = np.zeros(0, np.int64)
+    return RegionTable(none, none, np.zeros(0), none, np.zeros((0, 2), np.int64), 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar(Progress):
+    """Progress of a listing, with the most doubtful of those regions that were found already.
+
+    Attributes
+    ----------
+    table : RegionTable
+        Some, the most doubtful first; of all that were found, what was looked at is counted.
+    """
+
+    table: RegionTable = field(default_factory=lambda: RegionTable.together([]))
+
+
 def list_regions_steps(
     labels: LabelPixels,
     confidence: LabelPixels | None = None,
@@ -144,6 +172,8 @@ def list_regions_steps(
     *,
     least: int = 1,
     square: int | None = None,
+    around: tuple[float, float] = (0, 0),
+    class_id: int | None = None,
 ) -> Steps[RegionTable]:
     """List the regions of an image, strip by strip; the arrays may change meanwhile.
 
@@ -159,18 +189,33 @@ def list_regions_steps(
         Pixels of a region at least; smaller ones are counted, and not listed.
     square : int, optional
         Where labels are too large for memory: regions are listed in squares of this side, each by
-        itself; one that crosses their borders is listed several times, in parts.
+        itself; one that crosses their borders is listed several times, in parts. After each square,
+        `SoFar` tells what was found.
+    around : (float, float)
+        Row and column: of squares, those nearby come first.
+    class_id : int, optional
+        The only class of which `SoFar` tells.
     """
     height, width = labels.shape
     windows = [Window(0, 0, height, width)]
     if square is not None:
         corners = product(range(0, height, square), range(0, width, square))
         windows = [square_of(labels, row, col, square) for row, col in corners]
-    tables = []
+        windows.sort(key=lambda window: _distance(window, around))
+    tables: list[RegionTable] = []
+    best = RegionTable.together([])
     for done, window in enumerate(windows):
         listing = _list_steps(labels, confidence, reviewed, window, least)
         tables.append((yield from relay(listing, Span(done, done + 1, len(windows)))))
+        best = RegionTable.together([best, tables[-1]]).first(_MOST_SO_FAR, class_id)
+        yield SoFar(done + 1, len(windows), "looking for regions", best)
     return RegionTable.together(tables)
+
+
+def _distance(window: Window, place: tuple[float, float]) -> float:
+    """Return how far the middle of a window is from a place."""
+    row, col = window.row + window.height / 2, window.col + window.width / 2
+    return hypot(row - place[0], col - place[1])
 
 
 def _list_steps(

@@ -1,8 +1,14 @@
-"""How the threads of numerical libraries wait for each other."""
+"""How threads wait for each other, and for what is loaded."""
 
 from __future__ import annotations
 
 import os
+import sys
+from ctypes import CDLL, c_char_p, c_int
+from importlib.util import find_spec
+from pathlib import Path
+
+_LINK_NOW = 2
 
 
 def wait_without_spinning() -> None:
@@ -14,3 +20,17 @@ def wait_without_spinning() -> None:
     we leave the process alone.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def link_torch() -> None:
+    """Link the large library of torch before it is imported, while other threads go on.
+
+    Linking takes a third of a second, and Python's own import lets no other thread work meanwhile,
+    such as the one that draws a window. Where this is not possible, the import does it.
+    """
+    found = find_spec("torch") if sys.platform == "linux" and "torch" not in sys.modules else None
+    if found is not None and found.origin is not None:
+        library = Path(found.origin).parent / "lib" / "libtorch_cpu.so"
+        link = CDLL(None).dlopen  # a function of C, unlike CDLL(library), lets others work
+        link.argtypes = c_char_p, c_int
+        link(os.fsencode(library), _LINK_NOW)

@@ -28,7 +28,8 @@ def opened(
     """A small viewer on the screen that shows a file, and the panel beside it."""
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(800, 600)  # without a graphics card, pixels cost time
-    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+    panel = dock.panel
     viewer.open(scene, plugin=PLUGIN)
     qtbot.waitExposed(viewer.window._qt_window)
     qtbot.wait(50)

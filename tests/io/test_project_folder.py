@@ -72,6 +72,49 @@ def test_other_programs_can_open_the_tiles(tmp_path: Path) -> None:
     np.testing.assert_array_equal(zarr.open(str(tmp_path / "a"), mode="r")[:], some_labels())
 
 
+def test_classes_that_became_others_are_saved_at_once_and_tiles_follow(tmp_path: Path) -> None:
+    path, before = tmp_path / "scene.firstpass", some_labels()
+    store = TileStore(None, before.shape, before.dtype, 16)  # of 99 tiles
+    store.take(before)
+    project, mine = ProjectFolder(path, 16), SavedLayer(1, {}, store)
+
+    def reopened() -> np.ndarray:
+        (again,) = run(read_project_steps(path)).layers
+        return np.asarray(again.labels)
+
+    def save() -> int:
+        return run(project.save_steps(IMAGE, [mine]))
+
+    save()
+    steps = [store.replace_classes({1: 2}), store.replace_classes({2: 5, 5: 0})]
+    after = np.array([0, 5, 5, 3, 4, 0], np.uint8)[before]
+    store.catch_up(30)
+    (folder,) = (path / "layers").iterdir()
+    commit(folder, store.pending())  # killed before the rest of the tiles
+    assert (folder / ".zattrs").exists()
+    np.testing.assert_array_equal(reopened(), after)
+    again = TileStore.open(folder)
+    again.write(Window(0, 0, 20, 20), np.full((20, 20), 1, np.uint8))
+    again.catch_up(99)
+    assert not again.is_behind
+    after[:20, :20] = 1
+    np.testing.assert_array_equal(again.read(Window(0, 0, *after.shape)), after)
+    after[:20, :20] = np.array([0, 5, 5, 3, 4, 0], np.uint8)[before[:20, :20]]
+    save()
+    assert not store.is_behind
+    assert not (folder / ".zattrs").exists()
+    np.testing.assert_array_equal(reopened(), after)
+    assert save() == 0
+    assert [store.take_back(step) for step in reversed(steps)] == [True, True]
+    save()
+    np.testing.assert_array_equal(reopened(), before)
+    store.replace_classes({3: 4})
+    commit(folder, store.pending())
+    (folder / ".zattrs").write_text("{}")
+    (trouble,) = run(read_project_steps(path)).troubles
+    assert "what classes became is lost" in trouble
+
+
 def test_work_comes_back_and_only_what_changed_is_written(tmp_path: Path) -> None:
     path, labels, made = tmp_path / "scene.firstpass", some_labels(), some_labels(1)
     project = ProjectFolder(path, 32)

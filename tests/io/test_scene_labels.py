@@ -9,7 +9,6 @@ import numpy as np
 from napari_firstpass.grid import Window
 from napari_firstpass.io.scene_labels import AFTER, BEFORE, SceneLabels, ScenePlaces, rarest
 from napari_firstpass.io.tile_store import TileStore
-from napari_firstpass.progress import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,43 +50,51 @@ def test_what_is_painted_in_a_window_is_in_the_scene_and_can_be_taken_back_from_
     np.testing.assert_array_equal(np.asarray(scene), labels)
 
 
-def test_classes_and_windows_change_in_the_whole_scene(tmp_path: Path) -> None:
+def test_classes_become_others_in_all_of_the_scene_at_once_and_that_is_taken_back(
+    tmp_path: Path,
+) -> None:
     labels = some_labels()
     scene, before = scene_of(labels, tmp_path), labels.copy()
     scene.show(scene.load(Window(0, 0, 100, 100)))
-    mapping = {1: 2, 2: 1}
-    found = run(scene.swap_steps(mapping))
-    np.testing.assert_array_equal(np.asarray(scene), before)
-    scene.change(Window(30, 30, 2, 2), np.full((2, 2), 1))  # somebody painted since
-    before[30:32, 30:32] = 1
-    swapped = scene.swap(found, mapping)
-    assert swapped.pixels == int(np.isin(before, (1, 2)).sum())
+    first = scene.reassign({1: 2, 2: 1})
+    assert first.pixels == int(np.isin(before, (1, 2)).sum())
     expected = np.array([0, 2, 1, 3, 4, 5], np.uint8)[before]
     np.testing.assert_array_equal(np.asarray(scene), expected)
     np.testing.assert_array_equal(scene.part.values, expected[:100, :100])
-    patch = np.full((20, 300), 7)
-    change = scene.change(Window(90, 40, 20, 300), patch)
+    change = scene.change(Window(90, 40, 20, 300), np.full((20, 300), 7))
     assert change is not None
-    expected[90:110, 40:340] = 7
-    np.testing.assert_array_equal(np.asarray(scene), expected)
-    np.testing.assert_array_equal(scene.part.values, expected[:100, :100])
-    assert scene.counts() == {int(i): int((expected == i).sum()) for i in np.unique(expected)}
-    both = [(ScenePlaces(change.where), change.before), (swapped, BEFORE)]
-    for what, to in both:
-        scene.part.values[what] = to
-    np.testing.assert_array_equal(np.asarray(scene), before)
-    np.testing.assert_array_equal(scene.part.values, before[:100, :100])
+    second = scene.reassign({2: 3, 5: 0})
+    scene.store.catch_up(9)  # some tiles are written meanwhile
+    both = expected.copy()
+    both[90:110, 40:340] = 7
+    last = np.array([0, 1, 3, 3, 4, 0, 6, 7], np.uint8)[both]
+    np.testing.assert_array_equal(np.asarray(scene), last)
+    assert scene.counts() == {int(i): int((last == i).sum()) for i in np.unique(last)}
+    part = scene.part.values
+    for what, to, now in (
+        (second, BEFORE, both),
+        (ScenePlaces(change.where), change.before, expected),
+        (first, BEFORE, before),
+        (first, AFTER, expected),
+        (ScenePlaces(change.where), change.after, both),
+        (second, AFTER, last),
+    ):
+        part[what] = to
+        np.testing.assert_array_equal(np.asarray(scene), now)
+        np.testing.assert_array_equal(part, now[:100, :100])
+        scene.store.catch_up(7)
     picture = np.array(scene.load(None).values)
+    assert not scene.is_stale
     scene.look_at_all()
     np.testing.assert_array_equal(picture, scene.load(None).values)
-    scene.part.values[swapped] = AFTER
-    expected[90:110, 40:340] = np.array([0, 2, 1, 3, 4, 5], np.uint8)[before[90:110, 40:340]]
-    np.testing.assert_array_equal(np.asarray(scene), expected)
-    row, col = np.argwhere(before == 3)[0]  # a step that is given up stays
+    row, col = np.argwhere(both == 2)[0]  # a step that came later was given up: what it did stays
     scene.change(Window(int(row), int(col), 1, 1), np.full((1, 1), 9))
-    scene.part.values[swapped] = BEFORE
-    before[row, col] = 9
-    np.testing.assert_array_equal(np.asarray(scene), before)
+    part[second] = BEFORE
+    both[row, col] = 9
+    np.testing.assert_array_equal(np.asarray(scene), both)
+    first.step.kept.give_up()
+    part[first] = BEFORE  # changes nothing any more
+    np.testing.assert_array_equal(np.asarray(scene), both)
 
 
 def test_thin_things_are_seen_in_the_picture_of_the_whole(tmp_path: Path) -> None:
@@ -104,6 +111,8 @@ def test_thin_things_are_seen_in_the_picture_of_the_whole(tmp_path: Path) -> Non
     assert scene.take_strokes() is None
     assert not (np.asarray(scene.part.values) == 4).any()
     scene.change(Window(10, 10, 1, 1), np.full((1, 1), 6))
+    assert scene.is_stale
+    scene.show(scene.load(None))
     assert scene.part.values[5, 5] == 6
     np.testing.assert_array_equal(
         rarest(np.array([[1, 1, 2], [1, 3, 2]]), 2, np.array([0, 1, 2, 3])), [[3, 2]]

@@ -10,7 +10,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt
 
 from napari_firstpass.scenes import SCENE_TAXONOMY
-from napari_firstpass.widgets.segment_panel import SegmentPanel
+from napari_firstpass.widgets.dock import PanelDock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,13 +30,15 @@ def shown(plugins: PluginManager, make_napari_viewer: Callable[..., Viewer]) -> 
 
 
 def test_the_panel_is_found_under_layers_segment(
-    shown: Viewer, mock_app_model: Application
+    shown: Viewer, mock_app_model: Application, qtbot: QtBot
 ) -> None:
     commands = [item.command.id for item in mock_app_model.menus.get_menu("napari/layers/segment")]
     (command,) = [name for name in commands if name.startswith("napari-firstpass")]
     mock_app_model.commands.execute_command(command).result()
-    (panel,) = shown.window.dock_widgets.values()
-    assert isinstance(panel, SegmentPanel)
+    (dock,) = shown.window.dock_widgets.values()
+    assert isinstance(dock, PanelDock)
+    qtbot.waitUntil(lambda: dock.is_loaded, timeout=60_000)
+    assert dock.panel.form.run.isVisible()
 
 
 def test_the_sample_is_a_town_with_its_truth(viewer_model: ViewerModel) -> None:
@@ -50,7 +52,8 @@ def test_the_sample_is_a_town_with_its_truth(viewer_model: ViewerModel) -> None:
 def test_ctrl_r_runs_and_escape_cancels_from_anywhere_in_the_window(
     shown: Viewer, qtbot: QtBot
 ) -> None:
-    _, panel = shown.window.add_plugin_dock_widget("napari-firstpass", "Segment")
+    _, dock = shown.window.add_plugin_dock_widget("napari-firstpass", "Segment")
+    panel = dock.panel
     shown.add_image(np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8))
     window = panel.window()
     window.activateWindow()

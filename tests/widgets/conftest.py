@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def panel(viewer: Viewer) -> SegmentPanel:
     """The panel, opened as napari's menu opens it."""
-    _, panel = viewer.window.add_plugin_dock_widget("napari-firstpass", "Segment")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-firstpass", "Segment")
+    panel = dock.panel
     panel.form.classes.setValue(4)
     return panel
 

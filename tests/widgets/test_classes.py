@@ -141,7 +141,8 @@ def desk(
     del plugins
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(900, 700)
-    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+    panel = dock.panel
     scene = write_raster(tmp_path / "scene.tif", picture(IDS), photometric="RGB")
     viewer.open(scene, plugin=PLUGIN)
     panel.form.classing.click()

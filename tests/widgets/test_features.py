@@ -115,7 +115,8 @@ import time, napari
 from qtpy.QtWidgets import QApplication
 viewer = napari.Viewer(show=False)
 viewer.open({str(scene)!r}, plugin={PLUGIN!r})
-_, panel = viewer.window.add_plugin_dock_widget({PLUGIN!r}, "Segment")
+_, dock = viewer.window.add_plugin_dock_widget({PLUGIN!r}, "Segment")
+panel = dock.panel
 panel.form.features.showPopup()
 panel.form.features.hidePopup()
 panel.form.run.click()

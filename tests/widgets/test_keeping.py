@@ -57,7 +57,8 @@ import sys
 import numpy as np, napari
 from qtpy.QtCore import QTimer
 viewer = napari.Viewer()
-_, panel = viewer.window.add_plugin_dock_widget("napari-firstpass", "Segment")
+_, dock = viewer.window.add_plugin_dock_widget("napari-firstpass", "Segment")
+panel = dock.panel
 viewer.open(sys.argv[1], plugin="napari-firstpass")
 layer = viewer.add_labels(np.zeros(viewer.layers[0].data.shape[:2], np.uint8), name="mine")
 from napari_firstpass.prompts import Box, Line, Point
@@ -116,14 +117,14 @@ def mask_of(layer: Labels) -> Segmentation:
 
 
 def close(viewer: Viewer, panel: SegmentPanel) -> None:
-    viewer.window.remove_dock_widget(panel)
+    viewer.window.remove_dock_widget(panel.parentWidget())
     await_finished()
 
 
 def reopened(viewer: Viewer) -> SegmentPanel:
     viewer.layers.clear()
-    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
-    return panel
+    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+    return dock.panel
 
 
 def test_work_is_saved_beside_the_image_and_comes_back_with_all_that_belongs_to_it(
@@ -265,7 +266,8 @@ def test_after_a_kill_at_most_the_last_seconds_are_missing(
         worker.kill()
     killed = time.monotonic()
     viewer = make_napari_viewer(show=True)
-    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+    panel = dock.panel
     qtbot.waitUntil(lambda: not panel.work.isHidden(), timeout=20_000)
     assert "napari ended without closing it" in panel.work.text.text()
     panel.work.open.click()

@@ -241,7 +241,7 @@ def test_closing_the_dock_ends_the_run(
 ) -> None:
     viewer.open(scene, plugin=PLUGIN)
     panel.form.run.click()
-    viewer.window.remove_dock_widget(panel)
+    viewer.window.remove_dock_widget(panel.parentWidget())
     settle(qtbot)
     assert len(viewer.layers) == 1
     viewer.add_image(quarters()[0])
@@ -250,11 +250,12 @@ def test_closing_the_dock_ends_the_run(
 @pytest.mark.parametrize("with_run", [False, True])
 def test_a_closed_panel_is_forgotten(viewer: Viewer, qtbot: QtBot, with_run: bool) -> None:
     def opened_and_closed() -> ReferenceType[SegmentPanel]:
-        _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+        _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+        panel = dock.panel
         if with_run:
             viewer.add_image(quarters()[0])
             run(qtbot, panel)
-        viewer.window.remove_dock_widget(panel)
+        viewer.window.remove_dock_widget(panel.parentWidget())
         return ref(panel)
 
     def is_gone() -> bool:
@@ -270,8 +271,8 @@ def test_a_script_that_ends_during_a_run_ends_cleanly() -> None:
         "import napari, numpy as np\n"
         "viewer = napari.Viewer(show=False)\n"
         "viewer.add_image(np.random.default_rng(0).random((600, 600)))\n"
-        "_, panel = viewer.window.add_plugin_dock_widget('napari-firstpass', 'Segment')\n"
-        "panel.form.run.click()\n"
+        "_, dock = viewer.window.add_plugin_dock_widget('napari-firstpass', 'Segment')\n"
+        "dock.panel.form.run.click()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)

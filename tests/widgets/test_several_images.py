@@ -518,7 +518,7 @@ def test_closing_the_dock_ends_the_fit_and_writes_nothing(
 ) -> None:
     viewer.open(tiles[:2], plugin=PLUGIN)
     fit_layers(panel, tmp_path / "m.firstpass")
-    viewer.window.remove_dock_widget(panel)
+    viewer.window.remove_dock_widget(panel.parentWidget())
     settle(qtbot)
     assert not (tmp_path / "m.firstpass").exists()
     viewer.open(tiles[2], plugin=PLUGIN)

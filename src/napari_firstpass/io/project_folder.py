@@ -33,6 +33,8 @@ _VERSION = 1
 _LAYERS, _ARRAYS = "layers", "arrays"
 _LARGEST_RECORD = 2**28
 _HELD_PIXELS = 64 * 2**20
+_AT_ONCE = 128
+"""Tiles that are brought up to date in one go, after classes of all of them became others."""
 _PLACE = re.compile(r"(layers|arrays)/[0-9a-z-]{1,64}(\.[a-z]{1,32})?")
 
 
@@ -129,6 +131,7 @@ class ProjectFolder:
         for index, layer in enumerate(layers):
             yield Progress(index, len(layers) + 1, "looking what changed")
             name, store = self._labels(layer)
+            store.catch_up(_AT_ONCE)
             arrays = {key: self._array(layer, key, stores) for key in layer.arrays}
             stores[name] = store
             parts = {key: f"{_LAYERS}/{layer.number}.{key}" for key in layer.parts}
@@ -151,10 +154,12 @@ class ProjectFolder:
         record = json_bytes(
             {"format": _FORMAT, "version": _VERSION, "image": dict(image), "layers": told}
         )
-        if not files and record == self._record and (self.path / RECORD).exists():
+        is_there = record == self._record and (self.path / RECORD).exists()
+        if not files and is_there:
             return 0
         before = {BEFORE: self._record} if self._record else {}
-        commit(self.path, {**files, **before, RECORD: record})
+        records = {} if is_there else {**before, RECORD: record}
+        commit(self.path, {**files, **records})
         for name, tiles in written.items():
             stores[name].settle(tiles)
         self._stores, self._record, self._parts = stores, record, contents
@@ -350,6 +355,8 @@ def _layer(path: Path, entry: Mapping[str, Any], troubles: list[str]) -> SavedLa
     number, about = int(entry["number"]), dict(entry["about"])
     name = about.get("name", f"labels {number}")
     store = _opened(path, entry["labels"])
+    if store.trouble:
+        troubles.append(f"Of “{name}”, {store.trouble}.")
     labels = _held(store, name, troubles)
     arrays, parts = {}, {}
     for key, place in dict(entry.get("arrays", {})).items():

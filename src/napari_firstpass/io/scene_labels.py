@@ -7,37 +7,37 @@ rarest class of each square is seen: thin things do not vanish.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_firstpass.class_areas import counts_after, require_classes
 from napari_firstpass.grid import Window
-from napari_firstpass.io.tile_swap import SwappedTile, TileState, TileSwap
-from napari_firstpass.label_changes import Change, relabelled
+from napari_firstpass.label_changes import Change, reassign
 from napari_firstpass.label_changes import replace as replaced
-from napari_firstpass.progress import Progress
-from napari_firstpass.segmentation import id_counts
+from napari_firstpass.progress import Progress, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import DTypeLike, NDArray
 
-    from napari_firstpass.io.tile_store import Place, TileStore
+    from napari_firstpass.io.class_steps import ClassStep, Place
+    from napari_firstpass.io.tile_store import TileStore
     from napari_firstpass.label_changes import Replacement
-    from napari_firstpass.packed_pixels import PackedMask
+    from napari_firstpass.packed_pixels import Packed, PackedMask
     from napari_firstpass.progress import Steps
 
 BEFORE, AFTER = "before", "after"
-"""What a `TileSwap` can be set to."""
+"""What `Reassigned` can be set to."""
 
 PICTURE_SIDE = 4096
 """The picture of the whole scene has at most so many pixels a side."""
 
-_THREADS, _AT_ONCE = 2, 16
-"""Of tiles whose classes are replaced; progress is told between."""
+_AT_ONCE = 64
+"""So many tiles are counted, or drawn, until somebody may want something else."""
 
 
 class WindowArray(np.ndarray[Any, np.dtype[Any]]):
@@ -56,8 +56,8 @@ class WindowArray(np.ndarray[Any, np.dtype[Any]]):
 
     def __setitem__(self, key: Any, value: Any) -> None:  # noqa: ANN401 - NumPy's own
         """Set values, here or in places of the scene."""
-        if isinstance(key, TileSwap):
-            self.scene.exchange(key, back=value is BEFORE)
+        if isinstance(key, Reassigned):
+            self.scene.set_reassigned(key, back=value is BEFORE)
         elif isinstance(key, ScenePlaces):
             self.scene.put(key.where, np.asarray(value))
         else:
@@ -110,6 +110,35 @@ class Part:
         return row * self.stride + top, col * self.stride + left
 
 
+@dataclass(slots=True, eq=False)
+class Reassigned:
+    """Classes of all of a scene that became others; to a history it is one step.
+
+    Attributes
+    ----------
+    step : ClassStep
+        In the tiles.
+    picture : tuple of Change
+        In the picture of the whole, until it is drawn anew.
+    before : mapping of int to int
+        How many pixels each id had then, as far as known.
+    """
+
+    step: ClassStep
+    picture: tuple[Change, ...]
+    before: Mapping[int, int]
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels became others, as far as known."""
+        return sum(self.before.get(class_id, 0) for class_id in self.step.mapping)
+
+    @property
+    def packed(self) -> tuple[Packed, ...]:
+        """All that is kept of it."""
+        return (self.step.kept, *(part for change in self.picture for part in change.packed))
+
+
 class SceneLabels:
     """Labels in tiles, and the part of them that is shown; to NumPy they look like an array (H, W).
 
@@ -130,8 +159,9 @@ class SceneLabels:
         self.whole = Window(0, 0, *store.shape)
         self.stride = _stride(store.shape)
         self.is_held = False
-        self._rank = np.zeros(0, np.int64)
+        self._counts: Mapping[int, int] = {}
         self._version = 0
+        self._stale: set[Place] = set()
         small = tuple(-(-side // self.stride) for side in store.shape)
         self._picture = np.zeros(small, self.dtype)
         self.part = self._overview()
@@ -170,25 +200,45 @@ class SceneLabels:
 
     def look_at_all(self) -> dict[int, int]:
         """Make the picture of the whole scene anew; takes seconds. Returns what `counts` does."""
-        counts = self.counts()
-        self._rank = _ranks(counts)
-        for window in self.store.windows():
-            self._draw(window, self.store.read(window))
+        self._counts = counts = self.counts()
+        self._stale.update(self.store.places())
+        while self._stale:
+            self._draw_some()
         self.part = self._overview()
         return counts
 
     def counts(self) -> dict[int, int]:
-        """Return how many pixels each id has."""
-        found: dict[int, int] = {}
-        for window in self.store.windows():
-            counts = id_counts(self.store.read(window))
-            for class_id in np.flatnonzero(counts):
-                found[int(class_id)] = found.get(int(class_id), 0) + int(counts[class_id])
-        return found
+        """Return how many pixels each id has; takes seconds at first, then little."""
+        return run(self.count_steps())
+
+    def count_steps(self) -> Steps[dict[int, int]]:
+        """Count the pixels of each id; somebody may paint meanwhile.
+
+        Raises
+        ------
+        TaxonomyError
+            If some are no ids of classes.
+        """
+        found: Counter[int] = Counter()
+        places, version = self.store.places(), self._version
+        for done in range(0, len(places), _AT_ONCE):
+            yield Progress(done, len(places), "counting pixels")
+            for place in places[done : done + _AT_ONCE]:
+                found.update(self.store.counts_at(place))
+        require_classes(min(found), max(found))
+        if version == self._version:
+            self._counts = dict(found)
+        return dict(found)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the picture of the whole is not what it should be; `load` draws some of it."""
+        return bool(self._stale)
 
     def load(self, window: Window | None) -> Part:
         """Return a window to paint on, or for None all of the scene; it is not shown yet."""
         if window is None:
+            self._draw_some()
             return self._overview()
         version = self._version
         return self._part(window, 1, self.store.read(window), version)
@@ -249,94 +299,37 @@ class SceneLabels:
             self._renew(wanted.window, values)
         return change
 
-    def swap_steps(self, mapping: Mapping[int, int]) -> Steps[TileSwap]:
-        """Find what the whole scene is with classes replaced; nothing is changed yet.
+    def reassign(self, mapping: Mapping[int, int]) -> Reassigned:
+        """Make classes others in all of the scene, at once: tiles follow when they are read."""
+        picture = reassign(self._picture, mapping)
+        done = Reassigned(self.store.replace_classes(mapping), picture, self._counts)
+        self._counts = counts_after(self._counts, mapping)
+        if self.part.stride == 1:
+            reassign(np.asarray(self.part.values), mapping)
+        self._note_all()
+        return done
 
-        Takes seconds for a large one, while somebody may paint; see `swap`.
-        """
-        found: list[SwappedTile] = []
-        places = self.store.places()
-        with ThreadPoolExecutor(_THREADS) as threads:
-            for done in range(0, len(places), _AT_ONCE):
-                yield Progress(done, len(places), "replacing classes")
-                some = places[done : done + _AT_ONCE]
-                tiles = threads.map(lambda place: self._swapped(place, mapping), some)
-                found += filter(None, tiles)
-        return TileSwap.of(found)
+    def set_reassigned(self, done: Reassigned, *, back: bool) -> None:
+        """Take back that classes became others, or make them so again."""
+        if not back:
+            self.store.make_again(done.step)
+            done.picture = reassign(self._picture, done.step.mapping)
+        elif self.store.take_back(done.step):
+            for change in done.picture:
+                self._picture[change.where] = change.before
+            self._counts = done.before
+        if self.part.stride == 1:
+            np.copyto(self.part.values, self.store.read(self.part.window))
+        self._note_all()
 
-    def swap(self, found: TileSwap, mapping: Mapping[int, int]) -> TileSwap:
-        """Make it so; return what changed. Only where somebody painted since, pixels are read."""
-        late = self._exchange(found, back=False)
-        anew = [tile for place in late if (tile := self._swapped(place, mapping)) is not None]
-        if not late:
-            return found
-        self._exchange(TileSwap.of(anew), back=False)
-        return found.with_others(late, anew)
-
-    def exchange(self, swap: TileSwap, *, back: bool) -> None:
-        """Take a change of many tiles back, or make it again."""
-        late = self._exchange(swap, back=back)
-        for tile in swap.swapped() if late else ():
-            if tile.place not in late:
-                continue
-            # A step that came later was given up: only what differs is set.
-            window = self.store.window_at(tile.place)
-            both = [self.store.unpacked(state.packed) for state in (tile.before, tile.after)]
-            was, becomes = (
-                values[: window.height, : window.width] for values in (both[::-1] if back else both)
-            )
-            part = self.store.read(window)
-            np.copyto(part, becomes, where=was != becomes)
-            self._write(window, part)
-            self._renew(window, part)
-
-    def _swapped(self, place: Place, mapping: Mapping[int, int]) -> SwappedTile | None:
-        """Return a tile before and after classes are replaced; None if that changes nothing."""
-        values, packed, digest = self.store.state(place)
-        after = relabelled(values, mapping)
-        pixels = int(np.count_nonzero(after != values))
-        if not pixels:
-            return None
-        became, digest_after = self.store.state_of(after)
-        return SwappedTile(
-            place,
-            TileState(digest, packed, self._small(values)),
-            TileState(digest_after, became, self._small(after)),
-            pixels,
-        )
-
-    def _small(self, values: NDArray[Any]) -> bytes:
-        """Return what is seen of the labels of a tile from afar."""
-        return rarest(values, self.stride, self._rank).tobytes()
-
-    def _exchange(self, swap: TileSwap, *, back: bool) -> set[Place]:
-        """Exchange tiles that are what is expected; return the places of the others."""
-        late = set()
-        for tile in swap.swapped():
-            now, then = (tile.after, tile.before) if back else (tile.before, tile.after)
-            if self.store.exchange(tile.place, now.digest, then.packed, then.digest):
-                self._show_small(self.store.window_at(tile.place), then.picture)
-            else:
-                late.add(tile.place)
+    def _note_all(self) -> None:
+        """Note that all of the scene may be other than it was, and show what is known of it."""
         self._version += 1
-        part = self.part
-        if part.stride > 1:
-            np.copyto(part.values, self._picture)
+        self._stale.update(self.store.places())
+        if self.part.stride == 1:
+            np.copyto(self._before, self.part.values)
         else:
-            np.copyto(part.values, self.store.read(part.window))
-            np.copyto(self._before, part.values)
-        return late
-
-    def _show_small(self, window: Window, packed: bytes) -> None:
-        """Bring what is seen of a tile into the picture."""
-        if self.store.tile % self.stride:  # then its edges show neighbours, too
-            outer = _aligned(window, self.stride, self.shape)
-            self._draw(outer, self.store.read(outer))
-            return
-        row, col = window.row // self.stride, window.col // self.stride
-        height, width = (-(-side // self.stride) for side in (window.height, window.width))
-        small = np.frombuffer(packed, self.dtype).reshape(height, width)
-        self._picture[row : row + height, col : col + width] = small
+            np.copyto(self.part.values, self._picture)
 
     def put(self, where: PackedMask, values: NDArray[Any]) -> None:
         """Set pixels of the scene: take back a step, or make it again."""
@@ -349,14 +342,12 @@ class SceneLabels:
     def _write(self, window: Window, values: NDArray[Any]) -> None:
         self._version += 1
         self.store.write(window, values)
-        outer = _aligned(window, self.stride, self.shape)
-        self._draw(outer, self.store.read(outer))
+        self._stale.update(self.store.places_in(window))
 
     def _renew(self, window: Window, values: NDArray[Any]) -> None:
-        """Bring what changed into what is shown."""
+        """Bring what changed into the window that is shown; the picture is drawn by `load`."""
         part = self.part
         if part.stride > 1:
-            np.copyto(part.values, self._picture)
             return
         top, left = max(window.row, part.window.row), max(window.col, part.window.col)
         bottom = min(window.bottom, part.window.bottom)
@@ -368,11 +359,15 @@ class SceneLabels:
         np.asarray(part.values)[shown] = values[inner]
         self._before[shown] = values[inner]
 
-    def _draw(self, window: Window, values: NDArray[Any]) -> None:
-        """Bring a window, whose corner is a multiple of the stride, into the picture."""
-        small = rarest(values, self.stride, self._rank)
-        row, col = window.row // self.stride, window.col // self.stride
-        self._picture[row : row + small.shape[0], col : col + small.shape[1]] = small
+    def _draw_some(self) -> None:
+        """Draw what is not right any more, of so many tiles at most."""
+        rank = _ranks(self._counts)
+        for place in list(self._stale)[:_AT_ONCE]:
+            self._stale.discard(place)  # before it is read: it may change meanwhile
+            window = _aligned(self.store.window_at(place), self.stride, self.shape)
+            small = rarest(self.store.read(window), self.stride, rank)
+            row, col = window.row // self.stride, window.col // self.stride
+            self._picture[row : row + small.shape[0], col : col + small.shape[1]] = small
 
     def _overview(self) -> Part:
         return self._part(self.whole, self.stride, self._picture.copy(), self._version)
@@ -404,14 +399,16 @@ def rarest(labels: NDArray[Any], stride: int, rank: NDArray[np.int64]) -> NDArra
         Place of each id among all, the rarest last; ids beyond are rarer still.
     """
     most = int(labels.max(initial=0)) + 1
-    places = np.concatenate([rank, len(rank) + np.arange(max(0, most - len(rank)))])
+    order = np.concatenate([rank, len(rank) + np.arange(max(0, most - len(rank)))]) + 1
+    dtype = np.min_scalar_type(int(order.max(initial=0)))
     height, width = (-(-side // stride) for side in labels.shape)
-    ranks = np.full((height * stride, width * stride), -1, np.int64)
-    ranks[: labels.shape[0], : labels.shape[1]] = places[labels]
-    best = ranks.reshape(height, stride, width, stride).max((1, 3))
-    ids = np.zeros(int(places.max(initial=0)) + 1, labels.dtype)
-    ids[places] = np.arange(len(places))
-    small: NDArray[Any] = ids[best]
+    ranks = np.zeros((height * stride, width * stride), dtype)
+    ranks[: labels.shape[0], : labels.shape[1]] = order.astype(dtype)[labels]
+    # Row by row first: neighbours in memory are compared many at a time.
+    rows = ranks.reshape(height, stride, width * stride).max(1)
+    ids = np.zeros(len(order) + 1, labels.dtype)
+    ids[order] = np.arange(len(order))
+    small: NDArray[Any] = ids[rows.reshape(height, width, stride).max(2)]
     return small
 
 

@@ -74,7 +74,8 @@ class ClassCounts(QObject):
         scene = scene_behind(self._layer.data)
         self._counted = -1 if scene is None else scene.version
         self._run += 1
-        self._runner.start(count_steps(self._layer.data if scene is None else scene), self._run)
+        steps = count_steps(self._layer.data) if scene is None else scene.count_steps()
+        self._runner.start(steps, self._run)
 
     def _on_replied(self, reply: Reply[Any]) -> None:
         if reply.generation != self._run:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_firstpass.class_areas import counts_after
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.io.ground import pixel_area
-from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.taxonomy import UNLABELLED, Taxonomy
 from napari_firstpass.taxonomy_edits import (
     added,
@@ -35,11 +34,9 @@ from napari_firstpass.widgets.class_layers import (
 )
 from napari_firstpass.widgets.class_lists import ClassLists
 from napari_firstpass.widgets.desk_keys import ButtonKeys
-from napari_firstpass.widgets.image_layers import other_layer, require_there
 from napari_firstpass.widgets.label_history import extent_of
 from napari_firstpass.widgets.label_steps import LabelStep
 from napari_firstpass.widgets.pointing import class_text
-from napari_firstpass.widgets.run_queue import Job
 from napari_firstpass.widgets.scene import KEY
 from napari_firstpass.widgets.session import Message
 
@@ -52,13 +49,13 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_firstpass.grid import Grid
-    from napari_firstpass.io.tile_swap import TileSwap
-    from napari_firstpass.progress import Steps
     from napari_firstpass.taxonomy_edits import Place
     from napari_firstpass.widgets.class_box import ClassBox
     from napari_firstpass.widgets.class_lists import ReadList, Renumbered
     from napari_firstpass.widgets.proposal_runs import Merged
+    from napari_firstpass.widgets.run_queue import Job
 
+_OTHERS = "The classes have changed meanwhile, so nothing was merged: accept again."
 NO_LABELS = "There are no labels yet: run, or select a labels layer."
 _TYPING_MS = 300
 """After so long it is looked again whether a name is still being typed."""
@@ -172,52 +169,25 @@ class ClassEditing(QObject):
         layer, taxonomy = require_paintable(self._layer), self.taxonomy
         verb = "is" if len(sources) == 1 else "are"
         told = f"{_listed(taxonomy, sources)} {verb} “{taxonomy[target].name}” now"
-        if scene_behind(layer.data) is not None:
-            self._desk.add(lambda: self._merging(layer, dict.fromkeys(sources, target), told))
-            return
-        changed = self._reassign(layer, taxonomy, sources, target)
+        changed = self._reassign(layer, taxonomy, dict.fromkeys(sources, target))
         self._say(f"{told}: {changed}. Ctrl+Z undoes it.")
 
     def merge_all(self, mapping: Mapping[int, int]) -> None:
         """Make several classes of a large scene others, all in one step."""
         layer, taxonomy = require_paintable(self._layer), self.taxonomy
-        require_room(layer, mapping.values())
+        if not {*mapping, *mapping.values()} <= set(taxonomy.ids):
+            self._say(_OTHERS)
+            return
+        changed = self._reassign(layer, taxonomy, mapping)
         told = f"{_listed(taxonomy, mapping)} became the chosen classes"
-        self._desk.add(lambda: self._merging(layer, mapping, told))
-
-    def _merging(self, layer: Labels, mapping: Mapping[int, int], told: str) -> Job:
-        """Return the work of replacing classes in a scene: it has thousands of tiles."""
-        scene = scene_behind(layer.data)
-
-        def begin() -> Steps[TileSwap]:
-            require_there(self._viewer, layer)
-            # What napari hands to plugins is another wrapper each time.
-            if scene is None or scene_behind(layer.data) != scene:
-                raise other_layer(layer, "other pixels in it")
-            return scene.swap_steps(mapping)
-
-        def take(found: TileSwap) -> Message:
-            if self._layer != layer:  # another was selected meanwhile
-                self._leave()
-                self._enter(layer)
-            taxonomy = self.taxonomy
-            if not {*mapping, *mapping.values()} <= {UNLABELLED, *taxonomy.ids}:
-                return Message("The classes have changed meanwhile, so nothing was merged.")
-            with self._step(layer, taxonomy) as step:
-                pixels = step.swap(found, mapping)
-                changed = self._settle(layer, taxonomy, mapping, pixels)
-            return Message(f"{told}: {changed}. Ctrl+Z undoes it.")
-
-        return Job(f"Replacing classes of {layer.name}", begin, take, (layer,))
+        self._say(f"{told}: {changed}. Ctrl+Z undoes it in one step.")
 
     def take(self, merged: Merged) -> Message:
         """Write merges that were prepared in a thread, all in one step; return what to say."""
         mapping = merged.mapping
         layer, taxonomy = require_paintable(self._layer), self.taxonomy
         if not {*mapping, *mapping.values()} <= set(taxonomy.ids):
-            return Message(
-                "The classes have changed meanwhile, so nothing was merged: accept again."
-            )
+            return Message(_OTHERS)
         require_room(layer, mapping.values())
         with self._step(layer, taxonomy) as step:
             pixels = step.take(merged.replacement)
@@ -242,12 +212,8 @@ class ClassEditing(QObject):
     def delete(self, ids: Collection[int]) -> None:
         """Take classes out of the list; their pixels become unlabelled."""
         layer, taxonomy = require_paintable(self._layer), self.taxonomy
-        told = f"Deleted {_listed(taxonomy, ids)}"
-        if scene_behind(layer.data) is not None:
-            self._desk.add(lambda: self._merging(layer, dict.fromkeys(ids, UNLABELLED), told))
-            return
-        changed = self._reassign(layer, taxonomy, ids, UNLABELLED)
-        self._say(f"{told}: {changed} unlabelled. Ctrl+Z undoes it.")
+        changed = self._reassign(layer, taxonomy, dict.fromkeys(ids, UNLABELLED))
+        self._say(f"Deleted {_listed(taxonomy, ids)}: {changed} unlabelled. Ctrl+Z undoes it.")
 
     def _connect(self) -> None:
         box, tree = self._box, self._box.tree
@@ -358,13 +324,9 @@ class ClassEditing(QObject):
         put_classes(layer, info, hidden_in(layer, shown.ids))
         self._list()
 
-    def _reassign(
-        self, layer: Labels, taxonomy: Taxonomy, ids: Collection[int], target: int
-    ) -> str:
-        """Give the pixels of classes to another, which is their heir; return how many."""
-        mapping = dict.fromkeys(ids, target)
-        if target != UNLABELLED:
-            require_room(layer, [target])
+    def _reassign(self, layer: Labels, taxonomy: Taxonomy, mapping: Mapping[int, int]) -> str:
+        """Give the pixels of classes to others, which are their heirs; return how many."""
+        require_room(layer, mapping.values())
         with self._step(layer, taxonomy) as step:
             return self._settle(layer, taxonomy, mapping, step.reassign(mapping))
 
@@ -372,7 +334,8 @@ class ClassEditing(QObject):
         self, layer: Labels, taxonomy: Taxonomy, mapping: Mapping[int, int], pixels: int
     ) -> str:
         """List what is left after classes became others; return how many pixels changed."""
-        self._counts = _after(self._counts, mapping)
+        if self._counts is not None:  # they are counted again soon
+            self._counts = counts_after(self._counts, mapping)
         if layer.selected_label in mapping:
             left = min(set(taxonomy.ids) - set(mapping), default=1)
             layer.selected_label = mapping[layer.selected_label] or left
@@ -556,16 +519,6 @@ class ClassEditing(QObject):
 
     def _say(self, text: str) -> None:
         self.said.emit(Message(text))
-
-
-def _after(counts: Mapping[int, int] | None, mapping: Mapping[int, int]) -> dict[int, int] | None:
-    """Return how many pixels classes have after some became others; they are counted again soon."""
-    if counts is None:
-        return None
-    became: Counter[int] = Counter()
-    for class_id, pixels in counts.items():
-        became[mapping.get(class_id, class_id)] += pixels
-    return dict(became)
 
 
 def _left(taxonomy: Taxonomy, mapping: Mapping[int, int]) -> Taxonomy:

@@ -25,6 +25,7 @@ from napari_firstpass.widgets.choice_box import shortened
 from napari_firstpass.widgets.class_box import ClassBox
 from napari_firstpass.widgets.classes_box import ClassesBox
 from napari_firstpass.widgets.desk_keys import CANCEL_KEY
+from napari_firstpass.widgets.dock import WIDTH
 from napari_firstpass.widgets.export_box import ExportBox
 from napari_firstpass.widgets.features_box import FeaturesBox
 from napari_firstpass.widgets.image_box import ImageBox
@@ -55,7 +56,6 @@ _LARGEST_INT = 2**31 - 1
 
 WHERE = WHOLE, VIEW, RECTANGLE = ("whole image", "this view", "this rectangle")
 
-_WIDTH = 340
 _BAR_STEPS = 1000
 TIPS = {
     "image": "The image to segment. An image you open is chosen by itself. Hold {hide} to see it "
@@ -219,7 +219,7 @@ class SegmentForm(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Return a width that leaves a small screen to the image."""
-        return QSize(_WIDTH, super().sizeHint().height())
+        return QSize(WIDTH, super().sizeHint().height())
 
     def _fixed_tips(self) -> list[tuple[QWidget, str]]:
         names = (

@@ -332,6 +332,10 @@ class Keeping(QObject):
             self.said.emit(Message("Your work is saved again, in", path=work.folder.path))
         if work.sha256 is None and work.image.exists():
             self._hasher.start(hash_steps(work.image), id(work))
+        for layer in self._watched.values():
+            scene = scene_behind(layer.data)
+            if scene is not None and scene.store.is_behind and self._home(layer) == home:
+                self._changed.add(layer.unique_id)
         self.saved.emit(work.folder.path)
         if (self._changed or self._marked) and not self._countdown.isActive():
             self._countdown.start(_AGAIN_MS)

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from napari_firstpass.io.scene_labels import AFTER, BEFORE, ScenePlaces, scene_behind
-from napari_firstpass.io.tile_swap import TileSwap
+from napari_firstpass.io.scene_labels import AFTER, BEFORE, Reassigned, ScenePlaces, scene_behind
 from napari_firstpass.label_changes import Change, StepBudget
 
 if TYPE_CHECKING:
@@ -81,9 +80,9 @@ def extent_of(layer: Labels) -> tuple[int, int]:
     return height, width
 
 
-def history_entry(layer: Labels, change: Change | TileSwap) -> Entry:
+def history_entry(layer: Labels, change: Change | Reassigned) -> Entry:
     """Return what napari keeps of a change of pixels."""
-    if isinstance(change, TileSwap):
+    if isinstance(change, Reassigned):
         return change, BEFORE, AFTER
     places = change.where if scene_behind(layer.data) is None else ScenePlaces(change.where)
     return places, change.before, change.after
@@ -95,13 +94,13 @@ def _hold(scene: SceneLabels | None, *, held: bool) -> None:
         scene.is_held = held
 
 
-def note_kept(layer: Labels, changes: Sequence[Change | TileSwap]) -> None:
+def note_kept(layer: Labels, changes: Sequence[Change | Reassigned]) -> None:
     """Note that changes became a step of a layer: all together may take only so much."""
     layer.metadata.setdefault(_BUDGET, StepBudget()).add(changes)
 
 
 def keep_step(
-    layer: Labels, changes: Sequence[Change | TileSwap], beside: Entry | None = None
+    layer: Labels, changes: Sequence[Change | Reassigned], beside: Entry | None = None
 ) -> None:
     """Note changes that were made to the pixels of a layer, and beside them, as one step.
 

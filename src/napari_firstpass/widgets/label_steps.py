@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Self
 from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.label_changes import reassign
 from napari_firstpass.label_changes import replace as replaced
-from napari_firstpass.progress import run
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.taxonomy import Taxonomy
 from napari_firstpass.widgets.class_layers import hidden_in, info_of, put_classes, with_taxonomy
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_firstpass.grid import Window
-    from napari_firstpass.io.tile_swap import TileSwap
+    from napari_firstpass.io.scene_labels import Reassigned
     from napari_firstpass.label_changes import Change, Replacement
     from napari_firstpass.widgets.label_history import Entry
 
@@ -51,7 +50,7 @@ class LabelStep:
     def __init__(self, layer: Labels) -> None:
         self._layer = layer
         self._before = mask_of(layer.metadata)
-        self._changes: list[Change | TileSwap] = []
+        self._changes: list[Change | Reassigned] = []
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -87,22 +86,15 @@ class LabelStep:
     def reassign(self, mapping: Mapping[int, int]) -> int:
         """Replace classes by others in all pixels; return how many changed.
 
-        Of a scene, that takes seconds: see `swap`.
+        Of a scene, it is as many as were counted last.
         """
         scene = scene_behind(self._layer.data)
-        if scene is not None:
-            return self.swap(run(scene.swap_steps(mapping)), mapping)
-        return self._took(*reassign(self._layer.data, mapping))
-
-    def swap(self, found: TileSwap, mapping: Mapping[int, int]) -> int:
-        """Replace classes in a scene as `SceneLabels.swap_steps` found; return how many pixels."""
-        scene = scene_behind(self._layer.data)
-        if scene is None or not found.tiles:
-            return 0
+        if scene is None:
+            return self._took(*reassign(self._layer.data, mapping))
         scene.take_strokes()
-        return self._took(scene.swap(found, mapping))
+        return self._took(scene.reassign(mapping))
 
-    def _took(self, *changes: Change | TileSwap | None) -> int:
+    def _took(self, *changes: Change | Reassigned | None) -> int:
         made = [change for change in changes if change is not None]
         self._changes += made
         return sum(change.pixels for change in made)

@@ -14,7 +14,7 @@ from napari_firstpass.class_areas import area_text
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.io.ground import pixel_area
 from napari_firstpass.io.scene_labels import scene_behind
-from napari_firstpass.label_regions import RegionTable, list_regions_steps
+from napari_firstpass.label_regions import SoFar, list_regions_steps
 from napari_firstpass.review_tally import ReviewClock, kept_share, tally_steps
 from napari_firstpass.reviewed import Reviewed
 from napari_firstpass.widgets.class_layers import classes_of, info_of, require_paintable
@@ -23,7 +23,7 @@ from napari_firstpass.widgets.doubt_layer import DoubtLayer, window_steps
 from napari_firstpass.widgets.label_history import extent_of, labels_behind
 from napari_firstpass.widgets.label_steps import LabelStep
 from napari_firstpass.widgets.pointing import class_text
-from napari_firstpass.widgets.prompt_layers import affine_at
+from napari_firstpass.widgets.prompt_layers import affine_at, place_in
 from napari_firstpass.widgets.region_runs import square_for
 from napari_firstpass.widgets.scene import KEY, mask_of
 from napari_firstpass.widgets.session import Message, in_words
@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from napari.utils.events import Event
     from napari.viewer import Viewer
+    from numpy.typing import NDArray
 
     from napari_firstpass.grid import Window
-    from napari_firstpass.label_regions import Region
+    from napari_firstpass.label_regions import Region, RegionTable
     from napari_firstpass.progress import Steps
     from napari_firstpass.review_tally import ClassTally
     from napari_firstpass.segmentation import LabelPixels
@@ -60,18 +61,20 @@ _FINISHING = ("relabel", "merge")
 class _Listed:
     """Regions of labels and the order in which they are looked at; what they were listed of.
 
-    The pixels are those of the layer, or the scene of which it shows a part.
+    The pixels are those of the layer, or the scene of which it shows a part. While others are still
+    looked for, it is told how much was looked through.
     """
 
     table: RegionTable
-    order: tuple[int, ...]
+    order: NDArray[np.int64]
     layer: Labels
     pixels: Any
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Passed:
-    """A region that was reviewed, and the place of the next one then, in the order."""
+    """A region that was reviewed, and how many regions Next had passed by then."""
 
     place: int
     region: Region
@@ -113,9 +116,11 @@ class Reviewing(QObject):
         self._key = ButtonKeys(viewer, box.keys.next, box.next, parent=self)
         self._doubt = DoubtLayer(viewer)
         self._listed: _Listed | None = None
-        self._place = self._labelled = 0
+        self._labelled = 0
+        self._trail: list[tuple[int, int]] = []
         self._past: list[_Passed] = []
-        self._flying = self._open = self._listing = False
+        self._flying = self._open = self._waits = False
+        self._asked: Labels | None = None
         self._run = self._looks = 0
         self._clocks: dict[int, ReviewClock] = {}
         self._tally: dict[int, ClassTally] = {}
@@ -184,12 +189,12 @@ class Reviewing(QObject):
     @property
     def is_busy(self) -> bool:
         """Whether regions are listed."""
-        return self._listing
+        return self._asked is not None
 
     def cancel(self) -> None:
         """List no regions after all."""
         self._lister.stop()
-        self._listing = False
+        self._asked, self._waits = None, False
         self._run += 1
         self.said.emit(Message("Cancelled; nothing was changed."))
 
@@ -201,18 +206,28 @@ class Reviewing(QObject):
             self.said.emit(Message.of(error))
             return
         listed, pixels = self._listed, labels_behind(labels)
+        if self._waits and self._asked == labels:
+            return
         if listed is None or listed.layer != labels or listed.pixels is not pixels:
             self._list(labels)
             return
-        reviewed = self._reviewed(labels)
-        while self._place < len(listed.order):
-            index = listed.order[self._place]
-            self._place += 1
+        reviewed, passed = self._reviewed(labels), set(self._trail)
+        for index in listed.order:
             row, col = (int(i) for i in listed.table.seeds[index])
+            if (row, col) in passed:
+                continue
+            self._trail.append((row, col))
             there = int(pixels[row, col]) == int(listed.table.class_ids[index])
             if there and not reviewed.holds(row, col):
                 self._fly(row, col)
                 return
+        if listed.share < 1 and self._asked is None:  # somebody did not want the others
+            self._list(labels)
+            return
+        if listed.share < 1:
+            self._waits = True
+            self.said.emit(Message(_looking(labels, listed.share)))
+            return
         self._forget()
         self._tool.clear()
         least = self._box.least.value()
@@ -220,52 +235,60 @@ class Reviewing(QObject):
 
     def _list(self, labels: Labels) -> None:
         """List the regions of labels in a thread, and fly to the first."""
-        self._run += 1
+        self._forget()
         self._tool.clear()
-        pixels = labels_behind(labels)
+        pixels, only = labels_behind(labels), self._box.class_id
         steps = list_regions_steps(
             pixels,
             self._confidence(labels),
             self._reviewed(labels),
             least=self._box.least.value(),
             square=square_for(pixels),
+            around=place_in(labels, self._viewer.scene.camera.center[-2:]),
+            class_id=only,
         )
-        self._listing = True
-        self._lister.start(self._with_layer(steps, labels, pixels), self._run)
+        self._asked, self._waits = labels, True
+        self._lister.start(_ranked_steps(steps, only, labels, pixels), self._run)
         self.said.emit(Message(f"Looking through “{labels.name}” …"))
 
-    @staticmethod
-    def _with_layer(steps: Steps[RegionTable], labels: Labels, pixels: LabelPixels) -> Steps[Any]:
-        """Return a table with the layer and the pixels that it was made of, and their ids."""
-        table = yield from steps
-        return table, labels, pixels, np.unique(table.class_ids).tolist()
-
     def _on_reported(self, report: Report) -> None:
-        told, labels = report.progress, self._desk.labels()
-        if report.generation == self._run and labels is not None:
-            share = 100 * told.done // max(told.total, 1)
-            self.said.emit(Message(f"Looking through “{labels.name}” · {share} %"))
+        told, labels = report.progress, self._asked
+        if report.generation != self._run or labels is None:
+            return
+        share = told.done / max(told.total, 1)
+        if isinstance(told, SoFar) and len(told.table) and share < 1:
+            order = np.arange(len(told.table))
+            self._take(_Listed(told.table, order, labels, labels_behind(labels), share))
+        if self._waits:
+            self.said.emit(Message(_looking(labels, share)))
 
     def _on_listed(self, reply: Reply[Any]) -> None:
         if reply.generation != self._run:
             return
-        self._listing = False
+        self._asked = None
         if isinstance(reply.outcome, FirstPassError):
+            self._waits = False
             self.said.emit(Message.of(reply.outcome))
             return
-        table, labels, pixels, present = reply.outcome
-        if labels not in self._viewer.layers or labels_behind(labels) is not pixels:
-            return
+        listed, present = reply.outcome
         try:
-            self._box.show_classes(classes_of(labels, present).classes)
+            self._box.show_classes(classes_of(listed.layer, present).classes)
         except FirstPassError as error:
             self.said.emit(Message.of(error))
-        order = tuple(int(i) for i in table.ranked(self._box.class_id))
-        self._forget()
-        labels.events.set_data.connect(self._on_pixels)
-        self._listed, self._place, self._past = _Listed(table, order, labels, pixels), 0, []
+        self._take(listed)
+
+    def _take(self, listed: _Listed) -> None:
+        """Go on with a list, which may be longer than the one before."""
+        labels, before = listed.layer, self._listed
+        if labels not in self._viewer.layers or labels_behind(labels) is not listed.pixels:
+            return
+        if before is None:
+            labels.events.set_data.connect(self._on_pixels)
+        self._listed = listed
         self._show()
-        self.go_on()
+        if self._waits:
+            self._waits = False
+            self.go_on()
 
     def _fly(self, row: int, col: int) -> None:
         if not self._tool.is_on and not self._tool.begin():
@@ -286,9 +309,12 @@ class Reviewing(QObject):
         listed, labels = self._listed, self._tool.layer
         if listed is None or labels is None:
             return
-        what, left = class_text(labels, region.class_id), len(listed.order) - self._place
+        what, left = class_text(labels, region.class_id), len(listed.order) - len(self._trail)
         pixels = f"{region.pixels:,} pixels".replace(",", " ")
-        self.said.emit(Message(f"{pixels} of {what}: right? {left} more regions wait."))
+        more = f"{left} more regions wait."
+        if listed.share < 1:
+            more = f"More are looked for, nearby first: {100 * listed.share:.0f} %."
+        self.said.emit(Message(f"{pixels} of {what}: right? {more}"))
 
     def _look_at(self, window: Window) -> None:
         """Move the camera to a window of the labels."""
@@ -344,7 +370,8 @@ class Reviewing(QObject):
             self.said.emit(Message("There is no region to go back to."))
             return
         passed = self._past.pop()
-        self._place, region = passed.place, passed.region
+        region = passed.region
+        del self._trail[passed.place :]
         with LabelStep(labels):
             seen = self._reviewed(labels).marked(region.window, region.mask, seen=False)
             self._keep(labels, seen)
@@ -354,11 +381,11 @@ class Reviewing(QObject):
         """Show the region again that is not reviewed any more, because that was undone."""
         if self._past and not self._reviewed(event.source).holds(*_seed(self._past[-1].region)):
             passed = self._past.pop()
-            self._place = passed.place
+            del self._trail[passed.place :]
             if self._open and self._tool.is_active:
                 self._fly(*_seed(passed.region))
             else:  # somebody works with another tool meanwhile
-                self._place -= 1  # where Next goes now
+                del self._trail[passed.place - 1 :]  # there Next goes now
         self._rest.start()
         self._show()
 
@@ -367,7 +394,7 @@ class Reviewing(QObject):
         labels = self._tool.layer
         if labels is None:
             return
-        self._past.append(_Passed(self._place, region))
+        self._past.append(_Passed(len(self._trail), region))
         self._keep(labels, self._reviewed(labels).marked(region.window, region.mask))
         key = id(labels.metadata)
         self._clocks[key] = self._clocks.get(key, ReviewClock()).at(monotonic())
@@ -423,7 +450,7 @@ class Reviewing(QObject):
             self._box.show_share(0.0, "")
             return
         reviewed = self._reviewed(labels)
-        if self._listed is not None and self._listed.layer == labels:
+        if self._listed is not None and self._listed.layer == labels and self._listed.share == 1:
             self._labelled = max(self._listed.table.labelled, 1)
         whole = self._labelled or int(np.prod(extent_of(labels)))
         share = min(reviewed.pixels / whole, 1.0)
@@ -485,10 +512,24 @@ class Reviewing(QObject):
     def _forget(self) -> None:
         """List regions anew when they are asked for next."""
         self._run += 1
-        self._listing = False
+        self._lister.stop()
         if self._listed is not None:
             self._listed.layer.events.set_data.disconnect(self._on_pixels)
-        self._listed, self._place, self._past = None, 0, []
+        self._listed, self._asked, self._waits = None, None, False
+        self._trail, self._past = [], []
+
+
+def _ranked_steps(
+    steps: Steps[RegionTable], only: int | None, labels: Labels, pixels: LabelPixels
+) -> Steps[tuple[_Listed, list[int]]]:
+    """Return regions in the order in which they are looked at, and the classes that there are."""
+    table = yield from steps
+    listed = _Listed(table, table.ranked(only), labels, pixels)
+    return listed, np.unique(table.class_ids).tolist()
+
+
+def _looking(labels: Labels, share: float) -> str:
+    return f"Looking through “{labels.name}” · {100 * share:.0f} %"
 
 
 def _seed(region: Region) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from napari_firstpass.label_changes import relabelled
+from napari_firstpass.label_changes import chained, relabelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -174,14 +174,6 @@ class MadeTiles:
     def reassigned(self, mapping: Mapping[int, int]) -> MadeTiles:
         """Return the same after whole classes became others."""
         return replace(self, became=chained(self.became, mapping))
-
-
-def chained(
-    became: Iterable[tuple[int, int]], mapping: Mapping[int, int]
-) -> tuple[tuple[int, int], ...]:
-    """Return which ids became which once others did, too."""
-    before = {old: mapping.get(now, now) for old, now in became}
-    return tuple(sorted((dict(mapping) | before).items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,7 @@ class SceneFollowing(QObject):
         self._layers[layer.unique_id] = layer
         layer.events.paint.connect(self._on_painted)
         layer.events.mode.connect(self._on_mode)
+        layer.events.set_data.connect(self._on_drawn)
         self._resting.start()
         return layer
 
@@ -103,6 +104,7 @@ class SceneFollowing(QObject):
         for layer in self._layers.values():
             layer.events.paint.disconnect(self._on_painted)
             layer.events.mode.disconnect(self._on_mode)
+            layer.events.set_data.disconnect(self._on_drawn)
         self._layers, self._loading = {}, None
 
     def _on_removed(self, event: Event) -> None:
@@ -154,6 +156,12 @@ class SceneFollowing(QObject):
         layer.mode = "pan_zoom"
         self.said.emit(Message(CLOSER))
 
+    def _on_drawn(self, event: Event) -> None:
+        """Look again at what is seen from afar, once something has changed in it."""
+        scene = scene_behind(event.source.data)
+        if scene is not None and scene.part.stride > 1 and scene.is_stale:
+            self._resting.start()
+
     def _follow(self) -> None:
         """Begin to load what is looked at, of the first layer that does not show it."""
         if self._loading is not None or QApplication.mouseButtons() != Qt.MouseButton.NoButton:
@@ -165,7 +173,7 @@ class SceneFollowing(QObject):
                 continue
             wanted = wanted_part(seen, scene.shape)
             part = scene.part
-            if wanted is None and part.stride > 1:
+            if wanted is None and part.stride > 1 and not scene.is_stale:
                 continue
             if wanted is not None and part.stride == 1 and _covers(part.window, seen):
                 continue
@@ -187,6 +195,7 @@ class SceneFollowing(QObject):
             return
         self._on_late()
         scene.take_strokes()
+        before = scene.part.window
         scene.show(reply.outcome)
         unique_id = layer.unique_id
         if scene.part.stride > 1 and layer.mode not in _FREE:
@@ -195,7 +204,8 @@ class SceneFollowing(QObject):
         self._place(layer, scene.part)
         if scene.part.stride == 1 and unique_id in self._modes:
             layer.mode = self._modes.pop(unique_id)
-        self.shown.emit()
+        if scene.part.window != before:
+            self.shown.emit()
         self._resting.start()
 
     def _place(self, layer: Labels, part: Part) -> None:

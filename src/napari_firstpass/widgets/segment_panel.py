@@ -7,7 +7,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
-from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_firstpass.config import RefineConfig
@@ -135,13 +134,6 @@ class SegmentPanel(QWidget):
         takers = (part.take_escape for part in (self._pointing, self._regions, self._learning))
         self._cancel_key = CancelKey(self, tuple(takers), self._on_cancel)
 
-    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
-        """Let go of everything when napari takes the panel out of its dock."""
-        super().changeEvent(event)
-        taken_out = event is not None and event.type() == QEvent.Type.ParentChange
-        if taken_out and self.parent() is None:
-            self._let_go()
-
     def _connect(self) -> None:
         self.form.run.clicked.connect(self._on_run)
         self.form.cancel.clicked.connect(lambda: self._on_cancel())
@@ -213,7 +205,8 @@ class SegmentPanel(QWidget):
             partial(require_there, self._viewer),
         )
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Hold nothing of the viewer any more."""
         self.queue.let_go()
         self._warmer.stop()
         self._reader.stop()
