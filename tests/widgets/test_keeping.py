@@ -360,3 +360,58 @@ def test_work_on_an_image_from_no_file_is_kept_with_the_image_and_found_by_its_p
     assert saved(qtbot, panel) == folder
     assert list(folder.parent.iterdir()) == [folder]
     close(viewer, panel)
+
+
+def test_labels_that_were_removed_by_mistake_come_back_until_they_are_removed_again(
+    viewer: Viewer, panel: SegmentPanel, mine: Labels, scene: Path, qtbot: QtBot
+) -> None:
+    other = viewer.add_labels(np.zeros(mine.data.shape, np.uint8), name="other")
+    mine.paint((20, 20), 4)
+    viewer.layers.remove(mine)  # not saved yet
+    other.paint((30, 30), 2)
+    folder = saved(qtbot, panel)
+    for expected in (["mine", "other"], ["other"]):
+        viewer.layers["other"].paint((40, 40), 2)
+        saved(qtbot, panel)
+        kept = {x.about["name"]: x.labels for x in run(read_project_steps(folder)).layers}
+        assert sorted(kept) == expected
+        viewer.layers["other"].paint((50, 50), 3)  # not saved yet either
+        before = viewer.layers["other"].data.copy()
+        viewer.layers.clear()  # all is closed: it is saved at once
+        await_finished()
+        assert holder_of(folder) is None
+        viewer.open(scene, plugin=PLUGIN)
+        qtbot.waitUntil(lambda: not panel.work.isHidden(), timeout=20_000)
+        panel.work.open.click()
+        qtbot.waitUntil(lambda: "other" in viewer.layers, timeout=20_000)
+        np.testing.assert_array_equal(viewer.layers["other"].data, before)
+        assert viewer.layers["other"].visible
+        assert ("mine" in viewer.layers) == ("mine" in expected)
+        if "mine" in viewer.layers:
+            assert "What you had removed is hidden" in panel.form.status.text()
+            np.testing.assert_array_equal(viewer.layers["mine"].data, mine.data)
+            assert not viewer.layers["mine"].visible
+            viewer.layers.remove("mine")
+    close(viewer, panel)
+
+
+def test_closing_the_image_or_the_window_loses_no_stroke(
+    viewer: Viewer, panel: SegmentPanel, scene: Path, qtbot: QtBot
+) -> None:
+    get_plugin_settings(PLUGIN).saving.seconds = 1
+    viewer.open(scene, plugin=PLUGIN)
+    by_hand = viewer.add_labels(np.zeros(grid_of(viewer.layers[0]).shape, np.uint8), name="mine")
+    by_hand.paint((20, 20), 4)
+    viewer.layers.remove("scene")
+    folder = saved(qtbot, panel)
+    assert folder == scene.with_suffix(".firstpass")
+    (layer,) = run(read_project_steps(folder)).layers
+    assert layer.about["grid"]["crs"] == "EPSG:32631"
+    by_hand.paint((60, 60), 3)
+    expected = by_hand.data.copy()
+    panel.keeping.let_go()  # what Qt asks for when the last window is closed
+    await_finished()
+    np.testing.assert_array_equal(run(read_project_steps(folder)).layers[0].labels, expected)
+    assert holder_of(folder) is None
+    assert not was_left(folder)
+    close(viewer, panel)

@@ -20,11 +20,13 @@ from napari_firstpass.widgets.class_layers import put_classes
 from napari_firstpass.widgets.label_layers import labels_tuple, mask_from
 from napari_firstpass.widgets.label_steps import LabelStep, change_pixels
 from napari_firstpass.widgets.scene import KEY, Made, mask_of
+from napari_firstpass.widgets.stale_steps import StaleSteps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari.components import ViewerModel
+    from qtpy.QtWidgets import QApplication
 
     from napari_firstpass.widgets.scene import MaskInfo
 
@@ -178,3 +180,53 @@ def test_what_is_noted_stays_with_pixels_whose_step_was_given_up(
     assert len(json.loads(once["record"])["config"]["prompted"]) == 1
     layer.undo()  # its pixels stay, so its record does
     assert told(layer) == once
+
+
+def test_after_150_strokes_what_can_be_undone_is_undone_in_order_and_the_rest_stays(
+    viewer_model: ViewerModel,
+) -> None:
+    layer = made_layer(viewer_model)
+    states = []
+
+    def stroke(number: int) -> None:
+        layer.data_setitem((np.array([number // 60]), np.array([number % 60])), 3)
+        states.append(told(layer))
+
+    for number in range(149):
+        stroke(number)
+    with LabelStep(layer) as step:
+        step.reassign({2: 1})
+        layer.metadata[KEY] = mask_of(layer.metadata).reassigned({2: 1}, {"classes": ["street"]})
+    states.append(told(layer))
+    stroke(150)
+    for _ in range(200):
+        layer.undo()
+    assert told(layer) == states[-1 - 100]  # napari keeps 100 steps of a layer
+    for _ in range(200):
+        layer.redo()
+    assert told(layer) == states[-1]
+
+
+def test_steps_are_forgotten_once_somebody_replaces_the_pixels(
+    viewer_model: ViewerModel, qapp: QApplication
+) -> None:
+    del qapp
+    guard, said = StaleSteps(viewer_model), list[str]()
+    guard.said.connect(lambda message: said.append(message.text))
+    layer = made_layer(viewer_model)
+    before = layer.data.copy()
+    layer.mode = "paint"
+    layer.paint((20, 20), 2)
+    layer.data = layer.data.astype(np.uint16)  # napari's “Convert data type”
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, before)
+    layer.redo()
+    layer.data = np.full((60, 70), 7, np.uint8)
+    layer.undo()
+    assert (layer.data == 7).all()
+    assert said == ["“made” has other pixels now: what was done before cannot be undone."]
+    assert layer.mode == "paint"
+    layer.paint((5, 5), 1)
+    layer.undo()
+    assert (layer.data == 7).all()
+    guard.let_go()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.grid import Grid
@@ -20,7 +21,7 @@ from napari_firstpass.io.scene_labels import SceneLabels, scene_behind
 from napari_firstpass.widgets.image_layers import file_of, grid_of, source_files
 from napari_firstpass.widgets.label_history import extent_of
 from napari_firstpass.widgets.preferences import preferences
-from napari_firstpass.widgets.project_records import LayerNow, grid_record
+from napari_firstpass.widgets.project_records import LayerNow, grid_of_record, grid_record
 from napari_firstpass.widgets.project_runs import (
     ImageMovedError,
     Offer,
@@ -34,7 +35,7 @@ from napari_firstpass.widgets.project_runs import (
 from napari_firstpass.widgets.prompt_layers import Standing, is_helper
 from napari_firstpass.widgets.scene import mask_of
 from napari_firstpass.widgets.session import Message
-from napari_firstpass.widgets.unfiled import UnfiledImages, digest_in, held, is_unfiled
+from napari_firstpass.widgets.unfiled import UnfiledImages, digest_in, is_unfiled
 from napari_firstpass.widgets.worker import Runner, finish_anyway
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ _EVENTS = (*_WORK, *_LOOKS)
 """What a labels layer says when there may be something to save."""
 
 _AGAIN_MS = 300
+_MOST_GONE = 3
+"""Of labels that were removed from an image that is open, so many are kept, the last ones."""
 
 
 class Keeping(QObject):
@@ -100,12 +103,17 @@ class Keeping(QObject):
         self._marks: dict[Path, Standing] = {}
         self._marked: set[Path] = set()
         self._watched: dict[Any, Labels] = {}
+        self._homes: dict[Any, Path] = {}
+        self._grids: dict[Path, dict[str, Any]] = {}
+        self._gone: dict[Path, dict[Any, LayerNow]] = {}
+        self._again: set[Any] = set()
         self._kept: dict[Any, tuple[int, MaskInfo | None]] = {}
         self._saving: Path | None = None
         self._opening: Offer | None = None
         self._right: ProjectLock | None = None
         self._declined: set[Path] = set()
         self._trouble = ""
+        self._is_over = False
         self._runs = self._looks = self._opens = 0
         self._writer, self._finder = Runner(self), Runner(self)
         self._reader, self._hasher = Runner(self), Runner(self)
@@ -163,13 +171,17 @@ class Keeping(QObject):
 
     def let_go(self) -> None:
         """Give everything back; what is not saved yet is saved, and nobody waits for that."""
+        if self._is_over:
+            return
+        self._is_over = True
         self._countdown.stop()
         for runner in (self._finder, self._reader, self._hasher):
             runner.stop()
         events = self._viewer.layers.events
         events.inserted.disconnect(self)
         events.removed.disconnect(self)
-        for home in self._homes_changed():
+        saving = [home for home in self._works if home == self._saving]  # it may be stopped
+        for home in dict.fromkeys([*self._homes_changed(), *saving]):
             self._finish(home)
         for layer in self._watched.values():
             self._disconnect(layer)
@@ -188,6 +200,9 @@ class Keeping(QObject):
         self._hasher.replied.connect(self._on_hashed)
         self._countdown.timeout.connect(self._on_time)
         self._unfiled.found.connect(self._on_known)
+        app = QApplication.instance()
+        if app is not None:
+            app.aboutToQuit.connect(self.let_go)  # whoever closes the window leaves the panel in it
         self._bar.wanted.connect(self.reopen)
         self._bar.declined.connect(lambda offer: self._declined.add(offer.folder))
         events = self._viewer.layers.events
@@ -201,9 +216,29 @@ class Keeping(QObject):
 
     def _on_removed(self, event: Event) -> None:
         layer = self._watched.pop(event.value.unique_id, None)
-        self._kept.pop(event.value.unique_id, None)
         if layer is not None:
             self._disconnect(layer)
+            self._leave(layer)
+        for home in {*self._works, *self._gone}:
+            if not any(self._belongs(other, home) for other in self._viewer.layers):
+                self._finish(home)  # both image and labels were closed
+
+    def _leave(self, layer: Labels) -> None:
+        """Keep labels that were removed: perhaps by mistake, and there is no undo for that."""
+        unique_id, home = layer.unique_id, self._home(layer)
+        self._kept.pop(unique_id, None)
+        self._homes.pop(unique_id, None)
+        is_saved = home in self._works and unique_id in self._works[home].numbers
+        is_changed = unique_id in self._changed
+        self._changed.discard(unique_id)
+        if home is None or not (is_saved or is_changed) or not preferences().autosave:
+            return
+        if unique_id in self._again and not is_changed:
+            self._again.discard(unique_id)  # it was removed a second time
+        else:
+            self._gone.setdefault(home, {})[unique_id] = LayerNow.of(layer, 0, self._place(layer))
+        self._marked.add(home)
+        self._wait()
 
     def _watch(self, layer: Layer) -> None:
         if isinstance(layer, Labels) and not is_helper(layer):
@@ -227,7 +262,17 @@ class Keeping(QObject):
         elif event.type in ("paint", "data", "features"):
             known = True
         if known:
+            self._settle(event.source)
             self._note(event.source.unique_id)
+
+    def _settle(self, layer: Labels) -> None:
+        """Note where work on labels belongs, as long as their image is open."""
+        if layer.unique_id in self._homes:
+            return
+        home = self._home(layer)
+        if home is not None:
+            self._homes[layer.unique_id] = home
+            self._grids.setdefault(home, self._grid(home))
 
     def _note(self, unique_id: object) -> None:
         self._changed.add(unique_id)
@@ -272,7 +317,7 @@ class Keeping(QObject):
         """Return the images on which there is work that is not saved."""
         layers = (layer for layer in self._viewer.layers if layer.unique_id in self._changed)
         homes = (self._home(layer) for layer in layers if isinstance(layer, Labels))
-        marked = [home for home in self._marked if self._grid(home)]  # others were closed
+        marked = [h for h in self._marked if h in self._gone or self._grid(h)]  # others were closed
         return [home for home in dict.fromkeys([*homes, *marked]) if home is not None]
 
     def _finish(self, home: Path) -> None:
@@ -284,6 +329,8 @@ class Keeping(QObject):
             return
         now = self._now(home, work)
         del self._works[home]
+        self._gone.pop(home, None)
+        self._unfiled.forget(home)
         finish_anyway(partial(work.close_with, *now))
 
     def _now(self, home: Path, work: Work) -> tuple[list[LayerNow], dict[str, Any], Marks | None]:
@@ -291,7 +338,18 @@ class Keeping(QObject):
         layers, standing = self._layers(home, work), self._marks.get(home)
         self._marked.discard(home)
         marks = None if standing is None else standing.told(work.numbers)
-        return layers, self._grid(home), marks
+        grid = self._grid(home) or self._grids.get(home, {})
+        return [*layers, *self._removed(home, work)], grid, marks
+
+    def _removed(self, home: Path, work: Work) -> list[LayerNow]:
+        """Return labels that were removed: for good, if the image is still there."""
+        gone = self._gone.get(home, {})
+        for unique_id, now in gone.items():
+            number, removed = work.number_of(unique_id), now.removed or bool(self._grid(home))
+            gone[unique_id] = replace(now, number=number, removed=removed)
+        for unique_id in [i for i, now in gone.items() if now.removed][:-_MOST_GONE]:
+            del gone[unique_id]
+        return list(gone.values())
 
     def _layers(self, home: Path, work: Work) -> list[LayerNow]:
         """Note the labels of an image as they are now; they count as saved from here on."""
@@ -308,9 +366,8 @@ class Keeping(QObject):
 
     def _work(self, home: Path) -> Work:
         if home not in self._works:
-            images = (x for x in self._viewer.layers if isinstance(x, Image))
-            image = next((x for x in images if self._unfiled.home_of(x) == home), None)
-            work = Work.begin(home, preferences().tile, None if image is None else held(image))
+            source = self._unfiled.source_of(home)
+            work = Work.begin(home, preferences().tile, source)
             self._works[home] = work
             note_open(work.folder.path)
         return self._works[home]
@@ -326,7 +383,9 @@ class Keeping(QObject):
             )
             self._refuse(reply.outcome)
             return
-        work = self._works[home]
+        work = self._works.get(home)
+        if work is None:  # it was closed meanwhile
+            return
         if self._trouble:
             self._trouble = ""
             self.said.emit(Message("Your work is saved again, in", path=work.folder.path))
@@ -412,9 +471,14 @@ class Keeping(QObject):
             else:
                 layer = self._viewer.add_labels(data, **keywords)
             work.numbers[layer.unique_id] = number
+            if number in found.removed:
+                self._again.add(layer.unique_id)
         count = len(found.labels)
         what = "1 labels layer is" if count == 1 else f"{count} labels layers are"
-        text = " ".join([f"{what} back; your work goes on there.", *found.troubles])
+        told = [f"{what} back; your work goes on there.", *found.troubles]
+        if found.removed:
+            told.insert(1, "What you had removed is hidden; remove it again to be rid of it.")
+        text = " ".join(told)
         self.said.emit(Message(text, "error" if found.troubles else "info"))
         if found.marks is not None:
             self._show_marks(home, found.marks, work)
@@ -448,6 +512,8 @@ class Keeping(QObject):
         files = source_files(layer)
         if files:
             return files[0]
+        if layer.unique_id in self._homes:
+            return self._homes[layer.unique_id]
         below = (x for x in reversed(self._viewer.layers) if isinstance(x, Image))
         homes = (self._unfiled.home_of(x) for x in below if grid_of(x).shape == layer.data.shape)
         return next((home for home in homes if home is not None), None)
@@ -458,13 +524,18 @@ class Keeping(QObject):
         for image in self._viewer.layers:
             if home is not None and self._is_of(image, home):
                 return grid_of(image)
-        height, width = extent_of(layer)
-        return Grid(height, width)
+        known = None if home is None else grid_of_record(self._grids.get(home))
+        return known or Grid(*extent_of(layer))
 
     def _grid(self, home: Path) -> dict[str, Any]:
         """Return size and place of an image; empty for one that was closed."""
         images = (x for x in self._viewer.layers if self._is_of(x, home))
         return next((grid_record(grid_of(x)) for x in images), {})
+
+    def _belongs(self, layer: Layer, home: Path) -> bool:
+        """Tell whether a layer is the image of a project, or labels on it."""
+        mine = isinstance(layer, Labels) and layer.unique_id in self._watched
+        return self._is_of(layer, home) or (mine and self._home(layer) == home)
 
     def _is_of(self, layer: Layer, home: Path) -> bool:
         """Tell whether a layer is the image of a project."""

@@ -50,12 +50,15 @@ class LayerNow:
         How it is shown, as plain values.
     now : LabelsNow
         The pixels, of which there is no copy, and all that names them.
+    removed : bool
+        Whether somebody has removed it while the image stayed open.
     """
 
     number: int
     name: str
     looks: dict[str, Any]
     now: LabelsNow
+    removed: bool = False
 
     @classmethod
     def of(cls, layer: Labels, number: int, grid: Grid) -> LayerNow:
@@ -90,6 +93,7 @@ class LayerNow:
             ],  # others were undone
             "tiles": None if info.tiles is None else _tiles_record(info.tiles, arrays),
             "at": info.at,
+            "removed": self.removed,
         }
         seen = info.reviewed
         parts = {} if seen is None else {_REVIEWED: seen.to_bytes()}
@@ -131,7 +135,7 @@ def labels_again(saved: SavedLayer, files: Sequence[Path]) -> LayerTuple:
     keywords: dict[str, Any] = {
         "name": about.get("name", f"labels {saved.number}"),
         "opacity": looks.get("opacity", 0.5),
-        "visible": looks.get("visible", True),
+        "visible": looks.get("visible", True) and not about.get("removed"),
         "colormap": colormap_of(entries),
         "features": names_table(entries),
         "metadata": {KEY: info},

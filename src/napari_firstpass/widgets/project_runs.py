@@ -183,6 +183,8 @@ class Reopened:
         What could not be read.
     marks : Marks or None
         What was pointed at and not accepted yet.
+    removed : tuple of int
+        Numbers of the labels that had been removed, perhaps by mistake.
     """
 
     image: Path
@@ -192,6 +194,7 @@ class Reopened:
     numbers: tuple[int, ...]
     troubles: tuple[str, ...]
     marks: Marks | None = None
+    removed: tuple[int, ...] = ()
 
 
 class ImageMovedError(ImageReadError):
@@ -281,7 +284,8 @@ def reopen_steps(folder: Path, image: Path, *, is_open: bool) -> Steps[Reopened]
             numbers.append(layer.number)
     marks = _marks(found, troubles)
     back = tuple(labels), tuple(numbers)
-    return Reopened(image, sha256, shown, *back, tuple(troubles), marks)
+    removed = tuple(x.number for x in found.layers if x.about.get("removed"))
+    return Reopened(image, sha256, shown, *back, tuple(troubles), marks, removed)
 
 
 def _marks(found: Recovered, troubles: list[str]) -> Marks | None:

@@ -45,6 +45,7 @@ from napari_firstpass.widgets.saving import Saver
 from napari_firstpass.widgets.scene_following import SceneFollowing
 from napari_firstpass.widgets.segmenting import Segmenting, noted
 from napari_firstpass.widgets.session import Message, Session, capitalised, in_words
+from napari_firstpass.widgets.stale_steps import StaleSteps
 from napari_firstpass.widgets.work_bar import WorkBar
 from napari_firstpass.widgets.worker import Runner
 
@@ -118,6 +119,7 @@ class SegmentPanel(QWidget):
             napari_viewer, self.form, self._refining, self.following, self._session
         )
         self.keeping = Keeping(napari_viewer, self.work, self.following, self)
+        self._stale = StaleSteps(napari_viewer, self)
         for part in (self.form, self._waiting, self.work):
             column.addWidget(part)
         self._connect()
@@ -179,6 +181,7 @@ class SegmentPanel(QWidget):
         self._waiting.removed.connect(self.queue.remove)
         self._saver.said.connect(self._say)
         self.keeping.said.connect(self._say)
+        self._stale.said.connect(self._say)
         self.following.said.connect(self._say)
         self.following.shown.connect(self._reviewing.look)
         self._saver.busy.connect(self._on_saving)
@@ -222,6 +225,7 @@ class SegmentPanel(QWidget):
         self._classes.let_go()
         self._exporting.let_go()
         self.keeping.let_go()
+        self._stale.let_go()
         self.following.let_go()
         self.form.image.let_go()
         self._viewer.layers.events.removed.disconnect(self)

@@ -65,6 +65,7 @@ class UnfiledImages(QObject):
         super().__init__(parent)
         self._homes: dict[Any, tuple[object, Path | None]] = {}
         self._asked: list[Image] = []
+        self._sources: dict[Path, RasterSource] = {}
         self._runs = 0
         self._runner = Runner(self)
         self._runner.replied.connect(self._on_replied)
@@ -95,10 +96,19 @@ class UnfiledImages(QObject):
         """Let an image belong to work that is open again."""
         self._homes[image.unique_id] = first_level(image), home
 
+    def source_of(self, home: Path) -> RasterSource | None:
+        """Return the pixels of an image, which may be closed by now; None for one in a file."""
+        return self._sources.get(home)
+
+    def forget(self, home: Path) -> None:
+        """Hold the pixels of an image no longer; those of one that is open are found anew."""
+        self._sources.pop(home, None)
+        self._homes = {i: known for i, known in self._homes.items() if known[1] != home}
+
     def let_go(self) -> None:
         """Hold no image any more."""
         self._runner.stop()
-        self._homes, self._asked = {}, []
+        self._homes, self._asked, self._sources = {}, [], {}
 
     def _begin(self) -> None:
         image = self._asked[0]
@@ -112,6 +122,9 @@ class UnfiledImages(QObject):
         image = self._asked.pop(0)
         home = None if isinstance(reply.outcome, FirstPassError) else reply.outcome
         self._homes[image.unique_id] = self._pixels, home
+        source = held(image)
+        if home is not None and source is not None:
+            self._sources[home] = source
         self.found.emit(image)
         if self._asked:
             self._begin()
