@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QTimer
 from rasters import write_raster
 from tiny_scenes import utm_grid
 
 from napari_firstpass.errors import ImageReadError
+from napari_firstpass.progress import run
 from napari_firstpass.widgets.image_layers import subject_of
 from napari_firstpass.widgets.pyramid import Level, overview_stride
-from napari_firstpass.widgets.scene_layers import file_tuples
+from napari_firstpass.widgets.scene_layers import Unfinished, file_tuples, scene_info
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.components import ViewerModel
+    from napari.viewer import Viewer
     from numpy.typing import NDArray
+    from pytestqt.qtbot import QtBot
 
 SIDE = 4100
 """Just more than twice the largest level in memory."""
@@ -104,3 +108,30 @@ def test_a_file_that_went_away_is_said_to_be_missing(path: Path) -> None:
 @pytest.mark.parametrize(("side", "stride"), [(2048, 1), (2049, 2), (4097, 4), (40_000, 32)])
 def test_the_overview_is_the_largest_level_that_is_held(side: int, stride: int) -> None:
     assert overview_stride(utm_grid(side, 100)) == stride
+
+
+def test_a_window_shows_a_large_image_before_it_is_read(
+    viewer: Viewer, path: Path, bands: NDArray[np.uint8], qtbot: QtBot
+) -> None:
+    found: list[object] = []
+
+    def drop() -> None:
+        (layer,) = viewer.open(path, plugin="napari-firstpass")
+        found.extend([layer, layer.data.any()])
+
+    QTimer.singleShot(0, drop)  # as when a user does it, not a script
+    qtbot.waitUntil(lambda: len(found) == 2, timeout=20_000)
+    layer, was_there = found
+    assert not was_there
+    qtbot.waitUntil(lambda: bool(layer.data[-1, -1].any()), timeout=60_000)
+    np.testing.assert_array_equal(layer.data, bands.transpose(1, 2, 0))
+
+
+def test_a_pyramid_is_filled_part_by_part_as_if_it_were_read_at_once(path: Path) -> None:
+    unfinished = Unfinished.of(path, scene_info(path), held_pixels=1_000_000)
+    (data, keywords, _), *others = unfinished.tuples
+    assert (keywords["rgb"], others) == (True, [])
+    assert not data[-1].any()
+    run(unfinished.fill_steps())
+    for level, expected in zip(data[2:], levels_of(path)[2:], strict=True):
+        assert np.abs(level.astype(int) - expected).max() <= 2  # of averages, parts meet

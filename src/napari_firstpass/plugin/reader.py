@@ -11,7 +11,7 @@ from napari_firstpass.errors import FirstPassError
 from napari_firstpass.io.label_file import is_label_file, read_segmentation
 from napari_firstpass.widgets.image_layers import RASTER_SUFFIXES
 from napari_firstpass.widgets.label_layers import labels_tuple
-from napari_firstpass.widgets.scene_layers import file_tuples
+from napari_firstpass.widgets.opening import open_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ def read(path: PathOrPaths) -> list[LayerTuple] | list[tuple[None]]:
 
 def _layers_of(path: Path) -> list[LayerTuple]:
     if not is_label_file(path):
-        return file_tuples(path)
+        return open_image(path)
     segmentation = read_segmentation(path)
     scene = path.stem.removesuffix("_labels")
     return [labels_tuple(segmentation, name=path.stem, scene=scene)]

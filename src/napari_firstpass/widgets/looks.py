@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _COLOURS: tuple[Role, ...] = ("red", "green", "blue")
 _PERCENTILES = (1.0, 99.0)
-_SAMPLE = 1000
+_SAMPLE = 500
 _ROWS_AT_ONCE = 1024
 
 
@@ -102,7 +102,7 @@ def look_at(raster: Raster, bands: tuple[int, ...]) -> Look:
     Parameters
     ----------
     raster : Raster
-        Up to about a million of its pixels are used.
+        Up to half a million of its pixels are used.
     bands : tuple of int
         The bands to show.
 
@@ -111,8 +111,10 @@ def look_at(raster: Raster, bands: tuple[int, ...]) -> Look:
     Look
         From the 1st to the 99th percentile; 8-bit colours are left as they are.
     """
+    has_holes = len(bands) == 3 and not raster.valid.all()
+    if len(bands) == 3 and raster.bands.dtype == np.uint8:
+        return Look(bands, 0.0, 255.0, has_holes)
     step = max(1, max(raster.grid.shape) // _SAMPLE)
     sample = raster.bands[list(bands), ::step, ::step][:, raster.valid[::step, ::step]]
     low, high = np.percentile(sample, _PERCENTILES).tolist() if sample.size else (0.0, 1.0)
-    has_holes = len(bands) == 3 and not raster.valid.all()
     return Look(bands, low, high if high > low else low + 1.0, has_holes)

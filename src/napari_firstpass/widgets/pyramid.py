@@ -111,13 +111,17 @@ def pyramid(path: Path, grid: Grid, look: Look, overview: Raster) -> list[Level 
     overview : Raster
         The file reduced by `overview_stride`; it becomes the first of the levels in memory.
     """
-    held: NDArray[Any] = look.paint(overview)
-    levels: list[Level | NDArray[Any]] = []
+    return levels(path, grid, look, look.paint(overview))
+
+
+def levels(path: Path, grid: Grid, look: Look, held: NDArray[Any]) -> list[Level | NDArray[Any]]:
+    """Return levels; ``held`` is the first in memory, of which the others there are views."""
+    found: list[Level | NDArray[Any]] = []
     stride = 1
     while stride < overview_stride(grid):
-        levels.append(Level(path, grid, look, stride, held.dtype))
+        found.append(Level(path, grid, look, stride, held.dtype))
         stride *= 2
     while max(held.shape[:2]) > _SMALLEST_SIDE:
-        levels.append(held)
+        found.append(held)
         held = held[::2, ::2]
-    return [*levels, held]
+    return [*found, held]

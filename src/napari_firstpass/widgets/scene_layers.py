@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import product
 from math import isclose
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from napari_firstpass.grid import Window
 from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.info import describe
+from napari_firstpass.progress import Progress
+from napari_firstpass.raster import Raster
+from napari_firstpass.tiling import spread_windows
 from napari_firstpass.widgets.looks import look_at, scene_bands
-from napari_firstpass.widgets.pyramid import overview_stride, pyramid
+from napari_firstpass.widgets.pyramid import levels, overview_stride, pyramid
 from napari_firstpass.widgets.scene import KEY, OpenedFile, SceneInfo
 
 if TYPE_CHECKING:
@@ -18,7 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_firstpass.raster import Raster
+    from napari_firstpass.io.geotiff import RasterFile
+    from napari_firstpass.progress import Steps
     from napari_firstpass.widgets.looks import Look
     from napari_firstpass.widgets.pyramid import Level
     from napari_firstpass.widgets.scene import LayerTuple
@@ -29,10 +38,19 @@ HELD_PIXELS = 64 * 2**20
 """Images of more pixels are not read into memory; what is looked at is read from the file."""
 
 _MAX_LAYERS = 12
+_PART = (512, 2048)
+"""Height and width of what is read at once while the window lives on."""
+
+_PAUSE_S = 0.002
+"""Between two parts: whoever waits for the file would else be passed over again and again."""
+
+_SAMPLE_SIDE, _SAMPLES = 512, 5
 _UNITS = {"metre": " m", "degree": "°"}
 
 
-def file_tuples(path: Path, held_pixels: int = HELD_PIXELS) -> list[LayerTuple]:
+def file_tuples(
+    path: Path, held_pixels: int = HELD_PIXELS, info: SceneInfo | None = None
+) -> list[LayerTuple]:
     """Return the layers that show an image file.
 
     Parameters
@@ -41,6 +59,8 @@ def file_tuples(path: Path, held_pixels: int = HELD_PIXELS) -> list[LayerTuple]:
         Any image that `napari_firstpass.io.geotiff.open_raster` reads.
     held_pixels : int
         Size from which on the image is shown as a pyramid and not held in memory.
+    info : SceneInfo, optional
+        What is noted about the file, if somebody has looked already.
 
     Returns
     -------
@@ -52,7 +72,7 @@ def file_tuples(path: Path, held_pixels: int = HELD_PIXELS) -> list[LayerTuple]:
     ImageReadError
         If the file cannot be read.
     """
-    info = scene_info(path)
+    info = info or scene_info(path)
     grid = info.grid
     with open_raster(path) as source:
         if grid.height * grid.width <= held_pixels:
@@ -63,6 +83,79 @@ def file_tuples(path: Path, held_pixels: int = HELD_PIXELS) -> list[LayerTuple]:
         _tuple(pyramid(path, grid, look, overview), look, shown)
         for look, shown in _views(overview, info)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Layers of an image file that show nothing yet, and what is left to do.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    tuples : list of layer tuples
+        As `file_tuples` returns them, but for their pixels.
+    shown : list of (Look, array)
+        How to paint each of the arrays that are to be filled: the whole image, or all of it,
+        smaller.
+    stride : int
+        Pixels of the file along each side of one of theirs.
+    """
+
+    path: Path
+    tuples: list[LayerTuple]
+    shown: list[tuple[Look, NDArray[Any]]]
+    stride: int
+
+    @classmethod
+    def of(cls, path: Path, info: SceneInfo, held_pixels: int = HELD_PIXELS) -> Unfinished:
+        """Look at a few places of a file; raises as `file_tuples`."""
+        grid = info.grid
+        with open_raster(path) as source:
+            sample, has_holes = _sample(source), source.may_lack_data
+        stride = 1 if grid.height * grid.width <= held_pixels else overview_stride(grid)
+        tuples, shown = [], []
+        for seen, about in _views(sample, info):
+            look = replace(seen, has_holes=has_holes and seen.is_colour)
+            dtype = np.dtype(np.uint8) if look.is_colour else sample.bands.dtype
+            pixels = np.zeros((*grid.coarsen(stride).shape, *look.channels), dtype)
+            shown.append((look, pixels))
+            data = pixels if stride == 1 else levels(path, grid, look, pixels)
+            tuples.append(_tuple(data, look, about))
+        return cls(path, tuples, shown, stride)
+
+    def fill_steps(self) -> Steps[None]:
+        """Read the file; others that read it wait for a small part of it at most."""
+        with open_raster(self.path) as source:
+            grid = source.grid
+            stride = self.stride
+            parts = [
+                Window(row, col, min(_PART[0], grid.height - row), min(_PART[1], grid.width - col))
+                for row, col in product(
+                    range(0, grid.height, _PART[0]), range(0, grid.width, _PART[1])
+                )
+            ]
+            for done, part in enumerate(parts):
+                yield Progress(done, len(parts), "reading the image")
+                sleep(_PAUSE_S)
+                small = grid.crop(part).coarsen(stride)
+                raster = source.read_reduced(part, small.height, small.width)
+                top, left = part.row // stride, part.col // stride
+                for look, pixels in self.shown:
+                    pixels[top : top + small.height, left : left + small.width] = look.paint(raster)
+
+
+def _sample(source: RasterFile) -> Raster:
+    """Return some pixels of a file that are read in a moment."""
+    if source.dataset.overviews(1):
+        return source.read_overview(_SAMPLE_SIDE)
+    windows = spread_windows(source.grid, side=_SAMPLE_SIDE // 2, limit=_SAMPLES, seed=0)
+    parts = [source.read(window) for window in windows]
+    first = parts[0]
+    grid = replace(first.grid, width=sum(part.grid.width for part in parts))
+    bands = np.concatenate([part.bands for part in parts], axis=2)
+    valid = np.concatenate([part.valid for part in parts], axis=1)
+    return Raster(bands, valid, grid, first.names, first.roles)
 
 
 def scene_info(path: Path) -> SceneInfo:
