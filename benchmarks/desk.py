@@ -33,14 +33,15 @@ from rasterio.enums import Resampling
 from scipy.ndimage import gaussian_filter
 
 from napari_firstpass.grid import Grid, Window
-from napari_firstpass.io.scene_labels import SceneLabels
+from napari_firstpass.io.scene_labels import SceneLabels, scene_behind
 from napari_firstpass.io.tile_store import TileStore
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import numbered_taxonomy
 from napari_firstpass.widgets.label_layers import labels_keywords, labels_tuple
+from napari_firstpass.widgets.label_steps import change_pixels
 from napari_firstpass.widgets.scene import MaskInfo
-from rulers.desk_session import Session, until, wait
+from rulers.desk_session import Session, opened_by_loop, require, until, wait
 from rulers.heartbeat import Heartbeat
 from rulers.page import machine, replace_section
 
@@ -59,6 +60,7 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results.md"
 _NOTICED_MS = 20
 """Shorter gaps between two beats are no standstill; the layer is drawn well within a second."""
 
+OWN = "ms of the window's thread"
 _COARSE = 8
 WINDOW = (900, 700)
 _SPECKS = 0.01
@@ -128,8 +130,7 @@ def session_table(side: int, phases: list[Phase]) -> str:
         "not answer; a thread looks at what it does then. What napari and Qt do, drawing without a",
         "graphics card above all, counts for the longest standstill, not as ours. Other programs",
         "make the clock slower; “computing” is the processor's time of functions of ours in one",
-        "standstill. The panel is loaded when it is opened first, and napari calls readers in the",
-        "window's thread.",
+        "standstill.",
         "",
         "| what | took, s | longest standstill, ms | longest by us, ms | computing, ms | where |",
         "|---|---|---|---|---|---|",
@@ -212,15 +213,67 @@ def large_scene(path: Path, side: int) -> dict[str, str]:
     told: dict[str, str] = {}
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1366, 768)
-    _, dock = viewer.window.add_plugin_dock_widget("napari-firstpass", "Segment")
-    panel = dock.panel
-    wait(4000)  # what a run needs is imported meanwhile
+    wait(500)
+    beat = Heartbeat()
+    with beat.beating():
+        with beat.phase("opening the panel") as opening:
+            _, dock = viewer.window.add_plugin_dock_widget("napari-firstpass", "Segment")
+            until(lambda: dock.is_loaded)
+        told["opening the panel"] = f"{opening.seconds:.1f} s; {standstills(opening)}"
+        with beat.phase("loading what a run needs") as loading:
+            wait(8000)
+        told["loading what a run needs, meanwhile"] = standstills(loading)
+        told |= scene_opened(viewer, path, beat, "without overviews")
+        viewer.layers.clear()
+        overviewing = get_context("spawn").Process(target=add_overviews, args=(path,))
+        overviewing.start()
+        until(lambda: not overviewing.is_alive())
+        told |= scene_opened(viewer, path, beat, "with overviews")
+        panel, layer = dock.panel, scene_layer(dock.panel, path, side)
+        told |= scene_painted(viewer, panel, layer, path, side)
+        told |= scene_merge(panel, layer, beat)
+        told |= scene_changed(layer, side, beat)
+        told |= scene_reviewed(panel, beat)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    told["memory, at most"] = f"{most:.2f} GB"
+    layer.paint(layer.world_to_data((side // 2, side // 2)), 3)
+    before = thread_time(), perf_counter()
+    viewer.window.remove_dock_widget(dock)
+    busy, passed = 1000 * (thread_time() - before[0]), 1000 * (perf_counter() - before[1])
+    told["closing the panel with work that is not saved"] = f"{busy:.0f} {OWN}, {passed:.0f} ms"
+    viewer.close()
+    return told
+
+
+def standstills(phase: Phase) -> str:
+    """Return the longest standstills of a phase, in words."""
+    longest = figures_of(phase)
+    return (
+        f"the longest standstill {longest['longest']:.0f} ms, by us {longest['ours']:.0f} ms, "
+        f"{longest['computed']:.0f} ms computing"
+    )
+
+
+def scene_opened(viewer: napari.Viewer, path: Path, beat: Heartbeat, what: str) -> dict[str, str]:
+    """Open a scene as if it were dropped on the window, until all of it is drawn."""
+    from napari_firstpass.widgets.opening import is_filling
+
     began, computed = perf_counter(), process_time()
-    viewer.open(path, plugin="napari-firstpass")
-    wait(1)
-    busy = process_time() - computed
-    opened = f"{perf_counter() - began:.1f} s, {busy:.1f} s of them computing"
-    told["opening it, until it is drawn"] = opened
+    with beat.phase(what) as opening:
+        opened_by_loop(viewer, path)
+        wait(1)
+        passed = perf_counter() - began
+        until(lambda: not is_filling())
+        wait(1)
+    whole, busy = perf_counter() - began, process_time() - computed
+    return {
+        f"opening it {what}": f"{passed:.1f} s until it is in sight, {whole:.1f} s until all of it "
+        f"is, {busy:.1f} s of them computing; {standstills(opening)}"
+    }
+
+
+def scene_layer(panel: SegmentPanel, path: Path, side: int) -> Labels:
+    """Return a layer of labels of the whole scene."""
     scene = SceneLabels(TileStore(None, (side, side), np.dtype(np.uint8)))
     tile = clusters(2000, 8)
     for row in range(0, side, 2000):
@@ -230,7 +283,14 @@ def large_scene(path: Path, side: int) -> dict[str, str]:
     scene.look_at_all()
     grid = Grid(side, side)
     info = MaskInfo("scene", grid, numbered_taxonomy(8), Provenance(), (path,))
-    layer = panel.following.add(scene, labels_keywords(info, "labels"))
+    return panel.following.add(scene, labels_keywords(info, "labels"))
+
+
+def scene_painted(
+    viewer: napari.Viewer, panel: SegmentPanel, layer: Labels, path: Path, side: int
+) -> dict[str, str]:
+    """Return what it costs to paint somewhere, and to keep that."""
+    told: dict[str, str] = {}
     shown: list[float] = []
     panel.following.shown.connect(lambda: shown.append(perf_counter()))
     viewer.scene.camera.zoom, began = 1, perf_counter()
@@ -240,50 +300,71 @@ def large_scene(path: Path, side: int) -> dict[str, str]:
     told["from afar to full resolution, ready to paint"] = f"{1000 * (shown[0] - began):.0f} ms"
     wait(500)
     strokes = [standstill(stroke(layer, side // 2 + 30 * i)) for i in range(5)]
-    own = "ms of the window's thread"
-    told["a stroke of 20 dabs, drawn"] = f"{median(s.busy for s in strokes):.0f} {own}"
+    told["a stroke of 20 dabs, drawn"] = f"{median(s.busy for s in strokes):.0f} {OWN}"
     before = thread_time()
     panel.keeping.save(path)
-    told["beginning to save what was painted"] = f"{1000 * (thread_time() - before):.1f} {own}"
+    told["beginning to save what was painted"] = f"{1000 * (thread_time() - before):.1f} {OWN}"
     wait(5000)
-    told["taking the last stroke back, drawn"] = f"{standstill(layer.undo).busy:.0f} {own}"
-    told |= scene_merge(panel, layer)
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    told["memory, at most"] = f"{most:.2f} GB"
-    layer.paint(layer.world_to_data((side // 2, side // 2)), 3)
-    before = thread_time(), perf_counter()
-    viewer.window.remove_dock_widget(panel.parentWidget())
-    busy, passed = 1000 * (thread_time() - before[0]), 1000 * (perf_counter() - before[1])
-    told["closing the panel with work that is not saved"] = f"{busy:.0f} {own}, {passed:.0f} ms"
-    viewer.close()
+    told["taking the last stroke back, drawn"] = f"{standstill(layer.undo).busy:.0f} {OWN}"
     return told
 
 
-def scene_merge(panel: SegmentPanel, layer: Labels) -> dict[str, str]:
+def scene_merge(panel: SegmentPanel, layer: Labels, beat: Heartbeat) -> dict[str, str]:
     """Return what it costs to merge two classes of a whole scene, and to take that back."""
-    beat = Heartbeat()
     panel.form.classing.click()
-    wait(3000)
     tree = panel.form.class_list.tree
-    with beat.beating():
-        with beat.phase("merge") as merging:
-            tree.choose(1)
-            tree.item(2).setSelected(True)
-            began = perf_counter()
-            panel.form.class_list.merge.click()
-            until(lambda: not panel.form.cancel.isEnabled())
-            passed = perf_counter() - began
+    until(lambda: len(tree.listed) == 8)
+    wait(3000)
+    told = {}
+
+    def merge() -> None:
+        tree.choose(1)
+        tree.item(2).setSelected(True)
+        panel.form.class_list.merge.click()
+
+    for what, change in (("merging two classes of all of it", merge), ("undoing it", layer.undo)):
+        with beat.phase(what) as phase:
+            before, began = np.array(layer.data[:2000:100, :2000:100]), perf_counter()
+            change()
+            wait(1)
+            passed = 1000 * (perf_counter() - began)
+            require((layer.data[:2000:100, :2000:100] != before).any(), "nothing was merged")
             wait(500)
-        with beat.phase("undo") as undoing:
-            layer.undo()
-            wait(500)
-    told = {"merging two classes of all of it, in a thread": f"{passed:.0f} s"}
-    for what, phase in (("merging", merging), ("taking the merge back", undoing)):
-        longest = figures_of(phase)
-        told[f"{what}, the longest standstill"] = (
-            f"{longest['longest']:.0f} ms, by us {longest['ours']:.0f} ms"
-        )
+        told[what] = f"drawn after {passed:.0f} ms; {standstills(phase)}"
+    began, computed = perf_counter(), process_time()
+    merge()
+    store = scene_behind(layer.data).store
+    until(lambda: not store.is_behind)
+    passed, busy = perf_counter() - began, process_time() - computed
+    told["the tiles on disk after a merge, meanwhile"] = f"{passed:.0f} s, {busy:.0f} s computing"
     return told
+
+
+def scene_changed(layer: Labels, side: int, beat: Heartbeat) -> dict[str, str]:
+    """Return what it costs to give a large region another class."""
+    window = Window(side // 2, side // 2, *(min(2048, side // 2),) * 2)
+    with beat.phase("a region") as phase:
+        change_pixels(layer, window, np.full((window.height, window.width), 5, np.uint8))
+        wait(500)
+    size = f"{window.height} × {window.width}"
+    return {f"a region of {size} pixels given a class": standstills(phase)}
+
+
+def scene_reviewed(panel: SegmentPanel, beat: Heartbeat) -> dict[str, str]:
+    """Return how long the first and the last regions of a review are waited for."""
+    panel.form.reviewing.click()
+    wait(300)
+    reviewing, began = panel.form.review, perf_counter()
+    with beat.phase("review") as phase:
+        reviewing.next.click()
+        until(reviewing.accept.isEnabled)
+        first = perf_counter() - began
+        until(lambda: not panel.form.cancel.isEnabled())
+        whole = perf_counter() - began
+    return {
+        "the first region of a review": f"{first:.1f} s, the whole list {whole:.0f} s; "
+        f"{standstills(phase)}"
+    }
 
 
 def stroke(layer: Labels, row: int) -> Callable[[], None]:
@@ -300,7 +381,7 @@ def stroke(layer: Labels, row: int) -> Callable[[], None]:
 
 
 def write_scene(path: Path, side: int) -> None:
-    """Write a scene of three bands, of a pattern that repeats, with overviews."""
+    """Write a scene of three bands, of a pattern that repeats."""
     rng = np.random.default_rng(0)
     soft = gaussian_filter(rng.random((3, 2048, 2048), dtype=np.float32), (0, 9, 9))
     tile = np.clip(128 + 4000 * (soft - 0.5), 0, 255).astype(np.uint8)
@@ -311,6 +392,11 @@ def write_scene(path: Path, side: int) -> None:
             for col in range(0, side, 2048):
                 part = tile[:, : side - row, : side - col]
                 file.write(part, window=((row, row + part.shape[1]), (col, col + part.shape[2])))
+
+
+def add_overviews(path: Path) -> None:
+    """Give a scene overviews."""
+    with rasterio.open(path, "r+") as file:
         file.build_overviews([2, 4, 8, 16], Resampling.average)
 
 

@@ -110,7 +110,7 @@ class _Desk:
         """Open the image, and labels that name some places of it."""
         self._side = scene.raster.grid.height
         with self._beat.phase("open the image"):
-            self._viewer.open(image, plugin=_PLUGIN)
+            opened_by_loop(self._viewer, image)
             wait(300)
         data, keywords, _ = labels_tuple(scene.truth, name="truth", scene="scene")
         self._viewer.add_labels(data, visible=False, **keywords)
@@ -264,6 +264,13 @@ def _proposals() -> ProposalWindow | None:
     """Return the window in which classes are proposed, if it is open."""
     windows = QApplication.topLevelWidgets()
     return next((w for w in windows if isinstance(w, ProposalWindow) and w.isVisible()), None)
+
+
+def opened_by_loop(viewer: Viewer, path: Path) -> None:
+    """Open a file while the window lives, as a user does; a script waits for all of it."""
+    QTimer.singleShot(0, lambda: viewer.open(path, plugin=_PLUGIN))
+    before = len(viewer.layers)
+    until(lambda: len(viewer.layers) > before)
 
 
 def require(is_so: bool, trouble: str) -> None:

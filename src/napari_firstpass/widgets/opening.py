@@ -40,6 +40,11 @@ def open_image(path: Path) -> list[LayerTuple]:
     return unfinished.tuples
 
 
+def is_filling() -> bool:
+    """Tell whether images are read for layers that are in sight already."""
+    return bool(_Filling.alive)
+
+
 def _window_waits() -> bool:
     """Tell whether this runs in the thread of a window that lives: a script wants all of it."""
     app = QApplication.instance()
@@ -52,11 +57,11 @@ def _window_waits() -> bool:
 class _Filling(QObject):
     """Fills the layers of one file in a thread, and shows them."""
 
-    _alive: ClassVar[set[_Filling]] = set()
+    alive: ClassVar[set[_Filling]] = set()
 
     def __init__(self, unfinished: Unfinished) -> None:
         super().__init__()
-        self._alive.add(self)
+        self.alive.add(self)
         self._noted = [keywords["metadata"][KEY] for _, keywords, _ in unfinished.tuples]
         self._shown = monotonic()
         self._runner = Runner(self)
@@ -70,7 +75,7 @@ class _Filling(QObject):
             self._shown = monotonic()
 
     def _on_filled(self, reply: Reply[Any]) -> None:
-        QTimer.singleShot(0, lambda: self._alive.discard(self))  # not while it still speaks
+        QTimer.singleShot(0, lambda: self.alive.discard(self))  # not while it still speaks
         self._refresh()
         if isinstance(reply.outcome, FirstPassError):
             show_error(f"{reply.outcome}.")
