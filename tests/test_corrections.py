@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from borders import picture, squares
+from borders import picture
+from mistaken import THREES, corrected, first_pass, square, truth
 
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.corrections import CorrectedLabels, learn_steps
@@ -14,30 +15,61 @@ from napari_firstpass.progress import run
 from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.reviewed import Reviewed
 
-TRUTH = squares()
-SHAPE = TRUTH.shape
+TRUTH, MADE = truth(), first_pass()
 
 
-def source() -> ArraySource:
-    raster = Raster.from_array(picture(TRUTH), Grid(*SHAPE), roles=("red", "green", "blue"))
+def source(like: np.ndarray = TRUTH) -> ArraySource:
+    raster = Raster.from_array(picture(like), Grid(*TRUTH.shape), roles=("red", "green", "blue"))
     return ArraySource(raster)
 
 
-def test_places_like_a_corrected_one_are_proposed_and_decided_ones_never() -> None:
-    made = np.where(TRUTH == 3, 2, TRUTH)  # squares of 3 were taken for 2
-    now = made.copy()
-    now[16:48, 80:112] = 3  # one of them was corrected
-    window = Window(144, 80, 32, 32)
-    reviewed = Reviewed.none(SHAPE).marked(window, np.ones((32, 32), bool))
+def test_places_like_corrected_ones_are_proposed_and_decided_ones_never() -> None:
+    now = corrected(6)
+    stays = Window(*THREES[-1], 12, 12)  # too little to speak against the others
+    reviewed = Reviewed.none(MADE.shape).marked(stays, np.ones((12, 12), bool))
     given = now.copy()
-    learned = run(learn_steps(source(), CorrectedLabels(made, now, reviewed), SegmentConfig()))
+    learned = run(learn_steps(source(), CorrectedLabels(MADE, now, reviewed), SegmentConfig()))
     np.testing.assert_array_equal(now, given)
-    assert learned.corrected == 32 * 32
+    assert learned.corrected == 6 * 32 * 32
     after = learned.replacement.after
-    assert (after[84:108, 84:108] == 3).mean() > 0.95  # the like one, but for its rim
-    np.testing.assert_array_equal(after[window.slices], 2)  # somebody said that it is right
+    found = [(after[square(place)] == 3).mean() for place in THREES[6:-1]]
+    assert np.mean(found) > 0.8
+    np.testing.assert_array_equal(after[stays.slices], 2)  # somebody said that it is right
+    np.testing.assert_array_equal(after[now == 3], 3)
     others = TRUTH != 3
-    assert (after[others] == now[others]).mean() > 0.99
+    assert (after[others] == now[others]).mean() > 0.999
+    (taught,) = learned.taught
+    assert (taught.lesson.verdict, taught.lesson.regions) == ("learned", 6)
+    assert taught.pixels == np.count_nonzero(after != now)
+    whole = run(learn_steps(source(), CorrectedLabels(MADE, now, reviewed), SegmentConfig()))
+    np.testing.assert_array_equal(whole.replacement.after, after)
+
+
+def test_a_part_of_a_large_scene_is_learned_from_corrections_elsewhere() -> None:
+    now, part = corrected(6), Window(192, 128, 192, 256)
+    assert (now == MADE)[part.slices].all()
+    said = CorrectedLabels(MADE, now)
+    learned = run(learn_steps(source(), said, SegmentConfig(), part=part))
+    wanted = learned.replacement
+    assert wanted.window == part
+    assert (wanted.after[TRUTH[part.slices] == 3] == 3).mean() > 0.7
+    assert (wanted.after[TRUTH[part.slices] != 3] != 3).mean() > 0.999
+    # What was proposed and accepted is no correction.
+    now[part.slices] = wanted.after
+    taken = Reviewed.none(MADE.shape).marked(part, wanted.before != wanted.after)
+    again = run(learn_steps(source(), CorrectedLabels(MADE, now, None, taken), SegmentConfig()))
+    assert again.corrected == learned.corrected
+
+
+def test_nothing_is_proposed_that_cannot_be_told_or_checked() -> None:
+    config = SegmentConfig()
+    few = run(learn_steps(source(), CorrectedLabels(MADE, corrected(4)), config))
+    assert [taught.lesson.verdict for taught in few.taught] == ["few"]
+    assert few.replacement.change is None
+    # The same corrections, of squares that look as the others do.
+    alike = run(learn_steps(source(MADE), CorrectedLabels(MADE, corrected(6)), config))
+    assert [taught.lesson.verdict for taught in alike.taught] == ["alike"]
+    assert alike.replacement.change is None
 
 
 def test_nothing_is_learned_without_corrections() -> None:

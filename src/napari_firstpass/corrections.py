@@ -1,59 +1,87 @@
 """Learning from corrections: what looks like a place that was corrected is proposed to change too.
 
-Classes are Gaussians of one covariance over the features of the image: once as the labels were
-made, once as they are now. Where the second sees another class than is there, and the corrections
-made that class much likelier and the present one much less so, it is proposed; but only if somebody
-corrected the one into the other somewhere. So without corrections nothing is proposed; what was
+Each kind of correction, of one class into another, is learned from by itself (`lessons`): in the
+class that was wrong, places are looked for that look like those that were corrected rather than
+like the rest. Where that would not find again what was corrected, nothing is proposed. What was
 corrected or reviewed never is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
+from scipy import ndimage
 from torch.nn import functional
 
+from napari_firstpass.cells import cell_means
 from napari_firstpass.describing import describe_steps, inner_features
 from napari_firstpass.errors import LayerError
+from napari_firstpass.grid import Window
 from napari_firstpass.hints import SILENT, cell_classes
 from napari_firstpass.label_changes import Replacement
+from napari_firstpass.lessons import Cells, Kind, Lesson, learn_kind_steps
+from napari_firstpass.likeness import AveragedBackbone
 from napari_firstpass.normalize import filled, usable
 from napari_firstpass.progress import Progress, Span, relay
 from napari_firstpass.refiners.small_regions import merge_small_regions
 from napari_firstpass.sampling import sample_steps
 from napari_firstpass.segmentation import label_dtype, present_ids
 from napari_firstpass.taxonomy import UNLABELLED
-from napari_firstpass.tiling import affordable, tiles
+from napari_firstpass.tiling import Tile, affordable, tiles
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from torch import Tensor
 
     from napari_firstpass.config import SegmentConfig
-    from napari_firstpass.describing import Described
     from napari_firstpass.feature_cache import FeatureCache
-    from napari_firstpass.grid import Window
+    from napari_firstpass.grid import Grid
     from napari_firstpass.progress import Steps
+    from napari_firstpass.protocols import Backbone
     from napari_firstpass.raster import RasterSource
     from napari_firstpass.reviewed import Reviewed
-    from napari_firstpass.segmentation import Labels
-    from napari_firstpass.tiling import Tile
+    from napari_firstpass.segmentation import LabelPixels, Labels
 
 _WINDOW, _OVERLAP = 1024, 64
-_CHANGE = 0.15
-"""By how much the probability of a proposed class rises at least, and that of the other falls."""
-
-_EXAMPLES = 20
-"""Corrected cells from one class to another from which on that is proposed elsewhere."""
-
-_ROUND = 0.1
-"""How much the covariance is drawn towards that of a ball."""
+_SIGMA = 4.0
+"""Features are averaged so far around, in pixels: one odd cell is no place to change."""
 
 _SPECK = 30
 """Proposals of fewer pixels are none."""
+
+_CELLS = 20_000
+"""Of a kind, and of a class, at most; of more, some in a grid are looked at."""
+
+_KEPT_BYTES = 192 * 2**20
+"""Of features that need not be computed twice."""
+
+_ELSEWHERE = 24
+"""Windows outside the part that is looked at, with corrections to learn from."""
+
+_ALIGNED = 16
+_PAIRS = 2**16
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What one kind of correction taught, and what is proposed for it.
+
+    Attributes
+    ----------
+    lesson : Lesson
+        What was learned.
+    pixels, places : int
+        What would change: so many pixels, in so many places.
+    """
+
+    lesson: Lesson
+    pixels: int = 0
+    places: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +91,16 @@ class Learned:
     Attributes
     ----------
     replacement : Replacement
-        All labels as they were, and as they would be.
+        Labels as they were, and as they would be.
     corrected : int
-        Pixels that it was learned from.
+        Pixels that were corrected.
+    taught : tuple of Taught
+        What each kind of correction taught, that of the most pixels first.
     """
 
     replacement: Replacement
     corrected: int
+    taught: tuple[Taught, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,36 +110,47 @@ class CorrectedLabels:
     Attributes
     ----------
     made, now : (H, W) integer array
-        Class ids; not changed by anybody.
+        Class ids; not changed by anybody. Windows are read of those too large for memory.
     reviewed : Reviewed or None
         What somebody has looked at.
+    taken : Reviewed or None
+        What was proposed and accepted before: it differs from what was made, and yet nobody
+        corrected it.
     """
+
+    made: LabelPixels
+    now: LabelPixels
+    reviewed: Reviewed | None = None
+    taken: Reviewed | None = None
+
+    def within(self, window: Window) -> _Said:
+        """Return what is said of a window."""
+        made, now = np.asarray(self.made[window.slices]), np.asarray(self.now[window.slices])
+        if self.taken is not None and self.taken.pixels:
+            made = np.where(self.taken.within(window), now, made)
+        shape = (window.height, window.width)
+        seen = np.zeros(shape, np.bool_) if self.reviewed is None else self.reviewed.within(window)
+        return _Said(made, now, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Labels (h, w) of a window as they were made and as they are, and what was looked at."""
 
     made: NDArray[Any]
     now: NDArray[Any]
-    reviewed: Reviewed | None = None
+    seen: NDArray[np.bool_]
 
-    def decided(self, window: Window) -> NDArray[np.bool_]:
-        """Return where (h, w) somebody has decided: corrected or reviewed."""
-        corrected: NDArray[np.bool_] = self.made[window.slices] != self.now[window.slices]
-        return corrected if self.reviewed is None else corrected | self.reviewed.within(window)
+    @property
+    def corrected(self) -> NDArray[np.bool_]:
+        """Where another class was given."""
+        different: NDArray[np.bool_] = self.made != self.now
+        return different
 
-    def require_corrected(self) -> int:
-        """Return how many pixels were given another class.
-
-        Raises
-        ------
-        LayerError
-            If none were.
-        """
-        count = int(np.count_nonzero((self.made != self.now) & (self.now != UNLABELLED)))
-        if not count:
-            raise LayerError(
-                expected="labels of which something was corrected",
-                found="none that differ from what was made",
-                remedy="correct a few regions first: under Fix, click one and press a class key",
-            )
-        return count
+    @property
+    def decided(self) -> NDArray[np.bool_]:
+        """Where somebody has decided: corrected or reviewed."""
+        return self.corrected | self.seen
 
 
 def learn_steps(
@@ -116,6 +158,7 @@ def learn_steps(
     labels: CorrectedLabels,
     config: SegmentConfig,
     *,
+    part: Window | None = None,
     cache: FeatureCache | None = None,
 ) -> Steps[Learned]:
     """Propose what else is to change after some places were corrected.
@@ -128,6 +171,9 @@ def learn_steps(
         What was made, and what became of it.
     config : SegmentConfig
         Of this, the backbone, what follows it, the seed and the device count.
+    part : Window, optional
+        The only part of a large image in which something is proposed; it is learned from
+        corrections elsewhere, too.
     cache : FeatureCache, optional
         Where features that are expensive are kept.
 
@@ -138,144 +184,320 @@ def learn_steps(
     ImageContentError, WeightsError
         See `pipeline.fit_sample_steps`.
     """
-    corrected = labels.require_corrected()
-    ids = sorted({*present_ids(labels.made), *present_ids(labels.now)})
-    sample = yield from relay(sample_steps(source, config.seed), Span(0, 5, 100))
-    it = yield from relay(describe_steps(sample, config, cache), Span(5, 20, 100))
+    found = yield from relay(_survey_steps(labels, source.grid), Span(0, 10, 100))
+    area = part or source.grid.window
+    sample = yield from relay(sample_steps(source, config.seed), Span(10, 15, 100))
+    it = yield from relay(describe_steps(sample, config, cache), Span(15, 25, 100))
     window, overlap = affordable(
-        _WINDOW, _OVERLAP, bands=len(source.names), classes=len(ids), features=it.features
+        _WINDOW, _OVERLAP, bands=len(source.names), classes=1, features=it.features
     )
-    cuts = tiles(source.grid, window=window, overlap=overlap)
-    learner = _Learner.of(ids, len(it.scaler.projection), it.device)
-    for done, tile in enumerate(cuts):
-        span = Span(20 + 40 * done // len(cuts), 20 + 40 * (done + 1) // len(cuts), 100)
-        vectors, stride = yield from relay(_vectors(source, it, tile), span, "learning")
-        if vectors is not None:
-            learner.take(vectors, labels, tile.core, stride)
-    models = learner.models()
-    after = labels.now.copy()
-    for done, tile in enumerate(cuts):
-        span = Span(60 + 40 * done // len(cuts), 60 + 40 * (done + 1) // len(cuts), 100)
-        vectors, stride = yield from relay(_vectors(source, it, tile), span, "looking for others")
-        if vectors is not None:
-            after[tile.core.slices] = _proposed(vectors, stride, labels, tile.core, models)
+    looking = _Looking(source, AveragedBackbone(it.backbone, it.scaler, _SIGMA), {})
+    cuts = _cuts(source.grid, area, window, overlap)
+    elsewhere = [_tile(source.grid, box, overlap) for box in found.outside(area)]
+    collector = yield from relay(
+        _collected_steps(looking, labels, found, cuts, elsewhere), Span(25, 70, 100)
+    )
+    lessons = []
+    for done, kind in enumerate(collector.kinds(found)):
+        span = Span(70 + 10 * done // found.kinds, 70 + 10 * (done + 1) // found.kinds, 100)
+        lessons.append((yield from relay(learn_kind_steps(kind, config.seed), span)))
+    before = np.array(labels.now[area.slices])
+    proposing = _proposed_steps(looking, labels, lessons, cuts, area, before)
+    after, taught = yield from relay(proposing, Span(80, 99, 100))
     yield Progress(99, 100, "comparing")
-    return Learned(Replacement.of(source.grid.window, labels.now, after), corrected)
+    replacement = Replacement.within(source.grid.shape, area, before, after)
+    return Learned(replacement, found.corrected, taught)
 
 
-def _vectors(source: RasterSource, it: Described, tile: Tile) -> Steps[tuple[Tensor | None, int]]:
-    """Return the scaled features (D, h, w) of the core of a tile, None without data; the stride."""
-    raster = usable(source.read(tile.padded))
-    if not raster.valid.any():
-        return None, 1
-    inner = tile.core.relative_to(tile.padded)
-    found = yield from inner_features(it.backbone, filled(raster), inner)
-    return it.scaler.apply(found.vectors), found.stride
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """What was corrected, and where.
+
+    Attributes
+    ----------
+    pairs : dict of (int, int) to int
+        Pixels of each kind: the class before and after; the most frequent first.
+    classes : dict of int to int
+        Pixels of each class that nobody has corrected.
+    boxes : tuple of (Window, int)
+        Windows around what was corrected, and how many pixels that is.
+    """
+
+    pairs: dict[tuple[int, int], int]
+    classes: dict[int, int]
+    boxes: tuple[tuple[Window, int], ...]
+
+    @property
+    def corrected(self) -> int:
+        """How many pixels were corrected."""
+        return sum(self.pairs.values())
+
+    @property
+    def kinds(self) -> int:
+        """How many kinds of correction there are."""
+        return len(self.pairs)
+
+    def outside(self, part: Window) -> list[Window]:
+        """Return windows around corrections that do not lie in a part, those with most first."""
+        others = [(box, count) for box, count in self.boxes if not _holds(part, box)]
+        others.sort(key=lambda pair: -pair[1])
+        return [box for box, _ in others[:_ELSEWHERE]]
+
+
+def _holds(part: Window, box: Window) -> bool:
+    rows = part.row <= box.row and box.bottom <= part.bottom
+    return rows and part.col <= box.col and box.right <= part.right
+
+
+def _survey_steps(labels: CorrectedLabels, grid: Grid) -> Steps[_Survey]:
+    """Look what was corrected.
+
+    Raises
+    ------
+    LayerError
+        If nothing was.
+    """
+    pairs: dict[tuple[int, int], int] = {}
+    classes: dict[int, int] = {}
+    boxes = []
+    cuts = tiles(grid, window=_WINDOW, overlap=0)
+    for done, tile in enumerate(cuts):
+        yield Progress(done, len(cuts), "looking for what was corrected")
+        said = labels.within(tile.core)
+        corrected = said.corrected & (said.now != UNLABELLED) & (said.made != UNLABELLED)
+        _count(classes, said.now[~said.corrected])
+        if not corrected.any():
+            continue
+        codes = said.made[corrected].astype(np.int64) * _PAIRS + said.now[corrected]
+        keys, counts = np.unique(codes, return_counts=True)
+        for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+            pair = divmod(key, _PAIRS)
+            pairs[pair] = pairs.get(pair, 0) + count
+        boxes.append((_box(corrected, tile.core), int(counts.sum())))
+    if not pairs:
+        raise LayerError(
+            expected="labels of which something was corrected",
+            found="none that differ from what was made",
+            remedy="correct a few regions first: under Fix, click one and press a class key",
+        )
+    ordered = dict(sorted(pairs.items(), key=lambda item: (-item[1], item[0])))
+    return _Survey(ordered, classes, tuple(boxes))
+
+
+def _count(counts: dict[int, int], ids: NDArray[Any]) -> None:
+    found = np.bincount(ids.ravel())
+    for class_id in np.flatnonzero(found).tolist():
+        counts[class_id] = counts.get(class_id, 0) + int(found[class_id])
+
+
+def _box(mask: NDArray[np.bool_], window: Window) -> Window:
+    """Return the part of a window around the pixels of a mask (h, w), on the grid of cells."""
+    rows, cols = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    top, left = (int(some[0]) // _ALIGNED * _ALIGNED for some in (rows, cols))
+    bottom, right = (-(-(int(some[-1]) + 1) // _ALIGNED) * _ALIGNED for some in (rows, cols))
+    height, width = min(bottom, window.height) - top, min(right, window.width) - left
+    return Window(window.row + top, window.col + left, height, width)
+
+
+def _tile(grid: Grid, core: Window, overlap: int) -> Tile:
+    return Tile(core, core.grown(overlap, height=grid.height, width=grid.width))
+
+
+def _cuts(grid: Grid, part: Window, window: int, overlap: int) -> list[Tile]:
+    """Cut a part of an image into tiles, which are read with what is around them."""
+    cores = (tile.core for tile in tiles(grid.crop(part), window=window, overlap=0))
+    moved = (replace(core, row=core.row + part.row, col=core.col + part.col) for core in cores)
+    return [_tile(grid, core, overlap) for core in moved]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Features (D, h, w) of a tile, and the pixels of a cell along each axis."""
+
+    vectors: Tensor
+    stride: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Looking:
+    """Describes tiles; remembers some."""
+
+    source: RasterSource
+    backbone: Backbone
+    kept: dict[Window, _Seen | None]
+
+    def at(self, tile: Tile) -> Steps[_Seen | None]:
+        """Return the features of the core of a tile, None without data."""
+        if tile.core in self.kept:
+            return self.kept[tile.core]
+        seen, raster = None, usable(self.source.read(tile.padded))
+        if raster.valid.any():
+            inner = tile.core.relative_to(tile.padded)
+            found = yield from inner_features(self.backbone, filled(raster), inner)
+            seen = _Seen(found.vectors, found.stride)
+        held = sum(some.vectors.nbytes for some in self.kept.values() if some is not None)
+        if seen is None or held + seen.vectors.nbytes <= _KEPT_BYTES:
+            self.kept[tile.core] = seen
+        return seen
 
 
 @dataclass(slots=True)
-class _Sums:
-    """What Gaussians of one covariance need to know of vectors."""
+class _Gathered:
+    """Cells of one kind or class: every ``step``-th of each row and column."""
 
-    mass: Tensor
-    sums: Tensor
-    squares: Tensor
+    step: int
+    vectors: list[NDArray[np.float32]]
+    places: list[NDArray[np.int64]]
 
-    def add(self, vectors: Tensor, classes: Tensor) -> None:
-        """Take vectors (n, D) of classes (n,)."""
-        own = functional.one_hot(classes, len(self.mass)).double()
-        self.mass += own.sum(0)
-        self.sums += own.T @ vectors
-        self.squares += vectors.T @ vectors
+    def take(self, vectors: Tensor, mask: NDArray[np.bool_], row: int, col: int) -> None:
+        """Take cells (D, h, w) of a mask (h, w), of which the first has a place."""
+        rows, cols = np.nonzero(mask)
+        on = ((rows + row) % self.step == 0) & ((cols + col) % self.step == 0)
+        rows, cols = rows[on], cols[on]
+        if len(rows):
+            there = torch.from_numpy(rows), torch.from_numpy(cols)
+            self.vectors.append(vectors[:, there[0], there[1]].T.cpu().numpy())
+            self.places.append(np.stack([rows + row, cols + col], 1))
 
-    def model(self) -> tuple[Tensor, Tensor]:
-        """Return weights (K, D) and offsets (K,) of the logits; a class without mass is never."""
-        means = self.sums / self.mass.clamp_min(1e-9)[:, None]
-        covariance = self.squares - (means.T * self.mass) @ means
-        covariance = covariance / self.mass.sum()
-        even = covariance.diagonal().mean().clamp_min(1e-6)
-        ball = even * torch.eye(len(covariance)).to(covariance)
-        weights = torch.linalg.solve(torch.lerp(covariance, ball, _ROUND), means.T).T
-        shares = self.mass / self.mass.sum()
-        offsets = shares.log() - (weights * means).sum(1) / 2
-        return weights.float(), offsets.float()
+    def cells(self, *, close: bool = False) -> Cells:
+        """Return them; ``close`` puts cells that follow each other side by side."""
+        if not self.vectors:
+            return Cells(np.zeros((0, 1), np.float32), np.zeros((0, 2), np.int64))
+        places = np.concatenate(self.places)
+        return Cells(np.concatenate(self.vectors), places // self.step if close else places)
 
 
 @dataclass(frozen=True, slots=True)
-class _Models:
-    """Classes as they were made, and as they are now: logits; their ids; which became which."""
+class _Collector:
+    """Cells by what is said of them: each kind of correction, what was left, and the rest."""
 
-    ids: NDArray[np.int64]
-    made: tuple[Tensor, Tensor]
-    now: tuple[Tensor, Tensor]
-    became: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class _Learner:
-    """Sums over the image, of what was made and of what is there now."""
-
-    ids: NDArray[np.int64]
-    made: _Sums
-    now: _Sums
-    became: NDArray[np.int64]
+    corrected: dict[tuple[int, int], _Gathered]
+    left: dict[int, _Gathered]
+    rest: dict[int, _Gathered]
 
     @classmethod
-    def of(cls, ids: list[int], width: int, device: torch.device) -> _Learner:
-        """Begin with nothing seen."""
+    def of(cls, found: _Survey, stride: int) -> _Collector:
+        """Begin with none, for so many pixels of each."""
 
-        def empty() -> _Sums:
-            shapes = (len(ids),), (len(ids), width), (width, width)
-            return _Sums(*(torch.zeros(s, dtype=torch.float64, device=device) for s in shapes))
+        def begun(pixels: int) -> _Gathered:
+            cells = pixels / stride**2
+            return _Gathered(max(1, int(np.ceil((cells / _CELLS) ** 0.5))), [], [])
 
-        counts = np.zeros((len(ids), len(ids)), np.int64)
-        return cls(np.array(ids, np.int64), empty(), empty(), counts)
-
-    def take(self, vectors: Tensor, labels: CorrectedLabels, window: Window, stride: int) -> None:
-        """Take the cells (D, h, w) of a window."""
-        made, now = (
-            cell_classes(_indexed(ids[window.slices], self.ids), stride)
-            for ids in (labels.made, labels.now)
+        wrong = {before for before, _ in found.pairs}
+        return cls(
+            {pair: begun(count) for pair, count in found.pairs.items()},
+            {class_id: begun(found.classes.get(class_id, 0)) for class_id in wrong},
+            {class_id: begun(found.classes.get(class_id, 0)) for class_id in wrong},
         )
-        for sums, said in ((self.made, made), (self.now, now)):
-            kept = torch.from_numpy(said != SILENT).to(vectors.device)
-            classes = torch.from_numpy(said).to(vectors.device)[kept]
-            sums.add(vectors[:, kept].T.double(), classes)
-        both = (made != SILENT) & (now != SILENT)
-        np.add.at(self.became, (made[both], now[both]), 1)
 
-    def models(self) -> _Models:
-        """Return the classes."""
-        became = (self.became >= _EXAMPLES) & ~np.eye(len(self.ids), dtype=np.bool_)
-        allowed = torch.from_numpy(became).to(self.made.mass.device)
-        return _Models(self.ids, self.made.model(), self.now.model(), allowed)
+    def take(self, seen: _Seen, said: _Said, window: Window, *, inside: bool) -> None:
+        """Take the cells of a window; of one outside the part, only what somebody decided."""
+        stride, vectors = seen.stride, seen.vectors
+        made, now = (_cell_ids(ids, stride) for ids in (said.made, said.now))
+        row, col = window.row // stride, window.col // stride
+        corrected = _shares(said.corrected, stride) >= 0.5
+        for (before, after), gathered in self.corrected.items():
+            gathered.take(vectors, corrected & (made == before) & (now == after), row, col)
+        left = (_shares(said.seen & ~said.corrected, stride) >= 0.5) & (made == now)
+        free = _shares(said.decided, stride) == 0
+        for class_id, gathered in self.left.items():
+            gathered.take(vectors, left & (now == class_id), row, col)
+            if inside:
+                self.rest[class_id].take(vectors, free & (now == class_id), row, col)
+
+    def kinds(self, found: _Survey) -> list[Kind]:
+        """Return what is known of each kind of correction."""
+        return [
+            Kind(
+                before,
+                after,
+                self.corrected[before, after].cells(close=True),
+                self.left[before].cells(),
+                self.rest[before].cells(),
+            )
+            for before, after in found.pairs
+        ]
 
 
-def _indexed(ids: NDArray[Any], known: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return which of the known classes ids (h, w) are, `SILENT` for unlabelled ones."""
-    return np.where(ids == UNLABELLED, SILENT, np.searchsorted(known, ids)).astype(np.int64)
+def _cell_ids(ids: NDArray[Any], stride: int) -> NDArray[np.int64]:
+    """Return the class of most pixels (H, W) of each cell (h, w); 0 for those without any."""
+    known = np.array([UNLABELLED, *present_ids(ids)], np.int64)
+    index = np.where(ids == UNLABELLED, SILENT, np.searchsorted(known, ids)).astype(np.int64)
+    found: NDArray[np.int64] = known[np.maximum(cell_classes(index, stride), 0)]
+    return found
 
 
-def _proposed(
-    vectors: Tensor, stride: int, labels: CorrectedLabels, window: Window, models: _Models
-) -> NDArray[Any]:
+def _shares(mask: NDArray[np.bool_], stride: int) -> NDArray[np.float32]:
+    """Return which share of each cell (h, w) a mask (H, W) covers."""
+    height, width = mask.shape
+    whole = np.pad(mask.astype(np.float32), ((0, -height % stride), (0, -width % stride)))
+    shares: NDArray[np.float32] = cell_means(torch.from_numpy(whole), stride).numpy()
+    return shares
+
+
+def _collected_steps(
+    looking: _Looking,
+    labels: CorrectedLabels,
+    found: _Survey,
+    cuts: Sequence[Tile],
+    elsewhere: Sequence[Tile],
+) -> Steps[_Collector]:
+    """Look at the tiles of a part, and at corrections elsewhere."""
+    collector: _Collector | None = None
+    count = len(cuts) + len(elsewhere)
+    for done, tile in enumerate((*cuts, *elsewhere)):
+        span = Span(done, done + 1, count)
+        seen = yield from relay(looking.at(tile), span, "learning")
+        if seen is None:
+            continue
+        if collector is None:
+            collector = _Collector.of(found, seen.stride)
+        collector.take(seen, labels.within(tile.core), tile.core, inside=done < len(cuts))
+    return collector or _Collector.of(found, 1)
+
+
+def _proposed_steps(
+    looking: _Looking,
+    labels: CorrectedLabels,
+    lessons: Sequence[Lesson],
+    cuts: Sequence[Tile],
+    part: Window,
+    before: NDArray[Any],
+) -> Steps[tuple[NDArray[Any], tuple[Taught, ...]]]:
+    """Return labels (h, w) of a part with what is proposed, and what that is by lesson."""
+    after, counts = before.copy(), np.zeros((len(lessons), 2), np.int64)
+    # What stands out most is written last.
+    order = sorted(range(len(lessons)), key=lambda index: lessons[index].lift)
+    learned = [index for index in order if lessons[index].line is not None]
+    for done, tile in enumerate(cuts if learned else ()):
+        seen = yield from relay(looking.at(tile), Span(done, done + 1, len(cuts)), "looking on")
+        if seen is None:
+            continue
+        said = labels.within(tile.core)
+        there = _proposed(seen, said, [lessons[index] for index in learned])
+        after[tile.core.relative_to(part).slices] = there
+        for index in learned:
+            lesson = lessons[index]
+            changed = (said.now == lesson.before) & (there == lesson.after)
+            counts[index] += np.count_nonzero(changed), ndimage.label(changed)[1]
+    told = zip(lessons, counts.tolist(), strict=True)
+    return after, tuple(Taught(lesson, *count) for lesson, count in told)
+
+
+def _proposed(seen: _Seen, said: _Said, lessons: Sequence[Lesson]) -> NDArray[Any]:
     """Return labels (h, w) of a window with what is proposed."""
-    flat = vectors.flatten(1)
-    before, after = (
-        torch.softmax(torch.addmm(offsets[:, None], weights, flat), 0)
-        for weights, offsets in (models.made, models.now)
-    )
-    now = labels.now[window.slices]
-    there = torch.from_numpy(cell_classes(_indexed(now, models.ids), stride)).flatten()
-    there = there.to(flat.device)
-    best, current = after.argmax(0)[None], there.clamp_min(0)[None]
-    change = after - before
-    wanted = models.became[current[0], best[0]] & (there != SILENT)
-    wanted &= (change.gather(0, best)[0] > _CHANGE) & (change.gather(0, current)[0] < -_CHANGE)
-    cells = torch.where(wanted, best[0], SILENT).reshape(vectors.shape[1:]).cpu().numpy()
-    fine = np.kron(cells, np.ones((stride, stride), np.int64))[: now.shape[0], : now.shape[1]]
-    free = (fine != SILENT) & (now != UNLABELLED) & ~labels.decided(window)
-    changed = np.where(free, models.ids[fine], now)
-    narrow = cast("Labels", changed.astype(label_dtype(int(models.ids.max()))))
-    calm = merge_small_regions(narrow, _SPECK)
-    return np.where(free, calm, now).astype(now.dtype)
+    now, stride = said.now, seen.stride
+    shape = seen.vectors.shape[1:]
+    flat = seen.vectors.flatten(1).T.cpu().numpy()
+    free = (now != UNLABELLED) & ~said.decided
+    wanted = now.astype(label_dtype(max(int(now.max()), *(one.after for one in lessons))))
+    for lesson in lessons:
+        if lesson.line is None:
+            continue
+        above = torch.from_numpy(lesson.line.above(flat).reshape(1, 1, *shape)).float()
+        fine = functional.interpolate(above, scale_factor=stride, mode="bilinear")[0, 0]
+        inside = fine.numpy()[: now.shape[0], : now.shape[1]] >= 0
+        wanted[free & inside & (now == lesson.before)] = lesson.after
+    calm = merge_small_regions(cast("Labels", wanted), _SPECK)
+    kept = free & (wanted != now) & (calm == wanted)
+    return np.where(kept, wanted, now).astype(now.dtype)

@@ -61,20 +61,24 @@ class AveragedBackbone:
         What computes features.
     scaler : FeatureScaler
         Brings them to a common scale.
+    sigma : float
+        Of the average, in pixels.
     """
 
     backbone: Backbone
     scaler: FeatureScaler
+    sigma: float = _SIGMA
 
     def extract(self, raster: Raster) -> Steps[FeatureMap]:
         """Return the averages; see `Backbone`."""
         features = yield from self.backbone.extract(raster)
-        return averaged(replace(features, vectors=self.scaler.apply(features.vectors), groups=()))
+        scaled = replace(features, vectors=self.scaler.apply(features.vectors), groups=())
+        return averaged(scaled, self.sigma)
 
 
-def averaged(features: FeatureMap) -> FeatureMap:
-    """Average features over cells around."""
-    sigma = _SIGMA / features.stride
+def averaged(features: FeatureMap, pixels: float = _SIGMA) -> FeatureMap:
+    """Average features over cells around; ``pixels`` is the sigma of the average."""
+    sigma = pixels / features.stride
     if sigma < _LEAST_SIGMA:
         return features
     return replace(features, vectors=gaussian(features.vectors, sigma))

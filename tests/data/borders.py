@@ -58,12 +58,3 @@ def shown(image: NDArray[np.uint8]) -> Tensor:
 def agreement(found: NDArray[np.generic] | Tensor, truth: NDArray[np.uint8]) -> float:
     """Share of pixels that have their true id."""
     return float((np.asarray(found) == truth).mean())
-
-
-def squares() -> NDArray[np.uint8]:
-    """Ids (192, 192): a field of 1, with squares of 2 and 3 on it."""
-    ids = np.ones((192, 192), np.uint8)
-    for row in range(16, 190, 64):
-        ids[row : row + 32, 16:48], ids[row : row + 32, 80:112] = 2, 3
-        ids[row : row + 32, 144:176] = 2
-    return ids

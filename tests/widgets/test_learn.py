@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from borders import picture, squares
+from borders import picture
 from hands import Hand, opened
+from mistaken import THREES, corrected, first_pass, square, truth
 from qtpy.QtCore import Qt
 from rasters import write_raster
 
@@ -39,41 +40,48 @@ def test_a_proposal_is_shown_first_and_written_as_one_step(
     tmp_path: Path,
 ) -> None:
     del plugins
-    scene = write_raster(tmp_path / "scene.tif", picture(squares()), photometric="RGB")
+    scene = write_raster(tmp_path / "scene.tif", picture(truth()), photometric="RGB")
     hand = Hand(*opened(make_napari_viewer, qtbot, scene), qtbot)
     box, viewer = hand.panel.form.learn, hand.viewer
     hand.panel.form.learning.click()
     assert not box.learn.isEnabled()
-    made = np.where(squares() == 3, 2, squares()).astype(np.uint8)
+    made = first_pass()
     classes = Taxonomy(tuple(LabelClass(i, f"class {i}", color_of(i)) for i in (1, 2, 3)))
     result = Segmentation(made, classes, Grid(*made.shape))
     data, keywords, _ = labels_tuple(result, name="made", scene="scene")
     labels = viewer.add_labels(data, **keywords)
     box.learn.click()
     qtbot.waitUntil(lambda: "correct a few regions first" in hand.status, timeout=30_000)
-    labels.data_setitem(tuple(i.ravel() for i in np.mgrid[16:48, 80:112]), 3)
+    labels.data_setitem(np.nonzero(corrected(2) == 3), 3)
+    box.learn.click()
+    qtbot.waitUntil(lambda: "written why" in hand.status, timeout=60_000)
+    assert box.told.text() == "class 2 → class 3: nothing; 2 regions corrected, 5 are needed."
+    labels.data_setitem(np.nonzero(corrected(6) == 3), 3)
     before = labels.data.copy()
     box.learn.click()
     qtbot.waitUntil(box.accept.isEnabled, timeout=60_000)
     shown = viewer.layers[PROPOSAL].data
-    assert (shown[84:108, 84:108] == 3).mean() > 0.95
+    assert np.mean([(shown[square(place)] == 3).mean() for place in THREES[6:]]) > 0.8
+    assert box.told.text().startswith("class 2 → class 3: 10 places, ")
+    assert "6 of 6 corrected regions were found again when left out" in box.told.text()
     np.testing.assert_array_equal(labels.data, before)
     hand.key(Qt.Key.Key_Escape)
     assert PROPOSAL not in viewer.layers
     np.testing.assert_array_equal(labels.data, before)
     box.learn.click()
     qtbot.waitUntil(box.accept.isEnabled, timeout=60_000)
-    labels.data_setitem((np.array([90]), np.array([90])), 1)  # painted while looking at it
+    row, col = (int(i[0]) for i in np.nonzero(shown))
+    labels.data_setitem((np.array([row]), np.array([col])), 1)  # painted while looking at it
     viewer.layers.selection.active = viewer.layers[PROPOSAL]
     hand.key(Qt.Key.Key_A)
     expected = np.where(shown, shown, before)
-    expected[90, 90] = 1
+    expected[row, col] = 1
     np.testing.assert_array_equal(labels.data, expected)
     told = mask_now(labels).provenance
-    assert told.edited == pytest.approx((32 * 32 + 1) / made.size)  # by a person
-    assert told.config["learned"][0]["corrected"] == 32 * 32
+    assert told.edited == pytest.approx((6 * 32 * 32 + 1) / made.size)  # by a person
+    assert told.config["learned"][0]["corrected"] == 6 * 32 * 32
     labels.undo()
-    before[90, 90] = 1
+    before[row, col] = 1
     np.testing.assert_array_equal(labels.data, before)
     assert "learned" not in mask_now(labels).provenance.config
     box.learn.click()

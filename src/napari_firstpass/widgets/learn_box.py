@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Signal
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
 
+from napari_firstpass.lessons import LEAST_REGIONS
 from napari_firstpass.widgets.note import note
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_firstpass.corrections import Taught
+
 LEARN = "Learn from my corrections"
+
+BEFORE = (
+    f"Correct {LEAST_REGIONS} or more regions of a kind, under Fix or Review, and accept some that "
+    "are right: places are then proposed that look like those and not like these. It is tried on "
+    "your corrections first, each left out in turn; what does not find them again is not proposed."
+)
+_LINES = 6
 
 TIPS = {
     "learn": "Looks for places of “{name}” that look like those that you corrected, and shows what "
@@ -28,6 +43,8 @@ class LearnBox(QWidget):
         What is pressed to accept.
     learn, accept, discard : QPushButton
         What can be done.
+    told : QLabel
+        What is done, or what came of it.
 
     Signals
     -------
@@ -45,19 +62,20 @@ class LearnBox(QWidget):
         self.learn = QPushButton(LEARN)
         self.accept = QPushButton(f"Accept   {accept_key}")
         self.discard = QPushButton("Discard   Esc")
-        about = note(lines=2)
-        about.setText("Correct a few regions first, under Fix or Review; the rest follows.")
+        self.told = note(lines=_LINES)
+        self.told.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.addWidget(self.learn, 0, 0, 1, 2)
         grid.addWidget(self.accept, 1, 0)
         grid.addWidget(self.discard, 1, 1)
-        grid.addWidget(about, 2, 0, 1, 2)
+        grid.addWidget(self.told, 2, 0, 1, 2)
         self.learn.clicked.connect(lambda: self.wanted.emit())
         self.accept.clicked.connect(lambda: self.accepted.emit())
         self.discard.clicked.connect(lambda: self.discarded.emit())
         self.show_labels(None, None)
         self.show_proposal(shown=False)
+        self.tell(())
 
     def show_labels(self, name: str | None, obstacle: str | None) -> None:
         """Say of which labels it would be learned, or why that is not possible."""
@@ -71,3 +89,33 @@ class LearnBox(QWidget):
             button: QPushButton = getattr(self, name)
             button.setEnabled(shown)
             button.setToolTip(TIPS[name].format(key=self.accept_key) if shown else TIPS["nothing"])
+
+    def tell(self, lines: Sequence[str]) -> None:
+        """Say what came of the corrections, a line for each kind; without any, what is done."""
+        self.told.setText("\n".join(lines) or BEFORE)
+
+
+def told_of(taught: Taught, name: Callable[[int], str], pixels: int) -> str:
+    """Return what one kind of correction taught, in words.
+
+    Parameters
+    ----------
+    taught : Taught
+        What it taught.
+    name : callable
+        Returns what a class is called.
+    pixels : int
+        How many were looked at.
+    """
+    lesson = taught.lesson
+    kind = f"{name(lesson.before)} → {name(lesson.after)}"
+    if lesson.verdict == "few":
+        regions = "1 region" if lesson.regions == 1 else f"{lesson.regions} regions"
+        return f"{kind}: nothing; {regions} corrected, {LEAST_REGIONS} are needed."
+    if lesson.verdict == "alike":
+        return f"{kind}: nothing; what you corrected looks too much like what is left."
+    again = f"{lesson.found} of {lesson.regions} corrected regions were found again when left out"
+    if not taught.pixels:
+        return f"{kind}: nothing else looks like it; {again}."
+    places = "1 place" if taught.places == 1 else f"{taught.places} places"
+    return f"{kind}: {places}, {100 * taught.pixels / pixels:.1f} %; {again}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,10 @@ from napari_firstpass.widgets.class_layers import require_paintable
 from napari_firstpass.widgets.image_layers import grid_of, require_there, subject_of
 from napari_firstpass.widgets.label_history import extent_of
 from napari_firstpass.widgets.label_steps import LabelStep
+from napari_firstpass.widgets.learn_box import told_of
 from napari_firstpass.widgets.learn_runs import learn_part_steps
 from napari_firstpass.widgets.preferences import preferences
-from napari_firstpass.widgets.prompt_layers import Helper, affine_at
+from napari_firstpass.widgets.prompt_layers import Helper, affine_at, class_name
 from napari_firstpass.widgets.run_queue import Job
 from napari_firstpass.widgets.runs import LabelsNow, feature_cache
 from napari_firstpass.widgets.scene import KEY, mask_of
@@ -116,6 +118,7 @@ class Learning(QObject):
         def begin() -> Steps[Proposed]:
             require_there(self._viewer, labels)
             self._forget()
+            self._box.tell(())
             return self._steps(subject, labels)
 
         name = f"Learning from {labels.name}"
@@ -135,7 +138,9 @@ class Learning(QObject):
             info = mask_of(labels.metadata)
             if info is not None:
                 noted = info.with_step("learned", learned.step)
-                labels.metadata[KEY] = noted if learned.made is None else noted.then(learned.made)
+                tiles = learned.tiles or info.tiles
+                noted = noted if learned.made is None else noted.then(learned.made)
+                labels.metadata[KEY] = replace(noted, tiles=tiles)
         self._viewer.layers.selection.active = labels
         pixels = f"{changed:,} pixels".replace(",", " ")
         self.said.emit(Message(f"{pixels} of “{labels.name}” changed. Ctrl+Z undoes it."))
@@ -165,11 +170,13 @@ class Learning(QObject):
 
     def _take(self, labels: Labels, learned: Proposed) -> Message:
         """Show what would change; return what to say."""
-        change = learned.replacement.change
+        change, looked_at = learned.replacement.change, learned.replacement.before.size
+        names = partial(_name, labels)
+        self._box.tell([told_of(taught, names, looked_at) for taught in learned.taught])
         if change is None:
-            return Message("Nothing else looks like what you corrected.")
+            return Message("Nothing is proposed; under Learn is written why.")
         self._show(labels, learned)
-        share = 100 * change.pixels / learned.replacement.before.size
+        share = 100 * change.pixels / looked_at
         part = "" if self._part is None else "the part that is shown of "
         return Message(
             f"{share:.1f} % of {part}“{labels.name}” would change, as shown: "
@@ -206,6 +213,11 @@ class Learning(QObject):
     def _on_removed(self, event: Event) -> None:
         if event.value in (self._labels, self._shown):
             self._forget()
+
+
+def _name(labels: Labels, class_id: int) -> str:
+    """Return what a class is called in a short line."""
+    return class_name(labels, class_id) or f"class {class_id}"
 
 
 def _part_shown(labels: Labels) -> Window | None:

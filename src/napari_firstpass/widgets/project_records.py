@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_firstpass.taxonomy import LabelClass
     from napari_firstpass.widgets.scene import LayerTuple
 
-_REVIEWED = "reviewed"
+_REVIEWED, _TAKEN = "reviewed", "learned"
 _MADE, _SURE = "made-labels", "made-confidence"
 """Of a large scene: names of the tiles of labels as they were made, and of how sure they are."""
 
@@ -97,6 +97,8 @@ class LayerNow:
         }
         seen = info.reviewed
         parts = {} if seen is None else {_REVIEWED: seen.to_bytes()}
+        if info.tiles is not None and info.tiles.taken is not None:
+            parts[_TAKEN] = info.tiles.taken.to_bytes()
         return SavedLayer(self.number, about, self.now.labels, arrays, parts)
 
     def _classes(self, info: MaskInfo) -> Taxonomy:
@@ -127,7 +129,7 @@ def labels_again(saved: SavedLayer, files: Sequence[Path]) -> LayerTuple:
         _made_again(about.get("made", ()), saved.arrays),
         retired,
         Reviewed.from_bytes(saved.parts[_REVIEWED]) if _REVIEWED in saved.parts else None,
-        _tiles_again(about.get("tiles"), saved.arrays),
+        _tiles_again(about.get("tiles"), saved),
         int(about.get("at", 0)),
     )
     looks = about.get("looks", {})
@@ -194,15 +196,14 @@ def _tiles_record(tiles: MadeTiles, arrays: dict[str, NDArray[Any] | TileStore])
     return {"became": [list(pair) for pair in tiles.became]}
 
 
-def _tiles_again(
-    told: Mapping[str, Any] | None, arrays: Mapping[str, NDArray[Any] | TileStore]
-) -> MadeTiles | None:
+def _tiles_again(told: Mapping[str, Any] | None, saved: SavedLayer) -> MadeTiles | None:
     """Return what `_tiles_record` wrote; None for nothing, or if it was lost."""
-    made, sure = arrays.get(_MADE), arrays.get(_SURE)
+    made, sure = saved.arrays.get(_MADE), saved.arrays.get(_SURE)
     if told is None or not isinstance(made, TileStore):
         return None
     became = tuple((int(old), int(new)) for old, new in told["became"])
-    return MadeTiles(made, sure if isinstance(sure, TileStore) else None, became)
+    taken = Reviewed.from_bytes(saved.parts[_TAKEN]) if _TAKEN in saved.parts else None
+    return MadeTiles(made, sure if isinstance(sure, TileStore) else None, became, taken)
 
 
 def _made_record(made: Made, arrays: dict[str, NDArray[Any] | TileStore]) -> dict[str, Any]:

@@ -151,11 +151,14 @@ class MadeTiles:
         See `Segmentation`.
     became : tuple of (int, int)
         As in `Made`.
+    taken : Reviewed or None
+        Pixels in which what was learned from corrections was accepted: nobody painted them.
     """
 
     labels: TileStore
     confidence: TileStore | None = None
     became: tuple[tuple[int, int], ...] = ()
+    taken: Reviewed | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
