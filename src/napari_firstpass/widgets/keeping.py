@@ -135,6 +135,7 @@ class Keeping(QObject):
 
     def touch(self, layer: Labels) -> None:
         """Note that a layer holds work that is to be kept, although nobody painted on it yet."""
+        self._settle(layer)
         self._note(layer.unique_id)
 
     def note_marks(self, image: Image, standing: Standing | None) -> None:
@@ -252,18 +253,20 @@ class Keeping(QObject):
             getattr(layer.events, name).disconnect(self._on_changed)
 
     def _on_changed(self, event: Event) -> None:
-        # What only looks other is saved along with work, but is no work by itself.
-        known = event.source.unique_id in self._changed or bool(self._works)
-        scene = scene_behind(event.source.data)
+        unique_id, scene = event.source.unique_id, scene_behind(event.source.data)
         if event.type in ("data", "set_data") and scene is not None:
             # Perhaps another part of it is shown, and nothing was changed.
-            number, info = self._kept.get(event.source.unique_id, (0, None))
-            known = number != scene.version or info is not mask_of(event.source.metadata)
-        elif event.type in ("paint", "data", "features"):
-            known = True
-        if known:
+            number, info = self._kept.get(unique_id, (0, None))
+            is_work = number != scene.version or info is not mask_of(event.source.metadata)
+            counts = is_work
+        else:
+            is_work = event.type in ("paint", "data", "features")
+            # What only looks other is saved along with work, but is no work by itself.
+            counts = is_work or unique_id in self._changed or bool(self._works)
+        if is_work:
             self._settle(event.source)
-            self._note(event.source.unique_id)
+        if counts:
+            self._note(unique_id)
 
     def _settle(self, layer: Labels) -> None:
         """Note where work on labels belongs, as long as their image is open."""
@@ -356,7 +359,7 @@ class Keeping(QObject):
         found = []
         for layer in self._viewer.layers:
             if isinstance(layer, Labels) and self._home(layer) == home:
-                if not (layer.visible or layer.unique_id in {*self._changed, *work.numbers}):
+                if not (layer.visible or layer.unique_id in {*self._homes, *work.numbers}):
                     continue  # such as the truth that comes with a sample
                 number = work.number_of(layer.unique_id)
                 found.append(LayerNow.of(layer, number, self._place(layer)))
