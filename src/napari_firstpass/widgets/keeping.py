@@ -424,7 +424,11 @@ class Keeping(QObject):
             return
         mine = {work.folder.path for work in self._works.values()} | self._declined
         offers = [offer for offer in reply.outcome if offer.folder not in mine]
-        self._bar.show_offer(next(iter(offers), None))
+        self._bar.show_offer(next((x for x in offers if x.holder is None), None))
+        held = next((x for x in offers if x.holder is not None), None)
+        if held is not None:
+            text = f"Somebody works on “{held.image.name}” in {held.holder}, too: what you do here "
+            self.said.emit(Message(f"{text}is kept in a project of its own."))
 
     def reopen(self, offer: Offer, image: Path | None = None) -> None:
         """Open earlier work; ``image`` says where its image is now."""

@@ -157,12 +157,15 @@ class Offer:
         When it was last saved, in seconds since 1970.
     was_left : bool
         Whether a process died in it.
+    holder : str or None
+        Who works in it now: then it cannot be opened.
     """
 
     folder: Path
     image: Path
     saved: float
     was_left: bool
+    holder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +226,7 @@ def find_left_steps() -> Steps[tuple[Offer, ...]]:
 
 
 def find_work_steps(image: Path) -> Steps[tuple[Offer, ...]]:
-    """Find work on an image that nobody has open, the newest first."""
+    """Find work on an image, the newest first."""
     yield Progress(0, 1, "looking for earlier work")
     await_finished()  # such as that of a panel that was closed a moment ago
     if is_unfiled(image):
@@ -238,9 +241,9 @@ def find_work_steps(image: Path) -> Steps[tuple[Offer, ...]]:
 
 
 def _offer(folder: Path) -> Offer | None:
-    """Return what a folder offers, None if somebody has it open or there is nothing."""
+    """Return what a folder offers, None if there is nothing."""
     told = peek(folder)
-    if holder_of(folder) is not None or not told.get("path") or not holds_work(folder):
+    if not told.get("path") or not holds_work(folder):
         return None
     image = Path(str(told["path"]))
     beside = folder.parent / image.name
@@ -249,6 +252,7 @@ def _offer(folder: Path) -> Offer | None:
         image if image.exists() or not beside.exists() else beside,
         (folder / RECORD).stat().st_mtime if (folder / RECORD).exists() else 0.0,
         was_left(folder),
+        holder_of(folder),
     )
 
 
