@@ -216,6 +216,27 @@ def test_what_was_removed_while_somebody_works_is_written_again(tmp_path: Path) 
         assert found.layers[0].parts == {"reviewed": b"\x01"}
 
 
+ENDING = """
+import sys, time, threading
+from pathlib import Path
+import numpy as np
+from napari_firstpass.io.project_folder import ProjectFolder, SavedLayer
+from napari_firstpass.progress import run
+def save():
+    threading.main_thread().join()
+    time.sleep(0.2)
+    labels = np.full((140, 170), 7, np.uint8)
+    run(ProjectFolder(Path(sys.argv[1]), 32).save_steps({}, [SavedLayer(1, {}, labels)]))
+threading.Thread(target=save).start()
+"""
+
+
+def test_what_is_saved_while_python_ends_is_saved(tmp_path: Path) -> None:
+    path = tmp_path / "scene.firstpass"
+    subprocess.run([sys.executable, "-c", ENDING, str(path)], check=True, timeout=60)
+    assert (run(read_project_steps(path)).layers[0].labels == 7).all()
+
+
 def test_tiles_that_are_nowhere_else_are_missed_and_found_when_they_are_back(
     tmp_path: Path,
 ) -> None:

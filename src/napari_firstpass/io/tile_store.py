@@ -496,8 +496,10 @@ class TileStore:
     def _side_by_side(do: Callable[[Place], T], places: list[Place]) -> list[T]:
         if len(places) < 3:
             return [do(place) for place in places]
-        with ThreadPoolExecutor(_THREADS) as threads:
+        with ThreadPoolExecutor(_THREADS) as threads, suppress(RuntimeError):
             return list(threads.map(do, places))
+        # Python ends, and begins no more threads; what is written last is written all the same.
+        return [do(place) for place in places]
 
 
 def _form(told: Mapping[str, Any]) -> tuple[tuple[int, int], int, np.dtype[Any]]:
