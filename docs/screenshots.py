@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from types import MappingProxyType
 
-os.environ["NAPARI_CONFIG"] = ""  # the user's settings are neither used nor changed
+# The user's settings and notes are neither used nor changed.
+os.environ |= {"NAPARI_CONFIG": "", "FIRSTPASS_STATE": mkdtemp()}
 
 from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
 from PIL import Image
-from qtpy.QtCore import QEventLoop, QPoint, Qt, QTimer
+from qtpy.QtCore import QEvent, QEventLoop, QPoint, QPointF, Qt, QTimer
+from qtpy.QtGui import QMouseEvent
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QDialog
+from qtpy.QtWidgets import QApplication, QDialog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,8 +54,43 @@ STROKES = {
 CORRECTED = {"cluster 2": "grass", "cluster 7": "rock"}
 """Clusters whose three pictures show something else than was proposed."""
 
-REGIONS, TARGET = ((487, 371), (560, 430)), (300, 300)
-"""Regions that get another class, and a place that has it."""
+QUALITY = 72
+PANELS = ("fix", "point", "learn", "review", "export")
+"""Of these, the panel alone is shown, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What is corrected: rows and columns of an image.
+
+    Attributes
+    ----------
+    regions, target
+        Regions that get another class, and a place that has it.
+    clicks
+        What is pointed at, with which button.
+    stroke
+        Where the brush goes.
+    format
+        What is exported.
+    """
+
+    regions: tuple[tuple[int, int], ...]
+    target: tuple[int, int]
+    clicks: tuple[tuple[int, int, Qt.MouseButton], ...]
+    stroke: tuple[tuple[int, int], ...]
+    format: str
+
+
+TOWN = Walk(
+    ((487, 371), (560, 430)), (300, 300), CLICKS,
+    ((300, 180), (330, 230), (345, 300), (350, 370)), "chips",
+)  # fmt: skip
+RANGE = Walk(
+    ((290, 314),), (60, 30), ((350, 330, LEFT), (300, 200, RIGHT)),
+    ((150, 330), (155, 360), (170, 385)), "geotiff",
+)  # fmt: skip
+"""The same for `neon_sjer_10cm_epsg32611.tif`."""
 
 
 def main() -> None:
@@ -63,23 +101,32 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=8)
     parser.add_argument("--only-desk", action="store_true", help="only those of fixing and review")
     parser.add_argument("--only-classes", action="store_true", help="only those of the class list")
-    real = "only those of classes on a real image, of the National Ecological Observatory Network"
-    parser.add_argument("--walk", action="store_true", help=real)
+    real = "on a real image, of the National Ecological Observatory Network"
+    parser.add_argument("--walk", action="store_true", help=f"only those of classes {real}")
+    parser.add_argument("--real", action="store_true", help=f"only those of the desk {real}")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     if options.walk:
         viewer, panel = _open(options.image, "light", options.classes)
         _walk(viewer, panel, options.out)
         return
+    if options.real:
+        viewer, panel = _open(options.image, "light", options.classes)
+        panel.form.run.click()
+        _wait_for_run(panel)
+        _fix(viewer, panel, RANGE, "real", options.out)
+        viewer.close()
+        return
     for theme in THEMES:
         viewer, panel = _open(options.image, theme, options.classes)
+        _begin(viewer, panel, theme, options.out)
         if options.only_classes or options.only_desk:
             panel.form.run.click()
             _wait_for_run(panel)
         else:
             _take(viewer, panel, theme, options.out)
         if not options.only_classes:
-            _fix(viewer, panel, theme, options.out)
+            _fix(viewer, panel, TOWN, theme, options.out)
         if not options.only_desk:
             _sort(viewer, panel, theme, options.out)
         viewer.close()
@@ -100,6 +147,13 @@ def _open(image: str | None, theme: str, classes: int) -> tuple[napari.Viewer, Q
     return viewer, panel
 
 
+def _begin(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
+    _save(viewer, out / f"desk-open-{theme}.jpg")
+    panel.form.more.click()
+    _part(panel, "segment", theme, out)
+    panel.form.more.click()
+
+
 def _take(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
     panel.form.run.click()
     while panel.form.bar.value() < panel.form.bar.maximum() // 2 and panel.form.cancel.isEnabled():
@@ -107,11 +161,6 @@ def _take(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
     viewer.window.screenshot(str(out / f"running-{theme}.png"), canvas_only=False)
     _wait_for_run(panel)
     viewer.window.screenshot(str(out / f"result-{theme}.png"), canvas_only=False)
-    _point(viewer, panel)
-    viewer.window.screenshot(str(out / f"prompts-{theme}.png"), canvas_only=False)
-    panel.form.prompts.pointing.click()
-    panel.form.fixing.click()
-    viewer.layers[-1].visible = True
 
 
 def _wait_for_run(panel: QWidget) -> None:
@@ -141,6 +190,7 @@ def _sort(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
     _propose(box, out / f"proposals-{theme}.png")
     box.tree.item(box.tree.listed[-1]).setSelected(True)
     _wait(1500)
+    _part(panel, "classes", theme, out)
     viewer.window.screenshot(str(out / f"classes-{theme}.png"), canvas_only=False)
 
 
@@ -191,29 +241,41 @@ def _propose(
     _wait(2500)
 
 
-def _fix(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
-    """Correct two regions, learn from that, and review others, as the tutorial does."""
+def _fix(viewer: napari.Viewer, panel: QWidget, walk: Walk, name: str, out: Path) -> None:
+    """Correct regions, learn from that, and review others, as the tutorial does."""
     form, labels = panel.form, viewer.layers[-1]
     canvas = panel.window().findChild(QOpenGLWidget)
 
     def taken(step: str) -> None:
-        _wait(2000)
-        _save(viewer, out / f"desk-{step}-{theme}.jpg")
+        _wait(1500)
+        _save(viewer, out / f"desk-{step}-{name}.jpg")
+        if step in PANELS and name in THEMES:
+            _part(panel, step, name, out)
 
     taken("run")
     form.fixing.click()
     QTest.keyClick(canvas, "x")
-    for place in REGIONS:
+    for place in walk.regions:
         _click(viewer, canvas, *place, LEFT)
         taken("fix")
-        QTest.keyClick(canvas, str(labels.data[TARGET]))
+        QTest.keyClick(canvas, str(labels.data[walk.target]))
         _wait(1000)
-    QTest.keyClick(canvas, "x")
+    labels.visible = False
+    _point(viewer, panel, canvas, walk)
+    taken("point")
+    labels.visible = True
+    QTest.keyClick(canvas, "a")
+    _brush(viewer, canvas, walk)
+    taken("brush")
+    QTest.keyClick(canvas, "d")
     form.fixing.click()
+    if name in THEMES:
+        form.refining.click()
+        _part(panel, "refine", name, out)
+        form.refining.click()
     form.learning.click()
     form.learn.learn.click()
-    while not form.learn.accept.isEnabled():
-        _wait(100)
+    _wait_for_run(panel)
     taken("learn")
     QTest.keyClick(canvas, "a")
     form.learning.click()
@@ -227,43 +289,59 @@ def _fix(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
     taken("doubt")
     form.reviewing.click()
     viewer.layers.selection.active = labels
-    _export(viewer, panel, theme, out)
-
-
-def _export(viewer: napari.Viewer, panel: QWidget, theme: str, out: Path) -> None:
-    """Unfold what is exported, and wait until it is counted."""
-    form = panel.form
     form.exporting.click()
-    form.export.format.setCurrentText("chips")
+    form.export.format.setCurrentText(walk.format)
     while "ignored" not in form.export.preview.toPlainText():
         _wait(100)
-    _wait(500)
-    picture = Image.fromarray(viewer.window.screenshot(canvas_only=False)[..., :3])
-    picture.save(out / f"desk-export-{theme}.jpg", quality=85)
+    taken("export")
     form.exporting.click()
 
 
 def _save(viewer: napari.Viewer, path: Path) -> None:
-    Image.fromarray(viewer.window.screenshot(canvas_only=False)[..., :3]).save(path, quality=85)
+    Image.fromarray(viewer.window.screenshot(canvas_only=False)[..., :3]).save(
+        path, quality=QUALITY
+    )
+
+
+def _part(panel: QWidget, name: str, theme: str, out: Path) -> None:
+    """Take a picture of the panel alone."""
+    _wait(600)
+    panel.grab().save(str(out / f"panel-{name}-{theme}.png"), quality=1)
+
+
+def _brush(viewer: napari.Viewer, canvas: QWidget, walk: Walk) -> None:
+    """Paint a stroke as a user does, with the mouse."""
+    QTest.keyClick(canvas, "d")
+    QTest.keyClick(canvas, "5")
+    viewer.layers.selection.active.brush_size = 14
+    first, *others = (_place(viewer, canvas, *place) for place in walk.stroke)
+    QTest.mousePress(canvas, LEFT, pos=first)
+    for place in others:
+        where, screen = QPointF(place), QPointF(canvas.mapToGlobal(place))
+        kind, none = QEvent.Type.MouseMove, Qt.KeyboardModifier.NoModifier
+        QApplication.sendEvent(canvas, QMouseEvent(kind, where, screen, LEFT, LEFT, none))
+        _wait(50)
+    QTest.mouseRelease(canvas, LEFT, pos=others[-1])
+
+
+def _place(viewer: napari.Viewer, canvas: QWidget, row: int, col: int) -> QPoint:
+    """Return where a pixel of the image is on the screen."""
+    camera, middle = viewer.scene.camera, canvas.rect().center()
+    down, right = row - camera.center[-2], col - camera.center[-1]
+    return middle + QPoint(round(right * camera.zoom), round(down * camera.zoom))
 
 
 def _click(
     viewer: napari.Viewer, canvas: QWidget, row: int, col: int, button: Qt.MouseButton
 ) -> None:
-    camera, middle = viewer.scene.camera, canvas.rect().center()
-    down, right = row - camera.center[-2], col - camera.center[-1]
-    there = QPoint(round(right * camera.zoom), round(down * camera.zoom))
-    QTest.mouseClick(canvas, button, pos=middle + there)
+    QTest.mouseClick(canvas, button, pos=_place(viewer, canvas, row, col))
 
 
-def _point(viewer: napari.Viewer, panel: QWidget) -> None:
+def _point(viewer: napari.Viewer, panel: QWidget, canvas: QWidget, walk: Walk) -> None:
     """Click on the image as a user does, and wait for the outline."""
-    viewer.layers[-1].visible = False
-    panel.form.fixing.click()
-    panel.form.prompts.pointing.click()
+    QTest.keyClick(canvas, "p")
     _wait(500)
-    canvas = panel.window().findChild(QOpenGLWidget)
-    for click in CLICKS:
+    for click in walk.clicks:
         _click(viewer, canvas, *click)
     while not panel.form.prompts.accept.isEnabled():
         _wait(50)

@@ -10,7 +10,7 @@ import rasterio
 from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QFileDialog
 
-from napari_firstpass.io.export_folder import RECORD
+from napari_firstpass.io.export_folder import RECORD, unfinished
 from napari_firstpass.io.formats import EXPORTERS
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import LabelClass, Taxonomy
@@ -104,6 +104,26 @@ def test_what_cannot_be_written_is_said_and_nothing_is_left(
     panel._exporting.write(tmp_path / "chips")
     qtbot.waitUntil(lambda: "has no code" in panel.form.status.text(), timeout=60_000)
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.usefixtures("labels")
+def test_chips_that_wait_for_the_rest_are_told_before_it_goes_on(
+    panel: SegmentPanel, scene: Path, qtbot: QtBot
+) -> None:
+    box, usual = panel.form.export, scene.parent / "scene_chips"
+    box.format.setCurrentText("chips")
+    box.options.setText("size=16 block=32")
+    steps = panel._exporting._job(usual).begin()
+    while "chips" not in next(steps).message or not any(unfinished(usual).glob("*/*")):
+        pass
+    steps.close()
+    panel.form.exporting.click()
+    counted(qtbot, panel, "chips were finished before an earlier run ended: they are kept")
+    panel._exporting.write(usual)
+    qtbot.waitUntil(lambda: (usual / RECORD).is_file(), timeout=60_000)
+    qtbot.waitUntil(lambda: "Exported." in panel.form.status.text(), timeout=60_000)
+    panel._exporting.count()
+    qtbot.waitUntil(lambda: "before an earlier run" not in shown(panel), timeout=60_000)
 
 
 def test_removing_the_labels_empties_the_preview(

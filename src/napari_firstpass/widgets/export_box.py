@@ -91,7 +91,7 @@ class ExportBox(QWidget):
         self.codes, self.options = NarrowBox(), QLineEdit()
         self.reviewed = QCheckBox("Only what was reviewed")
         self.reviewed.setToolTip(TIPS["reviewed"])
-        self.level = _number("as painted", "", _DEEPEST, TIPS["level"])
+        self.level = _number("as is", "", _DEEPEST, TIPS["level"])
         self.sure = _number("all labels", " % sure", 100, TIPS["sure"])
         self.preview, self.run = QPlainTextEdit(), QPushButton(EXPORT)
         for name in EXPORTERS.names:
@@ -110,7 +110,7 @@ class ExportBox(QWidget):
         grid.setColumnStretch(1, 1)
         rows = (
             *(("Export as", self.format), ("", self.about), ("Codes", self.codes)),
-            *(("Level", beside(self.level, self.sure)), ("Options", self.options)),
+            *(("Level", beside(self.level, self.sure, alike=True)), ("Options", self.options)),
         )
         for row, (text, widget) in enumerate(rows):
             grid.addWidget(QLabel(text), row, 0)

@@ -174,7 +174,11 @@ class Exporting(QObject):
             return export_labels(subject, now, asked)
 
         name = "Counting" if out is None else f"Exporting into {out.name}"
-        return Job(name, begin, self._on_written, (labels,))
+        return Job(name, begin, self._on_written, (labels,), self._recount)
+
+    def _recount(self) -> None:
+        """Tell what a run that was cancelled has finished: the same export goes on from there."""
+        self.count()
 
     def _on_counted(self, reply: Reply[Any]) -> None:
         if reply.generation != self._counted or not self._open:
