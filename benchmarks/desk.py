@@ -357,7 +357,7 @@ def scene_reviewed(panel: SegmentPanel, beat: Heartbeat) -> dict[str, str]:
     reviewing, began = panel.form.review, perf_counter()
     with beat.phase("review") as phase:
         reviewing.next.click()
-        until(reviewing.accept.isEnabled)
+        until(lambda: reviewing.accept.isEnabled())
         first = perf_counter() - began
         until(lambda: not panel.form.cancel.isEnabled())
         whole = perf_counter() - began

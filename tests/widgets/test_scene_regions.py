@@ -186,7 +186,8 @@ def test_a_large_scene_is_reviewed_and_refined(desk: Desk) -> None:
     desk.key(Qt.Key.Key_N)  # flies to what is nearby before the others are found
     desk.qtbot.waitUntil(lambda: desk.panel._regions.selection is not None, timeout=20_000)
     assert chosen() == (1690, 1900)  # 1200 pixels × 0.61
-    desk.qtbot.waitUntil(lambda: reviewing._listed.share == 1, timeout=20_000)
+    desk.qtbot.waitUntil(lambda: "more regions wait" in desk.status, timeout=20_000)
+    assert not desk.panel.form.cancel.isEnabled()  # all of them are listed
     desk.qtbot.waitUntil(lambda: DOUBT in desk.viewer.layers, timeout=20_000)
     doubt = desk.viewer.layers[DOUBT]
     row, col = doubt.world_to_data((1690, 1900))

@@ -276,6 +276,13 @@ class Reviewing(QObject):
         except FirstPassError as error:
             self.said.emit(Message.of(error))
         self._take(listed)
+        selected = self._tool.selection
+        if self._flying or self._listed is not listed:
+            return
+        if selected is None:
+            self.said.emit(Message(f"{len(listed.order) - len(self._trail)} regions wait."))
+        else:
+            self._tell(selected.region)
 
     def _take(self, listed: _Listed) -> None:
         """Go on with a list, which may be longer than the one before."""
