@@ -135,3 +135,14 @@ def test_a_pyramid_is_filled_part_by_part_as_if_it_were_read_at_once(path: Path)
     run(unfinished.fill_steps())
     for level, expected in zip(data[2:], levels_of(path)[2:], strict=True):
         assert np.abs(level.astype(int) - expected).max() <= 2  # of averages, parts meet
+
+
+def test_of_a_file_without_overviews_all_but_full_resolution_is_kept(
+    tmp_path: Path, bands: NDArray[np.uint8]
+) -> None:
+    plain = write_raster(tmp_path / "plain.tif", bands, tiled=True, photometric="RGB")
+    unfinished = Unfinished.of(plain, scene_info(plain), held_pixels=1_000_000)
+    data = unfinished.tuples[0][0]
+    assert [isinstance(level, Level) for level in data] == [True] + [False] * 4
+    run(unfinished.fill_steps())
+    assert np.abs(data[1][1000:1900, 7].astype(int) - bands[:, 2000:3800:2, 14].T).max() <= 1

@@ -111,16 +111,18 @@ def pyramid(path: Path, grid: Grid, look: Look, overview: Raster) -> list[Level 
     overview : Raster
         The file reduced by `overview_stride`; it becomes the first of the levels in memory.
     """
-    return levels(path, grid, look, look.paint(overview))
+    return levels(path, grid, look, overview_stride(grid), look.paint(overview))
 
 
-def levels(path: Path, grid: Grid, look: Look, held: NDArray[Any]) -> list[Level | NDArray[Any]]:
-    """Return levels; ``held`` is the first in memory, of which the others there are views."""
+def levels(
+    path: Path, grid: Grid, look: Look, stride: int, held: NDArray[Any]
+) -> list[Level | NDArray[Any]]:
+    """Return levels; ``held``, of this stride, is in memory, and those after it are views of it."""
     found: list[Level | NDArray[Any]] = []
-    stride = 1
-    while stride < overview_stride(grid):
-        found.append(Level(path, grid, look, stride, held.dtype))
-        stride *= 2
+    finer = 1
+    while finer < stride:
+        found.append(Level(path, grid, look, finer, held.dtype))
+        finer *= 2
     while max(held.shape[:2]) > _SMALLEST_SIDE:
         found.append(held)
         held = held[::2, ::2]

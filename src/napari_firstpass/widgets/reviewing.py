@@ -277,10 +277,10 @@ class Reviewing(QObject):
             self.said.emit(Message.of(error))
         self._take(listed)
         selected = self._tool.selection
-        if self._flying or self._listed is not listed:
+        if self._flying or self._listed is None:
             return
         if selected is None:
-            self.said.emit(Message(f"{len(listed.order) - len(self._trail)} regions wait."))
+            self.said.emit(Message(f"{len(self._listed.order) - len(self._trail)} regions wait."))
         else:
             self._tell(selected.region)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import product
-from math import isclose
+from math import isclose, prod
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_firstpass.grid import Grid
     from napari_firstpass.io.geotiff import RasterFile
     from napari_firstpass.progress import Steps
     from napari_firstpass.widgets.looks import Look
@@ -41,6 +42,7 @@ _MAX_LAYERS = 12
 _PART = (512, 2048)
 """Height and width of what is read at once while the window lives on."""
 
+_HELD_BYTES = 400 * 2**20
 _PAUSE_S = 0.002
 """Between two parts: whoever waits for the file would else be passed over again and again."""
 
@@ -113,14 +115,21 @@ class Unfinished:
         grid = info.grid
         with open_raster(path) as source:
             sample, has_holes = _sample(source), source.may_lack_data
+            has_overviews = bool(source.dataset.overviews(1))
+        views = [
+            (replace(look, has_holes=has_holes and look.is_colour), shown)
+            for look, shown in _views(sample, info)
+        ]
+        dtypes = [np.dtype(np.uint8) if x.is_colour else sample.bands.dtype for x, _ in views]
         stride = 1 if grid.height * grid.width <= held_pixels else overview_stride(grid)
+        if stride > 1 and not has_overviews:
+            sizes = (d.itemsize * prod(x.channels) for d, (x, _) in zip(dtypes, views, strict=True))
+            stride = min(stride, _affordable_stride(grid, sum(sizes)))
         tuples, shown = [], []
-        for seen, about in _views(sample, info):
-            look = replace(seen, has_holes=has_holes and seen.is_colour)
-            dtype = np.dtype(np.uint8) if look.is_colour else sample.bands.dtype
+        for dtype, (look, about) in zip(dtypes, views, strict=True):
             pixels = np.zeros((*grid.coarsen(stride).shape, *look.channels), dtype)
             shown.append((look, pixels))
-            data = pixels if stride == 1 else levels(path, grid, look, pixels)
+            data = pixels if stride == 1 else levels(path, grid, look, stride, pixels)
             tuples.append(_tuple(data, look, about))
         return cls(path, tuples, shown, stride)
 
@@ -143,6 +152,14 @@ class Unfinished:
                 top, left = part.row // stride, part.col // stride
                 for look, pixels in self.shown:
                     pixels[top : top + small.height, left : left + small.width] = look.paint(raster)
+
+
+def _affordable_stride(grid: Grid, pixel_bytes: int) -> int:
+    """Return how much smaller a file without overviews is kept: each look at it is dear."""
+    stride = 2
+    while grid.height * grid.width * pixel_bytes > stride**2 * _HELD_BYTES:
+        stride *= 2
+    return stride
 
 
 def _sample(source: RasterFile) -> Raster:
