@@ -422,3 +422,23 @@ def test_closing_the_image_or_the_window_loses_no_stroke(
     assert holder_of(folder) is None
     assert not was_left(folder)
     close(viewer, panel)
+
+
+@pytest.mark.slow
+def test_a_stroke_just_before_the_window_is_closed_is_there(scene: Path, state: Path) -> None:
+    begun, closing = "timer.start(150)", "QTimer.singleShot(2000, viewer.window._qt_window.close)"
+    ended = subprocess.run(
+        [sys.executable, "-c", WORKER.replace(begun, f"{begun}\n{closing}"), str(scene)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "NAPARI_CONFIG": "", "FIRSTPASS_STATE": str(state)},
+        check=True,
+        timeout=120,
+        text=True,
+    )
+    painted = int(ended.stdout.split()[-1])
+    folder = scene.with_suffix(".firstpass")
+    labels = np.asarray(run(read_project_steps(folder)).layers[0].labels)
+    # A round brush of ten pixels reaches four columns to the right.
+    assert int(np.flatnonzero((labels == 3).any(0)).max()) - 4 == painted > 2
+    assert not was_left(folder)
+    assert (folder / MARKS).exists()  # which were not accepted

@@ -203,7 +203,8 @@ class Keeping(QObject):
         self._unfiled.found.connect(self._on_known)
         app = QApplication.instance()
         if app is not None:
-            app.aboutToQuit.connect(self.let_go)  # whoever closes the window leaves the panel in it
+            app.aboutToQuit.connect(self.let_go)
+        self._panel.destroyed.connect(self.let_go)  # whoever closes the window leaves it in there
         self._bar.wanted.connect(self.reopen)
         self._bar.declined.connect(lambda offer: self._declined.add(offer.folder))
         events = self._viewer.layers.events
