@@ -426,7 +426,7 @@ def test_closing_the_image_or_the_window_loses_no_stroke(
 
 @pytest.mark.slow
 def test_a_stroke_just_before_the_window_is_closed_is_there(scene: Path, state: Path) -> None:
-    begun, closing = "timer.start(150)", "QTimer.singleShot(2000, viewer.window._qt_window.close)"
+    begun, closing = "timer.start(150)", "QTimer.singleShot(5000, viewer.window._qt_window.close)"
     ended = subprocess.run(
         [sys.executable, "-c", WORKER.replace(begun, f"{begun}\n{closing}"), str(scene)],
         stdout=subprocess.PIPE,
