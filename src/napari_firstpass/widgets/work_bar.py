@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_firstpass.widgets.choice_box import shortened
 
 if TYPE_CHECKING:
     from napari_firstpass.widgets.project_runs import Offer
@@ -38,11 +40,13 @@ class WorkBar(QWidget):
         self.open, self.leave = QPushButton("Open it"), QPushButton("Not now")
         self.open.setToolTip("Shows the labels of that time, with the image, and goes on there.")
         self.leave.setToolTip("Leaves it as it is, on the disk.")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(9, 0, 9, 6)
-        row.addWidget(self.text, 1)
-        row.addWidget(self.open)
-        row.addWidget(self.leave)
+        answers = QHBoxLayout()
+        answers.addWidget(self.open)
+        answers.addWidget(self.leave)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(9, 0, 9, 6)
+        column.addWidget(self.text)
+        column.addLayout(answers)
         self.open.clicked.connect(lambda: self._answer(self.wanted))
         self.leave.clicked.connect(lambda: self._answer(self.declined))
         self.hide()
@@ -55,7 +59,8 @@ class WorkBar(QWidget):
             return
         when = datetime.fromtimestamp(offer.saved).strftime("%d %b, %H:%M")
         end = ": napari ended without closing it" if offer.was_left else ""
-        self.text.setText(f"Work on “{offer.image.name}” of {when} is kept{end}.")
+        name = shortened(offer.image.name)
+        self.text.setText(f"Work on “{name}” of {when} is kept{end}.")
         self.text.setToolTip(str(offer.folder))
 
     def _answer(self, signal: object) -> None:
