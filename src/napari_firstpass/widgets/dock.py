@@ -59,6 +59,7 @@ class PanelDock(QWidget):
             self._loader.stop()
             self._panel = SegmentPanel(self._viewer)
             self._column.replaceWidget(self._note, self._panel)
+            self._note.hide()
             self._note.deleteLater()
         return self._panel
 
