@@ -118,6 +118,19 @@ def test_a_line_takes_a_region_apart_even_if_it_stops_early() -> None:
             split_along(bar, wrong)
 
 
+def test_a_ragged_border_leaves_no_slivers_beside_the_line() -> None:
+    labels = np.ones((SIDE, SIDE), np.uint8)
+    labels[10:50, 5:60] = 2
+    labels[10:12, 14:40] = 1  # but for two pixels, what the line crosses at the border is free
+    labels[8:11, 18], labels[10, 18:20] = 2, 2
+    labels[11, 17] = 2
+    region = Region.of(Window(0, 0, SIDE, SIDE), labels == 2, 2)
+    parts = split_along(region, np.array([(9.0, 20.0), (30.0, 20.0), (52.0, 20.0)]))
+    assert len(parts) == 2
+    assert min(part.pixels for part in parts) > 300
+    assert sum(part.pixels for part in parts) == region.pixels
+
+
 def scene() -> np.ndarray:
     """A red square on green, (3, H, W) uint8, with grain; the lower half of the square is dark."""
     grain = np.random.default_rng(0).integers(-6, 7, (3, 120, 120))

@@ -43,6 +43,9 @@ SNAP_MARGIN = 16
 _FURTHER, _FURTHEST = 0.2, 20.0
 """By how much a drawn line goes on at its ends: of its length, and at most, in pixels."""
 
+_SLIVER, _SLIVER_SHARE = 50, 0.01
+"""What a line cuts off a region counts as a part from so many pixels on, or this share of it."""
+
 _SIDES = ndimage.generate_binary_structure(2, 1)
 
 
@@ -249,12 +252,16 @@ def _parts(
     before = ndimage.label(region.mask, _SIDES)[1]
     if count <= before:
         raise PromptError(expected=expected, found="one that ends inside it", remedy=remedy)
+    sizes = np.bincount(numbers.ravel())
+    slivers = sizes < min(_SLIVER, _SLIVER_SHARE * region.pixels)
+    if np.count_nonzero(~slivers[1:]) > 1:  # a ragged border leaves some beside the line
+        numbers = np.where(slivers[numbers], 0, numbers)
     rows, cols = ndimage.distance_transform_edt(
         numbers == 0, return_distances=False, return_indices=True
     )
     numbers = numbers[rows, cols] * region.mask
     sizes = np.bincount(numbers.ravel())[1:]
-    order = np.argsort(sizes, kind="stable") + 1
+    order = [i + 1 for i in np.argsort(sizes, kind="stable") if sizes[i]]
     return tuple(Region.of(region.window, numbers == i, region.class_id) for i in order)
 
 

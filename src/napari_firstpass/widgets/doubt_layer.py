@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from napari_firstpass.segmentation import LabelPixels
 
 DOUBT = "doubt"
-_FOG = np.array([[1.0, 1.0, 1.0, 0.9], [1.0, 1.0, 1.0, 0.0]])
-"""Of a pixel that is a coin toss, and of one that is sure: no class has this colour."""
+_FOG = np.array([[1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.9], [1.0, 1.0, 1.0, 0.0]])
+_LEVELS = (0.0, 1 / 255, 1.0)
+"""Nothing where there are no labels, dense on what is a coin toss, nothing on what is sure; no
+class has this colour."""
 
 
 class DoubtLayer:
@@ -50,7 +52,7 @@ class DoubtLayer:
         self._layer = self._viewer.add_image(
             confidence,
             name=DOUBT,
-            colormap=Colormap(_FOG, name="firstpass doubt"),
+            colormap=Colormap(_FOG, controls=_LEVELS, name="firstpass doubt"),
             contrast_limits=(0, 255),
             blending="translucent",
             affine=affine_at(labels, *((window.row, window.col) if window else (0, 0))),

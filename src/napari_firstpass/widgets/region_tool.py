@@ -362,6 +362,7 @@ class RegionTool(QObject):
             return
         self._stop()
         self._select(None)
+        self.said.emit(Message("Took the last change back."))
         self._layers.labels.undo()
 
     def _looked_at(self) -> RegionImage | None:
