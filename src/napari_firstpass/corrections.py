@@ -57,6 +57,9 @@ _SPECK = 30
 _CELLS = 20_000
 """Of a kind, and of a class, at most; of more, some in a grid are looked at."""
 
+_MOST = 2.0
+"""As much is proposed as was corrected, times this: the surest; the rest after another look."""
+
 _KEPT_BYTES = 192 * 2**20
 """Of features that need not be computed twice."""
 
@@ -359,6 +362,11 @@ class _Gathered:
             self.vectors.append(vectors[:, there[0], there[1]].T.cpu().numpy())
             self.places.append(np.stack([rows + row, cols + col], 1))
 
+    @property
+    def count(self) -> int:
+        """About how many there are, with those between."""
+        return self.step**2 * sum(map(len, self.places))
+
     def cells(self, *, close: bool = False) -> Cells:
         """Return them; ``close`` puts cells that follow each other side by side."""
         if not self.vectors:
@@ -407,16 +415,13 @@ class _Collector:
 
     def kinds(self, found: _Survey) -> list[Kind]:
         """Return what is known of each kind of correction."""
-        return [
-            Kind(
-                before,
-                after,
-                self.corrected[before, after].cells(close=True),
-                self.left[before].cells(),
-                self.rest[before].cells(),
-            )
-            for before, after in found.pairs
-        ]
+        return [self._kind(*pair) for pair in found.pairs]
+
+    def _kind(self, before: int, after: int) -> Kind:
+        corrected, rest = self.corrected[before, after], self.rest[before]
+        most = _MOST * corrected.count / max(rest.count, 1)
+        cells = corrected.cells(close=True), self.left[before].cells(), rest.cells()
+        return Kind(before, after, *cells, most)
 
 
 def _cell_ids(ids: NDArray[Any], stride: int) -> NDArray[np.int64]:

@@ -99,6 +99,8 @@ class Kind:
         Of the class ``before``, what was looked at and left.
     rest : Cells
         Of the same, what nobody has looked at, or a sample of it.
+    most : float
+        Which share of the rest is proposed at most.
     """
 
     before: int
@@ -106,6 +108,7 @@ class Kind:
     corrected: Cells
     left: Cells
     rest: Cells
+    most: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,7 @@ def learn_kind_steps(kind: Kind, seed: int) -> Steps[Lesson]:
         return unlearned
     trial = _Trial(corrected, region, kind.left.some(_FIT, seed), rest, seed)
     tried = yield from trial.tried_steps()
-    return tried.lesson(unlearned)
+    return tried.lesson(unlearned, kind.most)
 
 
 def _regions(places: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -205,15 +208,19 @@ def _regions(places: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """How far cells lie above lines that were drawn without them, and the line drawn with all."""
+    """How far cells lie above lines that were drawn without them, and the line drawn with all.
+
+    ``above`` says how far the rest lies above that.
+    """
 
     corrected: NDArray[np.float64]
     region: NDArray[np.int64]
     left: NDArray[np.float64]
     rest: NDArray[np.float64]
+    above: NDArray[np.float64]
     line: Line
 
-    def lesson(self, unlearned: Lesson) -> Lesson:
+    def lesson(self, unlearned: Lesson, most: float) -> Lesson:
         """Choose the most generous threshold that holds; return what was learned by it."""
         tried = [self._at(float(t)) for t in np.unique(np.quantile(self.corrected, _THRESHOLDS))]
         regions, (low, high) = int(self.region.max()) + 1, _RECALL
@@ -230,7 +237,11 @@ class _Tried:
         first = surest[0]
         # Where a class falls into two, more is found and nothing else: as far as that goes.
         wider = [one for one in tried if one.is_over_left and one.lift >= first.lift]
-        best = min((first, *wider), key=lambda one: one.threshold)
+        best = min((first, *wider), key=_threshold)
+        if most < 1:
+            best = max(best, self._at(float(np.quantile(self.above, 1 - most))), key=_threshold)
+        if not best.found:
+            return replace(unlearned, verdict="alike")
         line = replace(self.line, offset=self.line.offset - best.threshold)
         return replace(unlearned, verdict="learned", found=best.found, line=line, lift=best.lift)
 
@@ -269,6 +280,10 @@ class _Threshold:
     is_over_left: bool
 
 
+def _threshold(tried: _Threshold) -> float:
+    return tried.threshold
+
+
 @dataclass(frozen=True, slots=True)
 class _Trial:
     """Cells to draw a line between, and to leave out in turn."""
@@ -298,7 +313,8 @@ class _Trial:
         yield Progress(_FOLDS, _FOLDS + 1, "learning")
         all_of = [np.ones(len(parts[0]), np.bool_), np.ones(len(parts[1]), np.bool_), fit]
         line = Line(*self._drawn(parts, all_of), middle, spread)
-        return _Tried(scores[0], self.region, scores[1], scores[2], line)
+        above = parts[2] @ line.weights + line.offset
+        return _Tried(scores[0], self.region, scores[1], scores[2], above, line)
 
     def _turns(self) -> NDArray[np.int64]:
         """Return the turn of each corrected cell: that of its region, the largest first."""
