@@ -38,7 +38,7 @@ def test_the_panel_is_found_under_layers_segment(
     (dock,) = shown.window.dock_widgets.values()
     assert isinstance(dock, PanelDock)
     qtbot.waitUntil(lambda: dock.is_loaded, timeout=60_000)
-    assert dock.panel.form.run.isVisible()
+    qtbot.waitUntil(dock.panel.form.run.isVisible)
 
 
 def test_the_sample_is_a_town_with_its_truth(viewer_model: ViewerModel) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_firstpass.errors import FirstPassError
@@ -35,12 +35,16 @@ class PanelDock(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._panel: SegmentPanel | None = None
+        self._is_shown = False
         self._note = QLabel("Loading …")
         self._note.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._note.setWordWrap(True)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.addWidget(self._note)
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self._show)
         self._loader = Runner(self)
         self._loader.replied.connect(self._on_loaded)
         self._loader.start(load_steps(), 0)
@@ -48,20 +52,14 @@ class PanelDock(QWidget):
     @property
     def is_loaded(self) -> bool:
         """Whether the panel is there."""
-        return self._panel is not None
+        return self._is_shown
 
     @property
     def panel(self) -> SegmentPanel:
         """The panel; whoever asks before it is loaded waits for it."""
-        if self._panel is None:
-            from napari_firstpass.widgets.segment_panel import SegmentPanel
-
-            self._loader.stop()
-            self._panel = SegmentPanel(self._viewer)
-            self._column.replaceWidget(self._note, self._panel)
-            self._note.hide()
-            self._note.deleteLater()
-        return self._panel
+        made = self._made()
+        self._show()
+        return made
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Return a width that leaves a small screen to the image."""
@@ -73,6 +71,7 @@ class PanelDock(QWidget):
         taken_out = event is not None and event.type() == QEvent.Type.ParentChange
         if taken_out and self.parent() is None:
             self._loader.stop()
+            self._later.stop()
             if self._panel is not None:
                 self._panel.let_go()
 
@@ -80,7 +79,25 @@ class PanelDock(QWidget):
         if isinstance(reply.outcome, FirstPassError):
             self._note.setText(f"{reply.outcome}.")
         else:
-            _ = self.panel
+            self._made()
+            self._later.start(0)  # the window lives between
+
+    def _made(self) -> SegmentPanel:
+        if self._panel is None:
+            from napari_firstpass.widgets.segment_panel import SegmentPanel
+
+            self._loader.stop()
+            self._panel = SegmentPanel(self._viewer)
+        return self._panel
+
+    def _show(self) -> None:
+        """Put the panel in its place, which takes as long as making it."""
+        if self._panel is not None and not self.is_loaded:
+            self._column.replaceWidget(self._note, self._panel)
+            self._panel.show()  # now, not in the next turn
+            self._note.hide()
+            self._note.deleteLater()
+            self._is_shown = True
 
 
 def load_steps() -> Steps[None]:
@@ -91,9 +108,10 @@ def load_steps() -> Steps[None]:
     from napari_firstpass.io.formats import EXPORTERS
     from napari_firstpass.refiners import REFINERS
     from napari_firstpass.segmenters import SEGMENTERS
+    from napari_firstpass.upsampling import UPSAMPLERS
     from napari_firstpass.widgets.preferences import preferences
 
-    for methods in (SEGMENTERS, BACKBONES, REFINERS):
+    for methods in (SEGMENTERS, BACKBONES, REFINERS, UPSAMPLERS):
         _ = methods.names
     EXPORTERS.load(EXPORTERS.names[0])  # whose options are shown
     preferences()
