@@ -12,10 +12,13 @@ from mistaken import THREES, corrected, first_pass, square, truth
 from qtpy.QtCore import Qt
 from rasters import write_raster
 
+from napari_firstpass.corrections import Taught
 from napari_firstpass.grid import Grid
+from napari_firstpass.lessons import Lesson
 from napari_firstpass.segmentation import Segmentation
 from napari_firstpass.taxonomy import LabelClass, Taxonomy, color_of
 from napari_firstpass.widgets.label_layers import labels_tuple, mask_from
+from napari_firstpass.widgets.learn_box import told_of
 from napari_firstpass.widgets.learning import PROPOSAL
 
 if TYPE_CHECKING:
@@ -89,3 +92,14 @@ def test_a_proposal_is_shown_first_and_written_as_one_step(
     hand.settle()
     assert not box.accept.isEnabled()
     assert PROPOSAL not in viewer.layers
+
+
+def test_kinds_are_told_briefly_what_is_proposed_first() -> None:
+    few = [Taught(Lesson(1, after, 3)) for after in (2, 4)]
+    alike = Taught(Lesson(1, 3, 6, verdict="alike"))
+    learned = Taught(Lesson(2, 3, 8, 5, "learned"), pixels=20, places=1)
+    assert told_of([*few, alike, learned], "abcde".__getitem__, 1000) == [
+        "c → d: 1 place, 2.0 %; 5 of 8 corrected regions were found again when left out.",
+        "b → d: nothing; what you corrected looks too much like what is left.",
+        "2 other kinds: nothing; fewer than 5 regions of each were corrected.",
+    ]

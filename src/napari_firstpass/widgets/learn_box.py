@@ -95,18 +95,30 @@ class LearnBox(QWidget):
         self.told.setText("\n".join(lines) or BEFORE)
 
 
-def told_of(taught: Taught, name: Callable[[int], str], pixels: int) -> str:
-    """Return what one kind of correction taught, in words.
+def told_of(taught: Sequence[Taught], name: Callable[[int], str], pixels: int) -> list[str]:
+    """Return what corrections taught, in words: what is proposed first, then what is not.
 
     Parameters
     ----------
-    taught : Taught
-        What it taught.
+    taught : sequence of Taught
+        What each kind taught.
     name : callable
         Returns what a class is called.
     pixels : int
         How many were looked at.
     """
+    few = [one for one in taught if one.lesson.verdict == "few"]
+    others = sorted((one for one in taught if one not in few), key=lambda one: -one.pixels)
+    lines = [_told(one, name, pixels) for one in others]
+    if len(few) > 1:
+        more = "other " if lines else ""
+        need = f"fewer than {LEAST_REGIONS} regions of each were corrected"
+        return [*lines, f"{len(few)} {more}kinds: nothing; {need}."]
+    return [*lines, *(_told(one, name, pixels) for one in few)]
+
+
+def _told(taught: Taught, name: Callable[[int], str], pixels: int) -> str:
+    """Return what one kind of correction taught."""
     lesson = taught.lesson
     kind = f"{name(lesson.before)} → {name(lesson.after)}"
     if lesson.verdict == "few":

@@ -172,7 +172,7 @@ class Learning(QObject):
         """Show what would change; return what to say."""
         change, looked_at = learned.replacement.change, learned.replacement.before.size
         names = partial(_name, labels)
-        self._box.tell([told_of(taught, names, looked_at) for taught in learned.taught])
+        self._box.tell(told_of(learned.taught, names, looked_at))
         if change is None:
             return Message("Nothing is proposed; under Learn is written why.")
         self._show(labels, learned)
