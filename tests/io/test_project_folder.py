@@ -184,6 +184,8 @@ def test_of_a_damaged_project_what_is_there_comes_back(tmp_path: Path) -> None:
     found = run(read_project_steps(path))
     assert found.troubles[0] == "1 of 30 tiles of “labels 1” are damaged."
     assert found.troubles[1].startswith("Labels 2 are lost: ")
+    tile.write_bytes(b"")  # as a full disk leaves it
+    assert run(read_project_steps(path)).troubles[0] == found.troubles[0]
     expected = some_labels()
     expected[32:64, 64:96] = 0
     np.testing.assert_array_equal(found.layers[0].labels, expected)
@@ -267,6 +269,18 @@ def test_a_project_of_a_newer_version_is_told_and_left_alone(tmp_path: Path) -> 
     with pytest.raises(ImageReadError, match="found one of version 2; update napari-firstpass"):
         run(read_project_steps(path))
     assert {p: p.read_bytes() for p in path.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("key", ["number", "about", "arrays", "parts"])
+def test_pixels_come_back_whatever_else_of_a_record_is_damaged(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "scene.firstpass"
+    mine = SavedLayer(1, {"name": "mine"}, some_labels(), {"made": some_labels(1)}, {"x": b"1"})
+    run(ProjectFolder(path).save_steps(IMAGE, [mine]))
+    told = json.loads((path / "project.json").read_text())
+    for junk in (None, "x", [], [None], 1.5, {"made": None}, {"x": -1}):
+        told["layers"][0][key] = junk
+        (path / "project.json").write_text(json.dumps(told))
+        np.testing.assert_array_equal(run(read_project_steps(path)).layers[0].labels, mine.labels)
 
 
 def test_a_record_cannot_point_outside_of_its_folder(tmp_path: Path) -> None:

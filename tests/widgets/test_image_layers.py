@@ -134,13 +134,13 @@ def test_of_a_sample_it_is_said_that_only_saving_keeps_work(viewer_model: Viewer
     viewer_model.open_sample("napari-firstpass", "town")
     layer = viewer_model.layers[0]
     assert isinstance(layer, Image)
-    assert facts_of(layer).endswith("0.1 m · EPSG:32632 · no file: work is kept 30 days")
+    assert facts_of(layer).endswith("0.1 m · EPSG:32632 · no file: kept 30 days")
 
 
 def test_a_missing_georeference_is_said() -> None:
     layer = Image(np.zeros((5, 6), dtype=np.uint8))
     assert facts_of(layer) == (
-        "5 × 6 · 1 band · no georeference: the mask will have none · no file: work is kept 30 days"
+        "5 × 6 · 1 band · no georeference: the mask will have none · no file: kept 30 days"
     )
 
 

@@ -340,7 +340,7 @@ def test_work_on_an_image_from_no_file_is_kept_with_the_image_and_found_by_its_p
     os.utime(old, (0, 0))
     pixels = np.moveaxis(quarters(), 0, -1)[..., :3].copy()
     viewer.add_image(pixels, name="shot: 1/2", rgb=True)
-    assert "work is kept 30 days" in panel.form.facts.text()
+    assert "no file: kept 30 days" in panel.form.facts.text()
     viewer.add_labels(np.ones(pixels.shape[:2], np.uint8), name="truth", visible=False)
     labels = viewer.add_labels(np.zeros(pixels.shape[:2], np.uint8), name="mine")
     labels.paint((20, 20), 3)

@@ -246,8 +246,8 @@ def read_project_steps(path: Path) -> Steps[Recovered]:
     for index, entry in enumerate(told["layers"]):
         yield Progress(index, len(told["layers"]), "reading labels")
         try:
-            layers.append(_layer(path, entry, troubles))
-        except (FirstPassError, KeyError, TypeError, ValueError, OSError) as error:
+            layers.append(_layer(path, entry, index + 1, troubles))
+        except (FirstPassError, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
             troubles.append(f"Labels {index + 1} are lost: {error}.")
     marks = _marks(path, troubles)
     if not layers and marks is None:
@@ -351,25 +351,35 @@ def _marks(path: Path, troubles: list[str]) -> bytes | None:
         return None
 
 
-def _layer(path: Path, entry: Mapping[str, Any], troubles: list[str]) -> SavedLayer:
-    number, about = int(entry["number"]), dict(entry["about"])
+def _layer(
+    path: Path, entry: Mapping[str, Any], place_in_list: int, troubles: list[str]
+) -> SavedLayer:
+    """Read labels, and of all that belongs to them what can be read."""
+    told, about = entry.get("number"), _mapping(entry, "about")
+    number = told if isinstance(told, int) else place_in_list
     name = about.get("name", f"labels {number}")
     store = _opened(path, entry["labels"])
     if store.trouble:
         troubles.append(f"Of “{name}”, {store.trouble}.")
     labels = _held(store, name, troubles)
     arrays, parts = {}, {}
-    for key, place in dict(entry.get("arrays", {})).items():
+    for key, place in _mapping(entry, "arrays").items():
         try:
             arrays[key] = _held(_opened(path, place), f"{name}, {key}", troubles)
-        except FirstPassError:
+        except (FirstPassError, TypeError, ValueError):
             troubles.append(f"{key} of “{name}” is lost.")
-    for key, place in dict(entry.get("parts", {})).items():
+    for key, place in _mapping(entry, "parts").items():
         try:
             parts[key] = (path / _allowed(place)).read_bytes()
-        except OSError:
+        except (OSError, TypeError, ValueError):
             troubles.append(f"{key} of “{name}” is lost.")
     return SavedLayer(number, about, labels, arrays, parts)
+
+
+def _mapping(entry: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return a part of a record, empty if it is none."""
+    found = entry.get(key)
+    return dict(found) if isinstance(found, dict) else {}
 
 
 def _opened(path: Path, place: str) -> TileStore:

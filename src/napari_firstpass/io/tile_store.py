@@ -401,7 +401,9 @@ class TileStore:
                 if packed is not None:
                     return _Found(packed, self._unpacked(packed) if packed else None, *known)
                 packed = b"" if self.folder is None else (self.folder / _name(place)).read_bytes()
-                found = _Found(packed, self._unpacked(packed) if packed else None, *known)
+                # Where there are no labels there is no file: an empty one was cut off.
+                there = None if self.folder is None else self._unpacked(packed or b"cut off")
+                found = _Found(packed, there, *known)
             except FileNotFoundError:
                 found = _Found(b"", None, *known)
             except (OSError, zlib.error, ValueError):

@@ -195,7 +195,7 @@ def _kept(layer: Image) -> list[str]:
     if file_of(layer) is not None:
         return []
     if is_keepable(layer):
-        return [f"no file: work is kept {KEPT_DAYS} days"]
+        return [f"no file: kept {KEPT_DAYS} days"]
     return ["no file: only saving keeps work"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,23 +133,35 @@ def labels_again(saved: SavedLayer, files: Sequence[Path]) -> LayerTuple:
         _tiles_again(about.get("tiles"), saved),
         int(about.get("at", 0)),
     )
-    looks = about.get("looks", {})
     entries = [*retired, *taxonomy.classes]
     keywords: dict[str, Any] = {
-        "name": about.get("name", f"labels {saved.number}"),
-        "opacity": looks.get("opacity", 0.5),
-        "visible": looks.get("visible", True) and not about.get("removed"),
+        "name": str(about.get("name", f"labels {saved.number}")),
         "colormap": colormap_of(entries),
         "features": names_table(entries),
         "metadata": {KEY: info},
+        **_looks_again(about.get("looks")),
     }
-    if "affine" in looks:
-        keywords["affine"] = np.array(looks["affine"], dtype=np.float64)
+    keywords["visible"] = keywords["visible"] and not about.get("removed")
     if not isinstance(saved.labels, TileStore):
         return saved.labels.copy(), keywords, "labels"
     scene = SceneLabels(saved.labels)
     scene.look_at_all()
     return scene, keywords, "labels"
+
+
+def _looks_again(told: object) -> dict[str, Any]:
+    """Return how a layer is shown; what is damaged is as usual."""
+    looks = told if isinstance(told, dict) else {}
+    opacity, visible = looks.get("opacity"), looks.get("visible")
+    found: dict[str, Any] = {
+        "opacity": opacity if isinstance(opacity, float) and 0 <= opacity <= 1 else 0.5,
+        "visible": visible if isinstance(visible, bool) else True,
+    }
+    with suppress(TypeError, ValueError):
+        affine = np.array(looks.get("affine"), dtype=np.float64)
+        if affine.shape == (3, 3) and np.isfinite(affine).all() and np.linalg.det(affine):
+            found["affine"] = affine
+    return found
 
 
 def grid_record(grid: Grid) -> dict[str, Any]:

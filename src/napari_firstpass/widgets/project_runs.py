@@ -32,8 +32,9 @@ from napari_firstpass.widgets.unfiled import is_unfiled, remove_old, same_pixels
 from napari_firstpass.widgets.worker import await_finished
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from napari_firstpass.grid import Grid
     from napari_firstpass.io.project_folder import Recovered, SavedLayer
     from napari_firstpass.progress import Steps
     from napari_firstpass.raster import RasterSource
@@ -310,6 +311,15 @@ def _labels(layer: SavedLayer, files: tuple[Path, ...], troubles: list[str]) -> 
     )
 
 
+def _grid_told(told: Mapping[str, Any], troubles: list[str]) -> Grid | None:
+    """Return size and place of the image that was worked on, None if they are not known."""
+    try:
+        return grid_of_record(told.get("grid"))
+    except (FirstPassError, KeyError, TypeError, ValueError):
+        troubles.append("Size and place of the image are not known any more.")
+        return None
+
+
 def _checked_steps(found: Recovered, image: Path, troubles: list[str]) -> Steps[str | None]:
     """Make sure that an image is the one that was worked on; return its hash, if known."""
     told, status = found.image, image.stat()
@@ -320,7 +330,7 @@ def _checked_steps(found: Recovered, image: Path, troubles: list[str]) -> Steps[
     now = yield from sha256_steps(image)
     if now == known:
         return now
-    grid = grid_of_record(told.get("grid"))
+    grid = _grid_told(told, troubles)
     if grid is not None and scene_info(image).grid.shape != grid.shape:
         raise ImageContentError(
             expected=f"the image of {grid.height} × {grid.width} pixels that was worked on",
