@@ -18,6 +18,7 @@ from napari_firstpass.grid import Grid, Window
 from napari_firstpass.io import project_folder
 from napari_firstpass.io.project_folder import read_project_steps
 from napari_firstpass.io.scene_labels import SceneLabels, scene_behind
+from napari_firstpass.io.taxonomy_file import read_taxonomy
 from napari_firstpass.io.tile_store import TileStore
 from napari_firstpass.progress import run
 from napari_firstpass.provenance import Provenance
@@ -167,6 +168,33 @@ def test_regions_of_a_large_scene_are_changed_where_one_looks(desk: Desk) -> Non
     for expected in (second, first, IDS):
         desk.key(*UNDO)
         np.testing.assert_array_equal(desk.now, expected)
+
+
+def test_a_list_of_classes_is_loaded_into_a_copy_of_a_large_scene(desk: Desk) -> None:
+    lists, potsdam = desk.panel.form.class_list.lists, read_taxonomy("potsdam")
+    desk.panel.form.classing.click()
+    layer = desk.layer
+    lists.wanted.emit("potsdam")
+    desk.qtbot.waitUntil(lambda: "has the classes of potsdam" in desk.status, timeout=20_000)
+    desk.layer = desk.viewer.layers["large · potsdam"]
+    desk.settle()
+    assert desk.panel.form.class_list.tree.listed == (*potsdam.ids, 7, 8, 9, 10, 11)
+    np.testing.assert_array_equal(desk.now, IDS + 6)
+    assert not layer.visible
+    desk.panel._classes.merge([8], 2)
+    expected = np.where(IDS == 2, 2, IDS + 6)
+    np.testing.assert_array_equal(desk.now, expected)
+    desk.kept()
+    layers = {kept.about["name"]: kept for kept in run(read_project_steps(desk.project)).layers}
+    copy, before = layers["large · potsdam"], layers["large"]
+    np.testing.assert_array_equal(copy.labels[:SIDE], expected)
+    np.testing.assert_array_equal(before.labels[:SIDE], IDS)
+    for kept in (copy, before):  # each has tiles of its own
+        np.testing.assert_array_equal(kept.arrays["made-labels"][:SIDE], IDS)
+        np.testing.assert_array_equal(kept.arrays["made-confidence"][:SIDE], CONFIDENCE)
+    _, keywords, _ = labels_again(copy, ())
+    (made,) = keywords["metadata"][KEY].part(Window(0, 0, SIDE, SIDE)).made
+    np.testing.assert_array_equal(made.labels_now, expected)
 
 
 def test_a_large_scene_is_reviewed_and_refined(desk: Desk) -> None:

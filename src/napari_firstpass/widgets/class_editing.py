@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_firstpass.class_areas import counts_after
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.io.ground import pixel_area
+from napari_firstpass.io.scene_labels import SceneLabels, scene_behind
 from napari_firstpass.taxonomy import UNLABELLED, Taxonomy
 from napari_firstpass.taxonomy_edits import (
     added,
@@ -29,14 +31,17 @@ from napari_firstpass.widgets.class_layers import (
     put_classes,
     require_paintable,
     require_room,
-    require_whole,
     with_taxonomy,
 )
 from napari_firstpass.widgets.class_lists import ClassLists
 from napari_firstpass.widgets.desk_keys import ButtonKeys
+from napari_firstpass.widgets.image_layers import other_layer, require_there
 from napari_firstpass.widgets.label_history import extent_of
+from napari_firstpass.widgets.label_layers import labels_keywords
 from napari_firstpass.widgets.label_steps import LabelStep
+from napari_firstpass.widgets.numbering import number_steps
 from napari_firstpass.widgets.pointing import class_text
+from napari_firstpass.widgets.run_queue import Job
 from napari_firstpass.widgets.scene import KEY
 from napari_firstpass.widgets.session import Message
 
@@ -49,11 +54,12 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_firstpass.grid import Grid
-    from napari_firstpass.taxonomy_edits import Place
+    from napari_firstpass.progress import Steps
+    from napari_firstpass.taxonomy_edits import Place, TakenOver
     from napari_firstpass.widgets.class_box import ClassBox
-    from napari_firstpass.widgets.class_lists import ReadList, Renumbered
+    from napari_firstpass.widgets.class_lists import ReadList
+    from napari_firstpass.widgets.numbering import Numbered
     from napari_firstpass.widgets.proposal_runs import Merged
-    from napari_firstpass.widgets.run_queue import Job
 
 _OTHERS = "The classes have changed meanwhile, so nothing was merged: accept again."
 NO_LABELS = "There are no labels yet: run, or select a labels layer."
@@ -75,11 +81,14 @@ class ClassDesk:
         Returns the grid of the image below a layer that was drawn by hand, or None.
     add : callable
         Begins what it is given, or lets it wait for its turn.
+    show : callable
+        Adds a layer of a large scene.
     """
 
     labels: Callable[[], Labels | None]
     place: Callable[[Labels], Grid | None]
     add: Callable[[Callable[[], Job]], None]
+    show: Callable[[SceneLabels, dict[str, Any]], Labels]
 
 
 class ClassEditing(QObject):
@@ -221,7 +230,6 @@ class ClassEditing(QObject):
         self._counting.refused.connect(lambda error: self.said.emit(Message.of(error)))
         self._lists.said.connect(self.said)
         self._lists.read.connect(self._on_read)
-        self._lists.renumbered.connect(self._on_renumbered)
         box.lists.wanted.connect(self._lists.start_reading)
         box.lists.saved_as.connect(self._on_saved_as)
         box.save.clicked.connect(self._on_save)
@@ -465,28 +473,47 @@ class ClassEditing(QObject):
 
     def _take(self, found: ReadList) -> None:
         """List other classes before those of the layer; if ids clash, in a copy of it."""
-        layer, shown = require_paintable(self._layer), self.taxonomy
-        info = info_of(layer, self._desk.place(layer))
-        past = {entry.id for entry in info.retired} - set(shown.ids)
-        taken = taken_over(shown, found.taxonomy, past)
-        if taken.mapping or past & set(found.taxonomy.ids):
-            require_whole(layer)
-            self._lists.start_renumbering(found.name, layer.data.copy(), info, taken)
-            self._say(f"Numbering the classes of “{layer.name}” …")
+        layer = require_paintable(self._layer)
+        taken, clashes = self._taken_over(layer, found)
+        if clashes:
+            self._desk.add(lambda: self._numbering(layer, found))
             return
-        self._change(shown, taken.taxonomy)
+        self._change(self.taxonomy, taken.taxonomy)
         self._say(f"“{layer.name}” has the classes of {found.name} now.")
 
-    def _on_renumbered(self, found: Renumbered) -> None:
-        layer = self._layer
-        if layer is None or layer not in self._viewer.layers:
-            return
-        name = f"{layer.name} · {found.name}"
-        keywords = copy_keywords(layer, found.info, name)
+    def _taken_over(self, layer: Labels, found: ReadList) -> tuple[TakenOver, bool]:
+        """Return the classes of a list before those of the layer, and whether ids clash."""
+        shown, info = self.taxonomy, info_of(layer, self._desk.place(layer))
+        past = {entry.id for entry in info.retired} - set(shown.ids)
+        taken = taken_over(shown, found.taxonomy, past)
+        return taken, bool(taken.mapping or past & set(found.taxonomy.ids))
+
+    def _numbering(self, layer: Labels, found: ReadList) -> Job:
+        """Return what lists other classes in a copy of a layer."""
+
+        def begin() -> Steps[Numbered]:
+            require_there(self._viewer, layer)
+            if layer != self._layer:
+                raise other_layer(layer, "that the classes of another layer are listed")
+            (taken, _), scene = self._taken_over(layer, found), scene_behind(layer.data)
+            info = info_of(layer, self._desk.place(layer))
+            labels = layer.data.copy() if scene is None else scene
+            return number_steps(labels, info, found.name, taken)
+
+        take = partial(self._show_numbered, layer, found.name)
+        return Job(f"Numbering the classes of {layer.name}", begin, take, (layer,))
+
+    def _show_numbered(self, layer: Labels, classes: str, numbered: Numbered) -> Message:
+        """Show a copy of a layer in place of it; return what to say."""
+        name = f"{layer.name} · {classes}"
+        if isinstance(numbered.labels, SceneLabels):
+            self._desk.show(numbered.labels, labels_keywords(numbered.info, name))
+        else:
+            keywords = copy_keywords(layer, numbered.info, name)
+            self._viewer.add_labels(numbered.labels, **keywords)
         layer.visible = False
-        self._viewer.add_labels(found.labels, **keywords)
-        self._say(
-            f"“{name}” has the classes of {found.name}: drag clusters onto them. “{layer.name}” is "
+        return Message(
+            f"“{name}” has the classes of {classes}: drag clusters onto them. “{layer.name}” is "
             "hidden, as it was."
         )
 

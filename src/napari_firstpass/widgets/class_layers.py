@@ -9,7 +9,6 @@ import numpy as np
 
 from napari_firstpass.errors import LayerError
 from napari_firstpass.grid import Grid
-from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.provenance import Provenance
 from napari_firstpass.taxonomy import MAX_CLASS_ID, UNLABELLED, Taxonomy
 from napari_firstpass.widgets.label_history import extent_of
@@ -41,24 +40,6 @@ def require_paintable(layer: Labels | None) -> Labels:
             expected="labels of one image",
             found=f"a stack of {layer.ndim} axes in {layer.name!r}",
             remedy="select a two-dimensional labels layer",
-        )
-    return layer
-
-
-def require_whole(layer: Labels | None) -> Labels:
-    """Return a layer whose pixels can be changed, and are all that there are.
-
-    Raises
-    ------
-    LayerError
-        If it is not one of `require_paintable`, or shows a part of a larger scene.
-    """
-    layer = require_paintable(layer)
-    if scene_behind(layer.data) is not None:
-        raise LayerError(
-            expected="labels that are in memory as a whole",
-            found=f"a part of a large scene in {layer.name!r}",
-            remedy="do this with labels of a part of the image",
         )
     return layer
 

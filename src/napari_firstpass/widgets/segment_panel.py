@@ -103,7 +103,7 @@ class SegmentPanel(QWidget):
         self._learning = Learning(napari_viewer, self.form.learn, self._desk(), parent=self)
         self._regions = RegionTool(napari_viewer, self.form.regions, self._desk(), parent=self)
         self._brushing = Brushing(napari_viewer, self.form.regions, self._desk(), parent=self)
-        desk = ClassDesk(lambda: self._refining.target(self._result), self._place_for, self._add)
+        desk = self._class_desk()
         self._classes = ClassEditing(napari_viewer, self.form.class_list, desk, parent=self)
         self._reviewing = Reviewing(napari_viewer, self.form.review, self._regions, desk, self)
         self._exporting = Exporting(self.form.export, self._export_desk(desk), self)
@@ -196,6 +196,15 @@ class SegmentPanel(QWidget):
             lambda: self.form.features.reference,
             self._add,
             lambda image: self.keeping.marks_on(image),
+        )
+
+    def _class_desk(self) -> ClassDesk:
+        """Return what the list of classes, and review, ask for."""
+        return ClassDesk(
+            lambda: self._refining.target(self._result),
+            self._place_for,
+            self._add,
+            lambda scene, keywords: self.following.add(scene, keywords),
         )
 
     def _export_desk(self, desk: ClassDesk) -> ExportDesk:
