@@ -95,6 +95,10 @@ def main() -> None:
         replace_section(RESULTS, name, text)
 
 
+_LAST_SAVE_MS = 5000
+"""Closing the window saves what was done last, in a thread."""
+
+
 def session_phases(side: int, prompts: int, strokes: int) -> list[Phase]:
     """Work through a session in a folder that is removed afterwards."""
     viewer = napari.Viewer(show=True)
@@ -103,6 +107,7 @@ def session_phases(side: int, prompts: int, strokes: int) -> list[Phase]:
     with TemporaryDirectory() as folder:
         phases = Session(Path(folder), side, prompts, strokes).watched(viewer)
         viewer.close()
+        wait(_LAST_SAVE_MS)
     return phases
 
 
