@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.scene import LayerTuple
     from napari_firstpass.widgets.worker import Reply
 
-AT_ONCE = 2**20
+AT_ONCE = 2**18
 """Images of at most so many pixels are read before they are shown: that takes a moment."""
 
 _AGAIN_S = 2.0
