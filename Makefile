@@ -35,9 +35,8 @@ VENV_PYTHON := .venv/bin/python
 PIP_INSTALL = $(VENV_PYTHON) -m pip install --quiet --constraint .ci/constraints.txt \
 	$${TORCH_INDEX:+--extra-index-url "$$TORCH_INDEX"}
 BASH_CI := bash .ci
-# Each process holds up to 1.5 GB. Tests of a file stay together, for what they share. One process
-# more than there are cores: tests of a window wait half of their time.
-IN_PARALLEL := --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadfile
+# Each process holds up to 1.5 GB. Tests of a file stay together, for what they share.
+IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help demo test test-all test-qgis test-in-qgis qgis-zip check docs bench train-backbone screenshot clean
 

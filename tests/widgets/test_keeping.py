@@ -302,6 +302,7 @@ def test_after_a_kill_at_most_the_last_seconds_are_missing(
     close(viewer, panel)
 
 
+@pytest.mark.slow
 def test_marks_alone_make_a_project_that_goes_with_them(
     plugins: PluginManager,
     make_napari_viewer: Callable[..., Viewer],
@@ -369,6 +370,7 @@ def test_work_on_an_image_from_no_file_is_kept_with_the_image_and_found_by_its_p
     close(viewer, panel)
 
 
+@pytest.mark.slow
 def test_labels_that_were_removed_by_mistake_come_back_until_they_are_removed_again(
     viewer: Viewer, panel: SegmentPanel, mine: Labels, scene: Path, qtbot: QtBot
 ) -> None:

@@ -153,6 +153,7 @@ def test_a_region_is_split_snapped_cleaned_and_painted_by_superpixels(desk: Desk
     assert (labels.data == 1).all()
 
 
+@pytest.mark.slow
 def test_what_happens_to_layers_meanwhile_loses_no_work(desk: Desk) -> None:
     labels, tool = mine(desk), desk.panel._regions
     desk.panel.form.fixing.click()

@@ -283,6 +283,7 @@ def test_classes_are_proposed_from_windows_that_show_them_all(
     assert told[3].crops[0].shape == (64, 64, 3)
 
 
+@pytest.mark.slow
 def test_tools_for_regions_change_a_large_scene_where_they_should_and_nowhere_else(
     desk: Desk,
 ) -> None:
