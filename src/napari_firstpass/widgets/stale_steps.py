@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
-from napari_firstpass.io.scene_labels import scene_behind
+from napari_firstpass.widgets.label_history import labels_behind
 from napari_firstpass.widgets.session import Message
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class StaleSteps(QObject):
 
     def _watch(self, layer: Layer) -> None:
         if isinstance(layer, Labels) and not layer.multiscale:
-            self._pixels[layer.unique_id] = _behind(layer)
+            self._pixels[layer.unique_id] = labels_behind(layer)
             layer.events.data.connect(self._on_data)
 
     def _forget(self, layer: Layer) -> None:
@@ -70,7 +70,7 @@ class StaleSteps(QObject):
 
     def _on_data(self, event: Event) -> None:
         layer = event.source
-        before, now = self._pixels[layer.unique_id], _behind(layer)
+        before, now = self._pixels[layer.unique_id], labels_behind(layer)
         self._pixels[layer.unique_id] = now
         # Of other pixels with the same labels, as in another type, the steps are still right.
         if now is before or _are_alike(before, now) or not layer.editable:
@@ -81,12 +81,6 @@ class StaleSteps(QObject):
         layer.mode = mode
         text = f"“{layer.name}” has other pixels now: what was done before cannot be undone."
         self.said.emit(Message(text))
-
-
-def _behind(layer: Labels) -> Any:  # noqa: ANN401 - whatever somebody made labels of
-    """Return the pixels of a layer, or the scene of which it shows a part."""
-    scene = scene_behind(layer.data)
-    return layer.data if scene is None else scene
 
 
 def _are_alike(before: object, now: object) -> bool:
