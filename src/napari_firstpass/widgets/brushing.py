@@ -8,7 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.widgets.class_layers import require_paintable
-from napari_firstpass.widgets.desk_keys import ButtonKeys, DeskKey
+from napari_firstpass.widgets.desk_keys import CLASS_KEYS, ButtonKeys, DeskKey
 from napari_firstpass.widgets.pointing import class_text
 from napari_firstpass.widgets.session import Message
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.pointing import Desk
     from napari_firstpass.widgets.region_box import RegionBox
 
-_CLASSES = range(1, 10)
 _REST = "pan_zoom"
 
 
@@ -133,7 +132,8 @@ class ClassKeys(QObject):
         super().__init__(parent)
         self._choose = choose
         self._keys = [
-            DeskKey(viewer, str(number), self._chooses(number), parent=self) for number in _CLASSES
+            DeskKey(viewer, str(number), self._chooses(number), parent=self)
+            for number in CLASS_KEYS
         ]
 
     def follow(self, in_sight: bool) -> None:

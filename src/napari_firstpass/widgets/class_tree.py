@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWid
 
 from napari_firstpass.class_areas import area_text, share_text
 from napari_firstpass.taxonomy_edits import is_cluster
+from napari_firstpass.widgets.desk_keys import CLASS_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -28,7 +29,6 @@ _HEADINGS = ("Class", "No", "Area", "Share")
 _MIME = "application/x-firstpass-classes"
 _SWATCH = 12
 _ROWS = 7
-_CLASSES = 9
 
 NAME_TIP = (
     "Untick to hide. Double click, or F2, renames; the name of another class merges with it. "
@@ -192,7 +192,7 @@ class ClassTree(QTreeWidget):
             self.delete_wanted.emit()
         elif plain and event.text().upper() == self._merge_key:
             self.merge_wanted.emit()
-        elif plain and 1 <= number <= _CLASSES:
+        elif plain and number in CLASS_KEYS:
             self.number_pressed.emit(number)
         else:
             super().keyPressEvent(event)

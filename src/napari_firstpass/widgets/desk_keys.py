@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 CANCEL_KEY = "Esc"
 
+CLASS_KEYS = range(1, 10)
+"""Digits that choose the class of that number."""
+
 
 class DeskKey(QObject):
     """Calls something when a key is pressed on the image.

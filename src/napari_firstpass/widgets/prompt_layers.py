@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.prompts import Box, Line, Point
+from napari_firstpass.widgets.desk_keys import CLASS_KEYS
 from napari_firstpass.widgets.prompt_marks import Marks
 from napari_firstpass.widgets.scene import KEY
 
@@ -41,8 +42,6 @@ _CLICK = 4
 
 _LOOK_MS = 800
 """How long a candidate is shown while the key is held."""
-
-_CLASSES = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +232,7 @@ class PromptLayers(QObject):
             "Control-Z": lambda _: self._take_back(),
             "S": lambda _: None,  # marks would be selected, and none made
         }
-        for number in range(1, _CLASSES + 1):
+        for number in CLASS_KEYS:
             told[str(number)] = self._chooses(number)
         for key, call in told.items():
             self.points.bind_key(key, call, overwrite=True)

@@ -9,6 +9,7 @@ import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import QObject, Signal
 
+from napari_firstpass.widgets.desk_keys import CLASS_KEYS
 from napari_firstpass.widgets.prompt_layers import TOOLS, Helper, affine_at, place_in
 from napari_firstpass.widgets.prompt_runs import drawn
 from napari_firstpass.widgets.scene import KEY
@@ -38,7 +39,6 @@ _STROKE = "#F0E442"
 _CLICK = 4
 """Pixels of the screen by which the mouse may move in a click."""
 
-_CLASSES = 9
 _EMPTY = np.zeros((1, 1), np.uint8)
 
 
@@ -158,7 +158,7 @@ class RegionLayers(QObject):
             "S": lambda _: None,  # points would be selected, and no regions
             **{getattr(keys, tool): self._presses(tool) for tool in TOOLS},
         }
-        for number in range(1, _CLASSES + 1):
+        for number in CLASS_KEYS:
             told[str(number)] = self._gives(number)
         for key, call in told.items():
             self.hand.bind_key(key, call, overwrite=True)
