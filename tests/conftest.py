@@ -39,7 +39,10 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def plugins(npe2pm: PluginManager) -> PluginManager:
+def plugins(
+    npe2pm: PluginManager,
+    plugin_settings: None,  # noqa: ARG001 - the Preferences as they come, whatever a test sets
+) -> PluginManager:
     """The installed manifests of napari and of us, whatever else is installed."""
     from npe2 import PluginManifest
 

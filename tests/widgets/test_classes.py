@@ -251,6 +251,9 @@ def test_merging_is_one_step_that_ctrl_z_takes_back_with_the_names(
     assert desk.names == {i: f"cluster {i}" for i in (1, 2, 3, 4)}
     assert labels.data[0, 0] == 3
     np.testing.assert_array_equal(labels.data[1:], IDS[1:])
+    assert QApplication.keyboardModifiers() == CONTROL  # for Qt's own rows it would toggle
+    labels.selected_label = 4
+    assert desk.tree.chosen == (4,)
     labels.redo()
     np.testing.assert_array_equal(labels.data, merged)
     desk.settle()

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 PLUGIN = "napari-firstpass"
 
 # Must come before the viewer: settings of one test are none of the next.
-pytestmark = pytest.mark.usefixtures("plugin_settings", "home")
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 PLUGIN = "napari-firstpass"
 TOWN = Taxonomy((LabelClass(1, "roof", "#FF0000"), LabelClass(4, "street", "#00FF00")))
 
-pytestmark = pytest.mark.usefixtures("plugin_settings", "state")
+pytestmark = pytest.mark.usefixtures("state")
 
 WORKER = """
 import sys

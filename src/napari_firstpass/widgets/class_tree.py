@@ -168,13 +168,12 @@ class ClassTree(QTreeWidget):
                 self.clearSelection()
                 self.setCurrentItem(None)
             elif item is not self.currentItem():
-                self.setCurrentItem(item)
+                self._make_current(item)
 
     def edit_name(self, class_id: int) -> None:
         """Let the user type the name of a class."""
         item = self._items[class_id]
-        self.clearSelection()
-        self.setCurrentItem(item)
+        self._make_current(item)
         self.scrollToItem(item)
         self.editItem(item, NAME)
 
@@ -230,6 +229,11 @@ class ClassTree(QTreeWidget):
         target = None if item is None else _id_of(item)
         if known:
             _later(lambda: self.dropped.emit(known, target, place))
+
+    def _make_current(self, item: QTreeWidgetItem) -> None:
+        """Select one row and no other; by itself, Qt toggles it while Ctrl is held for Ctrl+Z."""
+        flags = QItemSelectionModel.SelectionFlag
+        self.setCurrentItem(item, NAME, flags.ClearAndSelect | flags.Rows)
 
     def _place(self) -> Place:
         """Return where the mark that Qt draws says that something would be dropped."""
