@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
     from napari.viewer import Viewer
-    from npe2 import PluginManager
+    from npe2 import PluginManager, PluginManifest
     from pytestqt.qtbot import QtBot
 
 # Before anything imports napari: an empty path keeps its settings in memory.
@@ -38,16 +38,24 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def manifests() -> list[PluginManifest]:
+    """The manifests of napari and of us, whose texts take 0.2 s to read."""
+    from npe2 import PluginManifest
+
+    names = ("napari", "napari-firstpass")
+    return [PluginManifest.from_distribution(name) for name in names]
+
+
 @pytest.fixture
 def plugins(
     npe2pm: PluginManager,
+    manifests: list[PluginManifest],
     plugin_settings: None,  # noqa: ARG001 - the Preferences as they come, whatever a test sets
 ) -> PluginManager:
     """The installed manifests of napari and of us, whatever else is installed."""
-    from npe2 import PluginManifest
-
-    for name in ("napari", "napari-firstpass"):
-        npe2pm.register(PluginManifest.from_distribution(name))
+    for manifest in manifests:
+        npe2pm.register(manifest)
     return npe2pm
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,22 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_firstpass.widgets.segment_panel import SegmentPanel
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loaded() -> None:
+    """Load what the panel consists of, and let the garbage collector never look at it again.
+
+    napari collects garbage whenever a layer goes and whenever a viewer does, 0.3 s each time.
+    """
+    import napari.window  # noqa: F401 - loaded for later
+
+    from napari_firstpass.widgets.dock import load_steps
+
+    for _ in load_steps():
+        pass
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

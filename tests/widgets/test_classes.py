@@ -52,7 +52,9 @@ class Desk:
         self.viewer, self.panel, self.qtbot = viewer, panel, qtbot
         self.box = panel.form.class_list
         self.answered = 0
-        panel._classes._counting._runner.replied.connect(self._note)
+        counting = panel._classes._counting
+        counting._waiting.setInterval(20)  # a stroke rests sooner than with a hand
+        counting._runner.replied.connect(self._note)
 
     @property
     def tree(self) -> ClassTree:

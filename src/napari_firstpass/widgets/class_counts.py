@@ -66,6 +66,7 @@ class ClassCounts(QObject):
     def _on_changed(self, _: Event) -> None:
         scene = None if self._layer is None else scene_behind(self._layer.data)
         if scene is None or scene.version != self._counted:  # else another part is shown
+            self._run += 1  # what is being counted is of before
             self._waiting.start()
 
     def _start(self) -> None:
