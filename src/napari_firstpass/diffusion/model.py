@@ -177,7 +177,8 @@ def _diffusers() -> ModuleType:
             found=str(error),
             remedy='install it with: pip install "napari-firstpass[diffusion]"',
         ) from error
-    return diffusers
+    package: ModuleType = diffusers
+    return package
 
 
 def _network(folder: DiffusionFolder, part: str, dtype: torch.dtype) -> Any:  # noqa: ANN401

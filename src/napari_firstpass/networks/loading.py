@@ -53,7 +53,8 @@ def transformers_package() -> ModuleType:
             found=str(error),
             remedy='install it with: pip install "napari-firstpass[models]"',
         ) from error
-    return transformers
+    package: ModuleType = transformers
+    return package
 
 
 def config_of(folder: VisionFolder, written: Mapping[str, Any]) -> PreTrainedConfig | None:
@@ -217,11 +218,11 @@ def quiet() -> Iterator[None]:
 
     with _LOADING:
         level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
         try:
             yield
         finally:
             logging.set_verbosity(level)
             if bars:
-                logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+                logging.enable_progress_bar()

@@ -145,7 +145,7 @@ def load_hub_model(folder: VisionFolder) -> HubModel:
     _require_package_of(family)
     config = config_of(folder, {**inner, "model_type": family})
     side, patch = _sizes(folder, config)
-    module, info = load_weights(folder, config, _MAKERS[family])  # type: ignore[arg-type]
+    module, info = load_weights(folder, config, _MAKERS[family])
     require_whole(f"all weights of a {family} model in {folder.path}", info, frozenset())
     scaling = folder.scaling(written["model_type"])
     return HubModel(module, family, scaling, side, _DOWN * (side // patch))
