@@ -15,12 +15,29 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_firstpass.errors import ComputeError
+from napari_firstpass.progress import Progress, Span, relay
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from torch import Tensor
+
+    from napari_firstpass.progress import Steps
 
 _MOST_CELLS = 2**62
 """Corners are numbered with 64 bits."""
+
+_VALUES = 2**19
+"""Of a table, between two looks whether anybody still waits: some 10 ms of work."""
+
+_PLACED = 2**15
+"""Vectors that are placed at a time."""
+
+_NUMBERED = 2**18
+"""Corners that are numbered at a time."""
+
+_APART = 64
+"""Of so many numbers in order, one is looked at to divide them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +46,9 @@ class Lattice:
 
     Attributes
     ----------
-    corners : (n, d + 1) int64 tensor
+    corners : (d + 1, n) int64 tensor
         The corners of each vector's simplex, 0 … m − 1.
-    weights : (n, d + 1) float tensor
+    weights : (d + 1, n) float tensor
         How much the vector belongs to each; they sum to 1.
     beside : (d + 1, 2, m) int64 tensor
         The neighbours of each corner along each axis; m where there is none.
@@ -42,7 +59,7 @@ class Lattice:
     beside: Tensor
 
     @classmethod
-    def of(cls, vectors: Tensor) -> Lattice:
+    def of_steps(cls, vectors: Tensor) -> Steps[Lattice]:
         """Place vectors (n, d), scaled so that the Gaussian has a spread of 1 along each axis.
 
         Raises
@@ -50,13 +67,13 @@ class Lattice:
         ComputeError
             If they are spread too far to number the corners between them.
         """
-        lifted = _lifted(vectors)
-        origin, rank = _origin(lifted)
-        weights = _barycentric((lifted - origin) / lifted.shape[1], rank)
-        corners, beside = _numbered(_corners(origin.long(), rank))
-        return cls(corners, weights, beside)
+        placed, weights = yield from relay(_placed_steps(vectors), Span(0, 1, 4))
+        codes = _Codes.of(placed)
+        found = yield from relay(_numbered_steps(placed, codes), Span(1, 3, 4))
+        beside = yield from relay(_beside_steps(found.codes, codes.ways), Span(3, 4, 4))
+        return cls(found.numbers, weights, beside)
 
-    def sums(self, values: Tensor) -> Tensor:
+    def sums_steps(self, values: Tensor) -> Steps[Tensor]:
         """Return Σ_j exp(−‖x_i − x_j‖² / 2) v_j, up to a constant factor, for each vector i.
 
         Parameters
@@ -69,18 +86,218 @@ class Lattice:
         (n, k) float tensor
             The sums; those of the vector itself are included.
         """
-        count, width = self.beside.shape[2], values.shape[1]
-        weights = self.weights.to(values).T
+        table = yield from relay(self._spread_steps(values), Span(0, 1, 3))
+        for axis, beside in enumerate(self.beside):
+            span = Span(len(self.beside) + axis, len(self.beside) + axis + 1, 3 * len(self.beside))
+            table = yield from relay(_blurred_steps(table, beside), span)
+        return (yield from relay(self._read_steps(table, values), Span(2, 3, 3)))
+
+    def _spread_steps(self, values: Tensor) -> Steps[Tensor]:
+        """Return (m + 1, k): values (n, k) spread over the corners of their simplices."""
         # The last row stays 0: it stands for neighbours that there are not.
-        table = values.new_zeros(count + 1, width)
-        for corner, weight in zip(self.corners.T, weights, strict=True):
-            table.index_add_(0, corner, values * weight[:, None])
-        for left, right in self.beside:
-            table[:-1] += (table[left] + table[right]) / 2
+        table = values.new_zeros(self.beside.shape[2] + 1, values.shape[1])
+        for corner, weight in zip(self.corners, self.weights, strict=True):
+            for rows in pieces(len(values), values.shape[1]):
+                yield Progress(rows.start, len(values))
+                table.index_add_(0, corner[rows], values[rows] * weight[rows, None].to(values))
+        return table
+
+    def _read_steps(self, table: Tensor, values: Tensor) -> Steps[Tensor]:
+        """Return what each vector reads off a table (m + 1, k), as ``values`` (n, k) are."""
         read = torch.zeros_like(values)
-        for corner, weight in zip(self.corners.T, weights, strict=True):
-            read += table[corner] * weight[:, None]
+        for rows in pieces(len(read), read.shape[1]):
+            yield Progress(rows.start, len(read))
+            for corner, weight in zip(self.corners, self.weights, strict=True):
+                read[rows] += table[corner[rows]] * weight[rows, None].to(values)
         return read
+
+
+def pieces(count: int, width: int) -> Iterator[slice]:
+    """Yield rows of a table (``count``, ``width``), as many as are soon done."""
+    size = max(1, _VALUES // width)
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
+
+
+def _blurred_steps(table: Tensor, beside: Tensor) -> Steps[Tensor]:
+    """Return a table (m + 1, k) blurred along an axis, of which (2, m) tells the neighbours."""
+    count = beside.shape[1]
+    blurred = torch.empty_like(table)
+    blurred[count] = 0
+    for rows in pieces(count, table.shape[1]):
+        yield Progress(rows.start, count)
+        left, right = beside[:, rows]
+        torch.add(table[rows], (table[left] + table[right]) / 2, out=blurred[rows])
+    return blurred
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Where some vectors lie.
+
+    Attributes
+    ----------
+    rows : slice
+        Which ones.
+    origin, rank : (n, d + 1) int64 tensor
+        The nearest point of the lattice's first kind, and the order of what remains.
+    low, high : (d + 1,) int64 tensor
+        Least and largest numbers of the origins.
+    """
+
+    rows: slice
+    origin: Tensor
+    rank: Tensor
+    low: Tensor
+    high: Tensor
+
+    @property
+    def corners(self) -> Tensor:
+        """The corners (d + 1, n, d) of each kind, but for the last number: all sum to 0."""
+        size = self.rank.shape[1]
+        kinds = torch.arange(size, device=self.rank.device)[:, None, None]
+        steps = kinds - size * (self.rank >= size - kinds).long()
+        return (self.origin + steps)[:, :, :-1]
+
+
+def _placed_steps(vectors: Tensor) -> Steps[tuple[list[_Placed], Tensor]]:
+    """Return where vectors (n, d) lie, and how much they belong (d + 1, n) to their corners."""
+    placed = []
+    weights = vectors.new_empty(vectors.shape[1] + 1, len(vectors))
+    for start in range(0, len(vectors), _PLACED):
+        yield Progress(start, len(vectors))
+        rows = slice(start, min(start + _PLACED, len(vectors)))
+        lifted = _lifted(vectors[rows])
+        nearest, rank = _origin(lifted)
+        weights[:, rows] = _barycentric((lifted - nearest) / lifted.shape[1], rank).T
+        origin = nearest.long()
+        placed.append(_Placed(rows, origin, rank, *origin.aminmax(dim=0)))
+    return placed, weights
+
+
+@dataclass(frozen=True, slots=True)
+class _Codes:
+    """One number for each point of the lattice within a box: those that follow have larger ones.
+
+    Attributes
+    ----------
+    low : (d,) int64 tensor
+        The corner of the box.
+    steps : (d,) int64 tensor
+        By how much the number grows along each axis.
+    """
+
+    low: Tensor
+    steps: Tensor
+
+    @classmethod
+    def of(cls, placed: Sequence[_Placed]) -> _Codes:
+        """Choose a box that holds all corners, and the neighbours of these.
+
+        Raises
+        ------
+        ComputeError
+            If it holds too many points.
+        """
+        size = placed[0].origin.shape[1]
+        # Corners are less than d + 1 away from the origin, and their neighbours up to d from them.
+        low = torch.stack([some.low for some in placed]).amin(0)[:-1] - 2 * size
+        high = torch.stack([some.high for some in placed]).amax(0)[:-1] + 2 * size
+        spans = (high - low).tolist()
+        if prod(spans) > _MOST_CELLS:
+            raise ComputeError(
+                expected="positions and colours within a lattice of 64-bit numbers",
+                found=f"{' x '.join(map(str, spans))} places",
+                remedy="use larger spreads",
+            )
+        return cls(low, low.new_tensor([prod(spans[axis + 1 :]) for axis in range(size - 1)]))
+
+    def at(self, corners: Tensor) -> Tensor:
+        """Return the numbers (…) of corners (…, d)."""
+        return (corners - self.low) @ self.steps
+
+    @property
+    def ways(self) -> list[int]:
+        """How far it is to the next corner along each axis, d + 1 of them."""
+        # One step along an axis is −1 in all numbers but one, which grows by d.
+        last = [*self.steps.tolist(), 0]
+        return [len(last) * step - sum(last) for step in last]
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """Corners with numbers from 0.
+
+    Attributes
+    ----------
+    numbers : (d + 1, n) int64 tensor
+        The corners of each vector.
+    codes : (m,) int64 tensor
+        All corners, ascending.
+    """
+
+    numbers: Tensor
+    codes: Tensor
+
+
+def _numbered_steps(placed: Sequence[_Placed], codes: _Codes) -> Steps[_Numbered]:
+    """Return the corners of all, numbered: of some vectors first, then some of all of them."""
+    size = placed[0].rank.shape[1]
+    places = placed[0].rank.new_empty(size, placed[-1].rows.stop)
+    own = []
+    for done, some in enumerate(placed):
+        yield Progress(done, 3 * len(placed))
+        found, places[:, some.rows] = torch.unique(codes.at(some.corners), return_inverse=True)
+        own.append(found)
+    together, numbers = yield from relay(_merged_steps(own), Span(1, 2, 3))
+    for done, (some, number) in enumerate(zip(placed, numbers, strict=True)):
+        yield Progress(2 * len(placed) + done, 3 * len(placed))
+        places[:, some.rows] = number[places[:, some.rows]]
+    return _Numbered(places, together)
+
+
+def _merged_steps(own: Sequence[Tensor]) -> Steps[tuple[Tensor, list[Tensor]]]:
+    """Return all that occurs in some ascending tensors, and where there each of theirs is."""
+    numbers = [torch.empty_like(some) for some in own]
+    cuts = _cuts(own)
+    merged: list[Tensor] = []
+    begun = 0
+    for done in range(cuts.shape[1] - 1):
+        yield Progress(done, cuts.shape[1] - 1)
+        parts = [slice(*pair) for pair in cuts[:, done : done + 2].tolist()]
+        some = torch.cat([codes[part] for codes, part in zip(own, parts, strict=True)])
+        found, places = torch.unique(some, return_inverse=True)
+        sizes = [part.stop - part.start for part in parts]
+        for number, part, place in zip(numbers, parts, places.split(sizes), strict=True):
+            number[part] = place + begun
+        merged.append(found)
+        begun += len(found)
+    return torch.cat(merged), numbers
+
+
+def _cuts(own: Sequence[Tensor]) -> Tensor:
+    """Return where (p, c) to cut p ascending tensors so that c − 1 ranges are of like size."""
+    some = torch.cat([codes[::_APART] for codes in own]).sort().values
+    edges = some[:: max(1, _NUMBERED // _APART)][1:].contiguous()
+    ends = [[0, *torch.searchsorted(codes, edges).tolist(), len(codes)] for codes in own]
+    return torch.tensor(ends)
+
+
+def _beside_steps(codes: Tensor, ways: Sequence[int]) -> Steps[Tensor]:
+    """Return the neighbours (d + 1, 2, m) of corners (m,), ascending; m where there is none."""
+    count = len(codes)
+    beside = codes.new_empty((len(ways), 2, count))
+    for axis, way in enumerate(ways):
+        # Whoever is ahead of one has that one behind; what is written at m is for nobody.
+        behind = codes.new_full((count + 1,), count)
+        for start in range(0, count, _NUMBERED):
+            yield Progress(axis * count + start, len(ways) * count)
+            rows = slice(start, min(start + _NUMBERED, count))
+            ahead = _found(codes, codes[rows] + way)
+            beside[axis, 0, rows] = ahead
+            behind[ahead] = torch.arange(rows.start, rows.stop, device=codes.device)
+        beside[axis, 1] = behind[:-1]
+    return beside
 
 
 def _lifted(vectors: Tensor) -> Tensor:
@@ -120,35 +337,6 @@ def _barycentric(remainder: Tensor, rank: Tensor) -> Tensor:
     weights.scatter_add_(1, size - rank, -remainder)
     weights[:, 0] += 1 + weights[:, size]
     return weights[:, :size]
-
-
-def _corners(origin: Tensor, rank: Tensor) -> Tensor:
-    """Return (n, d + 1, d): the corners of each kind, but for the last number: they sum to 0."""
-    size = rank.shape[1]
-    kind = torch.arange(size, device=rank.device)[:, None]
-    step = kind - size * (rank[:, None] >= size - kind).long()
-    return (origin[:, None] + step)[:, :, :-1]
-
-
-def _numbered(corners: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the corners of each vector, numbered from 0, and the neighbours of each corner."""
-    count, size, axes = corners.shape
-    flat = corners.reshape(-1, axes)
-    low = flat.amin(0) - size  # neighbours are up to d away
-    spans = (flat.amax(0) + size + 1 - low).tolist()
-    if prod(spans) > _MOST_CELLS:
-        raise ComputeError(
-            expected="positions and colours within a lattice of 64-bit numbers",
-            found=f"{' x '.join(map(str, spans))} places",
-            remedy="use larger spreads",
-        )
-    steps = flat.new_tensor([prod(spans[axis + 1 :]) for axis in range(axes)])
-    codes, places = torch.unique((flat - low) @ steps, return_inverse=True)
-    # One step along an axis is −1 in all numbers but one, which grows by d.
-    ahead = size * torch.cat([steps, steps.new_zeros(1)]) - steps.sum()
-    ways = torch.stack([ahead, -ahead], 1).flatten()
-    beside = torch.stack([_found(codes, codes + way) for way in ways])
-    return places.reshape(count, size), beside.reshape(size, 2, -1)
 
 
 def _found(codes: Tensor, wanted: Tensor) -> Tensor:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from time import thread_time
 
 import pytest
 import torch
 from features import stripes
 
 from napari_firstpass.progress import run
+from napari_firstpass.refinement import LabelGuide
 from napari_firstpass.refiners.dense_crf import (
     PUBLISHED,
+    CRFRefiner,
     DenseCRFConfig,
     crf_refiner,
     dense_crf_steps,
@@ -85,3 +88,16 @@ def test_the_refiner_tells_what_solves_the_field() -> None:
     assert solver.record() == {"solver": "pydensecrf2" if there else "own"}
     # The library cannot use a graphics card.
     assert not crf_refiner(preset="fast", seed=0, device=torch.device("cuda")).library
+
+
+def test_whoever_cancels_waits_for_no_long_step() -> None:
+    p, image = scene(4, 12.0, seed=0, side=400)
+    labels = p.argmax(0) + 1
+    labels[:, :90] = 0
+    guide = LabelGuide(labels, p.amax(0), 4)
+    refiner = CRFRefiner(config=DenseCRFConfig(iterations=1), library=False)
+    steps = refiner.refine(image / 255, torch.ones_like(labels, dtype=torch.bool), guide)
+    longest, begun = 0.0, thread_time()
+    for _ in steps:
+        longest, begun = max(longest, thread_time() - begun), thread_time()
+    assert longest < 0.15
