@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from contextlib import contextmanager
 from ctypes import CDLL, c_char_p, c_int
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _LINK_NOW = 2
 
@@ -34,3 +40,24 @@ def link_torch() -> None:
         link = CDLL(None).dlopen  # a function of C, unlike CDLL(library), lets others work
         link.argtypes = c_char_p, c_int
         link(os.fsencode(library), _LINK_NOW)
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Look for no garbage meanwhile: for what imports, or makes, very much that stays.
+
+    Once a quarter more objects are there than before, Python looks at all of them, and lets no
+    other thread work: with torch, for a third of a second, several times while it is imported. In
+    this time no window answers. What comes into being here counts as if it had been looked at; it
+    is still found once it is garbage.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if not gc.get_freeze_count():  # else somebody wants objects to stay frozen
+            gc.freeze()
+            gc.unfreeze()  # all objects are now among the oldest, and none of them was looked at
+        if was_on:
+            gc.enable()

@@ -11,6 +11,7 @@ from rasters import write_raster
 from tiny_scenes import utm_grid
 
 from napari_firstpass.errors import ImageReadError
+from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.progress import run
 from napari_firstpass.widgets.image_layers import subject_of
 from napari_firstpass.widgets.pyramid import Level, overview_stride
@@ -128,7 +129,8 @@ def test_a_window_shows_a_large_image_before_it_is_read(
 
 
 def test_a_pyramid_is_filled_part_by_part_as_if_it_were_read_at_once(path: Path) -> None:
-    unfinished = Unfinished.of(path, scene_info(path), held_pixels=1_000_000)
+    with open_raster(path) as source:
+        unfinished = Unfinished.of(source, scene_info(source), held_pixels=1_000_000)
     (data, keywords, _), *others = unfinished.tuples
     assert (keywords["rgb"], others) == (True, [])
     assert not data[-1].any()
@@ -141,7 +143,8 @@ def test_of_a_file_without_overviews_all_but_full_resolution_is_kept(
     tmp_path: Path, bands: NDArray[np.uint8]
 ) -> None:
     plain = write_raster(tmp_path / "plain.tif", bands, tiled=True, photometric="RGB")
-    unfinished = Unfinished.of(plain, scene_info(plain), held_pixels=1_000_000)
+    with open_raster(plain) as source:
+        unfinished = Unfinished.of(source, scene_info(source), held_pixels=1_000_000)
     data = unfinished.tuples[0][0]
     assert [isinstance(level, Level) for level in data] == [True] + [False] * 4
     run(unfinished.fill_steps())

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rasterio.crs import CRS
     from rasterio.io import DatasetReader
 
+    from napari_firstpass.io.geotiff import RasterFile
     from napari_firstpass.io.layout import Layout
     from napari_firstpass.provenance import Provenance
     from napari_firstpass.taxonomy import LabelClass
@@ -174,7 +175,13 @@ def describe(path: str | os.PathLike[str]) -> RasterInfo:
     ImageReadError
         If the file cannot be read as an image.
     """
-    with open_raster(path) as source, reading(source.path):
+    with open_raster(path) as source:
+        return described(source)
+
+
+def described(source: RasterFile) -> RasterInfo:
+    """Find out what is in a file that is open; see `describe`."""
+    with reading(source.path):
         dataset = source.dataset
         x_size, y_size, unit = _pixel_size(dataset.transform, dataset.crs)
         # A rendering of our labels in colour keeps the tags, but holds no ids any more.

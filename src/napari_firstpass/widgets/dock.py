@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_firstpass.errors import FirstPassError
 from napari_firstpass.progress import Progress
+from napari_firstpass.threads import without_collecting
 from napari_firstpass.widgets.worker import Runner
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ class PanelDock(QWidget):
             from napari_firstpass.widgets.segment_panel import SegmentPanel
 
             self._loader.stop()
-            self._panel = SegmentPanel(self._viewer)
+            with without_collecting():
+                self._panel = SegmentPanel(self._viewer)
         return self._panel
 
     def _show(self) -> None:
@@ -103,6 +105,11 @@ class PanelDock(QWidget):
 def load_steps() -> Steps[None]:
     """Import the panel, and look for what is installed and set."""
     yield Progress(0, 1, "loading")
+    with without_collecting():
+        _load()
+
+
+def _load() -> None:
     import napari_firstpass.widgets.segment_panel  # noqa: F401 - imported for later
     from napari_firstpass.backbones import BACKBONES
     from napari_firstpass.io.formats import EXPORTERS

@@ -11,8 +11,9 @@ from qtpy.QtCore import QObject, QThread, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_firstpass.errors import FirstPassError
+from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.widgets.scene import KEY
-from napari_firstpass.widgets.scene_layers import Unfinished, file_tuples, scene_info
+from napari_firstpass.widgets.scene_layers import Unfinished, scene_info, source_tuples
 from napari_firstpass.widgets.worker import Runner
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ def open_image(path: Path) -> list[LayerTuple]:
 
     Where a window waits for them, the layers of a large image are empty at first, and fill up.
     """
-    info = scene_info(path)
-    if info.grid.height * info.grid.width <= AT_ONCE or not _window_waits():
-        return file_tuples(path, info=info)
-    unfinished = Unfinished.of(path, info)
+    with open_raster(path) as source:
+        info = scene_info(source)
+        if info.grid.height * info.grid.width <= AT_ONCE or not _window_waits():
+            return source_tuples(source, info)
+        unfinished = Unfinished.of(source, info)
     _Filling(unfinished)
     return unfinished.tuples
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from napari_firstpass.digest import sha256_steps
 from napari_firstpass.errors import FirstPassError, ImageContentError, ImageReadError
 from napari_firstpass.io.files import writing
+from napari_firstpass.io.geotiff import open_raster
 from napari_firstpass.io.open_projects import left_open, note_closed, state_folder
 from napari_firstpass.io.project_folder import (
     RECORD,
@@ -27,7 +28,7 @@ from napari_firstpass.io.raster_file import write_raster
 from napari_firstpass.progress import Progress, Span, relay, run
 from napari_firstpass.widgets.project_records import grid_of_record, labels_again
 from napari_firstpass.widgets.prompt_marks import Marks
-from napari_firstpass.widgets.scene_layers import file_tuples, scene_info
+from napari_firstpass.widgets.scene_layers import file_tuples
 from napari_firstpass.widgets.unfiled import is_unfiled, remove_old, same_pixels
 from napari_firstpass.widgets.worker import await_finished
 
@@ -320,6 +321,11 @@ def _grid_told(told: Mapping[str, Any], troubles: list[str]) -> Grid | None:
         return None
 
 
+def _shape_of(image: Path) -> tuple[int, int]:
+    with open_raster(image) as source:
+        return source.grid.shape
+
+
 def _checked_steps(found: Recovered, image: Path, troubles: list[str]) -> Steps[str | None]:
     """Make sure that an image is the one that was worked on; return its hash, if known."""
     told, status = found.image, image.stat()
@@ -331,7 +337,7 @@ def _checked_steps(found: Recovered, image: Path, troubles: list[str]) -> Steps[
     if now == known:
         return now
     grid = _grid_told(told, troubles)
-    if grid is not None and scene_info(image).grid.shape != grid.shape:
+    if grid is not None and _shape_of(image) != grid.shape:
         raise ImageContentError(
             expected=f"the image of {grid.height} × {grid.width} pixels that was worked on",
             found=f"another one at {image}",

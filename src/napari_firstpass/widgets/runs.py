@@ -18,7 +18,6 @@ from napari_firstpass.io.label_file import write_segmentation
 from napari_firstpass.io.scene_labels import scene_behind
 from napari_firstpass.progress import Progress, Span, relay
 from napari_firstpass.raster import PartSource
-from napari_firstpass.threads import link_torch, wait_without_spinning
 from napari_firstpass.widgets.label_layers import mask_from
 from napari_firstpass.widgets.scene import KEY, mask_of
 from napari_firstpass.widgets.tile_keeping import TileKeeper
@@ -40,14 +39,6 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.image_layers import Subject
     from napari_firstpass.widgets.model_runs import ModelFacts
     from napari_firstpass.widgets.tile_keeping import Found, Part
-
-
-def warm_up() -> Steps[None]:
-    """Import what a run needs: it takes seconds, and parts of it block the window."""
-    yield Progress(0, 1)
-    wait_without_spinning()
-    link_torch()
-    import napari_firstpass.api  # noqa: F401 - imported for later
 
 
 def find_classes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import product
 from math import isclose, prod
+from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from napari_firstpass.grid import Window
 from napari_firstpass.io.geotiff import open_raster
-from napari_firstpass.io.info import describe
+from napari_firstpass.io.info import described
 from napari_firstpass.progress import Progress
 from napari_firstpass.raster import Raster
 from napari_firstpass.tiling import spread_windows
@@ -22,7 +23,6 @@ from napari_firstpass.widgets.scene import KEY, OpenedFile, SceneInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -50,9 +50,7 @@ _SAMPLE_SIDE, _SAMPLES = 512, 5
 _UNITS = {"metre": " m", "degree": "°"}
 
 
-def file_tuples(
-    path: Path, held_pixels: int = HELD_PIXELS, info: SceneInfo | None = None
-) -> list[LayerTuple]:
+def file_tuples(path: Path, held_pixels: int = HELD_PIXELS) -> list[LayerTuple]:
     """Return the layers that show an image file.
 
     Parameters
@@ -61,8 +59,6 @@ def file_tuples(
         Any image that `napari_firstpass.io.geotiff.open_raster` reads.
     held_pixels : int
         Size from which on the image is shown as a pyramid and not held in memory.
-    info : SceneInfo, optional
-        What is noted about the file, if somebody has looked already.
 
     Returns
     -------
@@ -74,15 +70,21 @@ def file_tuples(
     ImageReadError
         If the file cannot be read.
     """
-    info = info or scene_info(path)
-    grid = info.grid
     with open_raster(path) as source:
-        if grid.height * grid.width <= held_pixels:
-            return raster_tuples(source.read(grid.window), info)
-        small = grid.coarsen(overview_stride(grid))
-        overview = source.read_reduced(grid.window, small.height, small.width)
+        return source_tuples(source, scene_info(source), held_pixels)
+
+
+def source_tuples(
+    source: RasterFile, info: SceneInfo, held_pixels: int = HELD_PIXELS
+) -> list[LayerTuple]:
+    """Return the layers that show a file that is open; see `file_tuples`."""
+    grid = info.grid
+    if grid.height * grid.width <= held_pixels:
+        return raster_tuples(source.read(grid.window), info)
+    small = grid.coarsen(overview_stride(grid))
+    overview = source.read_reduced(grid.window, small.height, small.width)
     return [
-        _tuple(pyramid(path, grid, look, overview), look, shown)
+        _tuple(pyramid(Path(source.path), grid, look, overview), look, shown)
         for look, shown in _views(overview, info)
     ]
 
@@ -110,12 +112,11 @@ class Unfinished:
     stride: int
 
     @classmethod
-    def of(cls, path: Path, info: SceneInfo, held_pixels: int = HELD_PIXELS) -> Unfinished:
-        """Look at a few places of a file; raises as `file_tuples`."""
-        grid = info.grid
-        with open_raster(path) as source:
-            sample, has_holes = _sample(source), source.may_lack_data
-            has_overviews = bool(source.dataset.overviews(1))
+    def of(cls, source: RasterFile, info: SceneInfo, held_pixels: int = HELD_PIXELS) -> Unfinished:
+        """Look at a few places of a file that is open; raises as `file_tuples`."""
+        path, grid = Path(source.path), info.grid
+        sample, has_holes = _sample(source), source.may_lack_data
+        has_overviews = bool(source.dataset.overviews(1))
         views = [
             (replace(look, has_holes=has_holes and look.is_colour), shown)
             for look, shown in _views(sample, info)
@@ -175,20 +176,19 @@ def _sample(source: RasterFile) -> Raster:
     return Raster(bands, valid, grid, first.names, first.roles)
 
 
-def scene_info(path: Path) -> SceneInfo:
-    """Return what is noted about an image file."""
-    facts = describe(path)
+def scene_info(source: RasterFile) -> SceneInfo:
+    """Return what is noted about an image file that is open."""
+    facts, path = described(source), Path(source.path)
     nodata = dict.fromkeys(f"{b.nodata:g}" for b in facts.bands if b.nodata is not None)
-    with open_raster(path) as source:
-        return SceneInfo(
-            name=path.stem,
-            grid=source.grid,
-            bands=source.names,
-            roles=source.roles,
-            pixel_size=pixel_text(facts.pixel_size, facts.pixel_unit),
-            nodata=", ".join(nodata),
-            origin=OpenedFile.of(path, source.files),
-        )
+    return SceneInfo(
+        name=path.stem,
+        grid=source.grid,
+        bands=source.names,
+        roles=source.roles,
+        pixel_size=pixel_text(facts.pixel_size, facts.pixel_unit),
+        nodata=", ".join(nodata),
+        origin=OpenedFile.of(path, source.files),
+    )
 
 
 def pixel_text(size: tuple[float, float], unit: str) -> str:

@@ -40,12 +40,13 @@ from napari_firstpass.widgets.refining import Refining
 from napari_firstpass.widgets.region_tool import RegionTool
 from napari_firstpass.widgets.reviewing import Reviewing
 from napari_firstpass.widgets.run_queue import Job, RunQueue
-from napari_firstpass.widgets.runs import LabelsNow, warm_up
+from napari_firstpass.widgets.runs import LabelsNow
 from napari_firstpass.widgets.saving import Saver
 from napari_firstpass.widgets.scene_following import SceneFollowing
 from napari_firstpass.widgets.segmenting import Segmenting, noted
 from napari_firstpass.widgets.session import Message, Session, capitalised, in_words
 from napari_firstpass.widgets.stale_steps import StaleSteps
+from napari_firstpass.widgets.warming import Warming
 from napari_firstpass.widgets.work_bar import WorkBar
 from napari_firstpass.widgets.worker import Runner
 
@@ -89,7 +90,7 @@ class SegmentPanel(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._session = Session()
-        self._warmer, self._reader = Runner(self), Runner(self)
+        self._warming, self._reader = Warming(self), Runner(self)
         self.queue, self._waiting = RunQueue(self._session, self), QueueBox()
         self._saver = Saver(self)
         self._refining = Refining(napari_viewer)
@@ -123,7 +124,6 @@ class SegmentPanel(QWidget):
         for part in (self.form, self._waiting, self.work):
             column.addWidget(part)
         self._connect()
-        self._warmer.start(warm_up(), 0)
         self._show_about()
         self._on_chosen()
 
@@ -158,6 +158,7 @@ class SegmentPanel(QWidget):
         self._brushing.said.connect(self._say)
         tools = (self._pointing, self._regions, self._brushing)
         for tool in tools:
+            tool.begun.connect(self._warming.hurry)
             self.form.fixing.toggled.connect(tool.unfold)
             for other in tools:
                 if other is not tool:
@@ -220,7 +221,7 @@ class SegmentPanel(QWidget):
     def let_go(self) -> None:
         """Hold nothing of the viewer any more."""
         self.queue.let_go()
-        self._warmer.stop()
+        self._warming.let_go()
         self._reader.stop()
         self._saver.let_go()
         self._pointing.let_go()
@@ -276,6 +277,7 @@ class SegmentPanel(QWidget):
 
     def _add(self, job: Callable[[], Job]) -> None:
         """Begin a run, or let it wait for its turn; say why if it cannot be asked for."""
+        self._warming.hurry()
         try:
             asked = job()
         except FirstPassError as error:

@@ -1,0 +1,67 @@
+"""How threads wait for each other, and for what is loaded."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+from napari_firstpass.threads import without_collecting
+
+
+class Ring:
+    """Refers to itself: only Python's search for garbage finds it."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+def test_nobody_looks_through_all_objects_while_many_are_made_or_soon_after() -> None:
+    seen: list[int] = []
+
+    def note(phase: str, told: dict[str, int]) -> None:
+        if phase == "start":
+            seen.append(told["generation"])
+
+    gc.collect()
+    usual = gc.get_threshold()
+    gc.set_threshold(100, 2, 2)
+    gc.callbacks.append(note)
+    try:
+        with without_collecting():
+            made = [[i] for i in range(len(gc.get_objects()))]  # twice as many as before
+            assert not seen
+        more = [[i] for i in range(5000)]
+        assert {0, 1} == set(seen)
+    finally:
+        gc.callbacks.remove(note)
+        gc.set_threshold(*usual)
+    assert len(made) > len(more)
+
+
+def test_what_becomes_garbage_is_found_later() -> None:
+    with without_collecting():
+        gone = weakref.ref(Ring())
+        assert gone() is not None
+    assert gc.isenabled()
+    gc.collect()
+    assert gone() is None
+
+
+def test_it_stays_off_where_somebody_has_switched_it_off() -> None:
+    gc.disable()
+    try:
+        with without_collecting():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_what_somebody_froze_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        with without_collecting():
+            pass
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
