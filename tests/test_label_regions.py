@@ -10,6 +10,7 @@ from napari_firstpass.errors import PromptError
 from napari_firstpass.grid import Window
 from napari_firstpass.label_regions import (
     Region,
+    beyond,
     joined_regions,
     list_regions_steps,
     region_at_steps,
@@ -122,3 +123,13 @@ def test_of_a_region_that_goes_on_and_on_a_square_is_taken() -> None:
     assert (inside.window, inside.pixels) == (across.window, across.pixels)
     with pytest.raises(PromptError, match="lie close together"):
         joined_regions(across, Region(Window(0, 10**6, 1, 1), np.ones((1, 1), bool), 1))
+
+
+def test_beyond_a_region_lies_the_first_pixel_that_is_none_of_it() -> None:
+    mask = np.ones((6, 8), np.bool_)
+    mask[2:4, 3:5] = False
+    region = Region(Window(10, 20, 6, 8), mask, 1)
+    ways = {(0, 1): (13, 23), (0, -1): (13, 19), (1, 0): (16, 21), (-1, 0): (9, 21)}
+    for (down, right), expected in ways.items():
+        assert beyond(region, 13, 21, down=down, right=right) == expected
+    assert beyond(region, 13, 23, down=1, right=0) == (13, 23)  # in the hole

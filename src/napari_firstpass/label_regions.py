@@ -479,5 +479,30 @@ def joined_regions(one: Region, other: Region) -> Region:
     return replace(one, window=window, mask=one.within(window) | other.within(window))
 
 
+def beyond(region: Region, row: int, col: int, *, down: int, right: int) -> tuple[int, int]:
+    """Return the first pixel outside a region on the way from a pixel of it.
+
+    Parameters
+    ----------
+    region : Region
+        What is left.
+    row, col : int
+        Where the way begins; returned as they are if they are no pixel of the region.
+    down, right : int
+        One of them is 1 or -1, the other one 0.
+
+    Returns
+    -------
+    (int, int)
+        Row and column; outside the image if the region reaches its border there.
+    """
+    if not region.holds(row, col):
+        return row, col
+    i, j = row - region.window.row, col - region.window.col
+    way = region.mask[i, j::right] if right else region.mask[i::down, j]
+    steps = int(way.argmin()) or len(way)  # 0 if all of them belong to it
+    return row + down * steps, col + right * steps
+
+
 def _corner(region: Region) -> tuple[int, int]:
     return region.window.row, region.window.col

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
     QAbstractSpinBox,
+    QApplication,
     QComboBox,
     QHeaderView,
     QLineEdit,
@@ -223,6 +224,19 @@ def test_a_key_means_the_same_in_every_section_and_each_section_has_one_hint(
     assert "selects whole regions" not in hand.status
     form.classing.click()
     assert hand.status.startswith("Double click a class")
+    for unfolded in (True, False, True):  # open, it is gone to first
+        hand.qtbot.keyClick(hand.panel, Qt.Key.Key_2, Qt.KeyboardModifier.AltModifier)
+        assert form.class_list.isAncestorOf(QApplication.focusWidget()) is unfolded
+        assert form.classing.isChecked() is unfolded
+    qtbot.keyClick(form.class_list.lists, Qt.Key.Key_Down)  # loads none before it was seen
+    assert form.class_list.lists.view().isVisible()
+    form.class_list.lists.hidePopup()
+    for chosen in (form.class_list.lists, form.class_list.tree, form.class_list.way):
+        before = form.class_list.tree.chosen, form.class_list.way.currentIndex()
+        qtbot.keyPress(chosen, Qt.Key.Key_H)  # is no letter to look for
+        assert not labels.visible
+        qtbot.keyRelease(chosen, Qt.Key.Key_H)
+        assert (form.class_list.tree.chosen, form.class_list.way.currentIndex()) == before
     form.class_list.tree.selectAll()
     hand.key(Qt.Key.Key_M)
     qtbot.waitUntil(lambda: len(np.unique(labels.data)) == 1)

@@ -113,10 +113,12 @@ def test_chips_that_wait_for_the_rest_are_told_before_it_goes_on(
     box, usual = panel.form.export, scene.parent / "scene_chips"
     box.format.setCurrentText("chips")
     box.options.setText("size=16 block=32")
-    steps = panel._exporting._job(usual).begin()
+    job = panel._exporting._job(usual)
+    steps = job.begin()
     while "chips" not in next(steps).message or not any(unfinished(usual).glob("*/*")):
         pass
     steps.close()
+    assert job.cancelled.startswith("Cancelled; what was finished is kept")
     panel.form.exporting.click()
     counted(qtbot, panel, "chips were finished before an earlier run ended: they are kept")
     panel._exporting.write(usual)

@@ -101,10 +101,25 @@ def test_regions_are_selected_and_get_classes_each_in_one_undo_step(desk: Desk) 
     desk.key(*UNDO)
     desk.key(*UNDO)
     np.testing.assert_array_equal(labels.data, IDS)
+    walk_with_arrows(desk)
+    desk.key(Qt.Key.Key_Escape)
     desk.key(Qt.Key.Key_Escape)
     assert not desk.panel.form.regions.regions.isChecked()
     assert list(desk.viewer.layers) == [*layers, labels]
     assert desk.viewer.layers.selection.active == labels
+
+
+def walk_with_arrows(desk: Desk) -> None:
+    """Select what is in the middle, then besides it what lies right of it, then what is below."""
+    one, other = np.zeros(IDS.shape, bool), np.zeros(IDS.shape, bool)
+    one[24:54, 34:74], other[60:80, 70:100] = True, True
+    shift = Qt.KeyboardModifier.ShiftModifier
+    steps = ((Qt.Key.Key_Up,), one), ((Qt.Key.Key_Right, shift), (IDS == 1) | one)
+    for pressed, expected in (*steps, ((Qt.Key.Key_Down,), other)):
+        desk.key(*pressed)
+        desk.settled()
+        np.testing.assert_array_equal(desk.selection, expected)
+    np.testing.assert_allclose(desk.viewer.scene.camera.center[-2:], (60, 74))
 
 
 def test_a_region_is_split_snapped_cleaned_and_painted_by_superpixels(desk: Desk) -> None:

@@ -174,6 +174,11 @@ class ResumableExporter(Exporter, Protocol):
         ...
 
 
+def is_resumable(kind: ExporterFactory) -> bool:
+    """Tell whether exports of a kind go on from what an earlier run has finished."""
+    return hasattr(kind, "finished")
+
+
 class ExporterFactory(Protocol):
     """Makes an exporter of its options; see `options.configured`."""
 

@@ -10,11 +10,20 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from napari_firstpass.widgets.narrow_box import NarrowBox
 
 if TYPE_CHECKING:
-    from qtpy.QtGui import QWheelEvent
+    from qtpy.QtGui import QKeyEvent, QWheelEvent
     from qtpy.QtWidgets import QWidget
 
 _LONGEST = 40
 """Letters of a name that the open list shows: it is as wide as its longest line."""
+
+_STEPPING = {
+    Qt.Key.Key_Up,
+    Qt.Key.Key_Down,
+    Qt.Key.Key_PageUp,
+    Qt.Key.Key_PageDown,
+    Qt.Key.Key_Home,
+    Qt.Key.Key_End,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,13 @@ class ChoiceBox(NarrowBox):
         """Open the list, with what there is by now."""
         self._list()
         super().showPopup()
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Open the list for the arrows: to step over the last item would open a dialog."""
+        if event is not None and event.key() in _STEPPING:
+            self.showPopup()
+        else:
+            super().keyPressEvent(event)
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802 - Qt's name
         """Leave the wheel to the dock: rolling over the last item would open a dialog."""

@@ -193,6 +193,8 @@ class ClassTree(QTreeWidget):
             self.merge_wanted.emit()
         elif plain and number in CLASS_KEYS:
             self.number_pressed.emit(number)
+        elif plain and event.text().isalpha():
+            event.ignore()  # a key of the desk: Qt would look for a class of that letter
         else:
             super().keyPressEvent(event)
 

@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Labels
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeyEvent, QKeySequence, QShortcut
-from qtpy.QtWidgets import QAbstractItemView, QApplication
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QMainWindow,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from napari.layers import Layer
     from napari.utils.events import Event
     from napari.viewer import Viewer
-    from qtpy.QtWidgets import QAbstractButton, QWidget
+    from qtpy.QtWidgets import QToolButton, QWidget
 
 CANCEL_KEY = "Esc"
 
@@ -117,10 +124,93 @@ class HideKey(DeskKey):
         hidden = [layer for layer in layers if isinstance(layer, Labels) and layer.visible]
         for layer in hidden:
             layer.visible = False
-        yield
-        for layer in hidden:
-            if layer in layers:
-                layer.visible = True
+        try:
+            yield
+        finally:  # its release may go to another window: then napari drops this when it comes again
+            for layer in hidden:
+                if layer in layers:
+                    layer.visible = True
+
+
+class FoldKey(QObject):
+    """Unfolds a section and goes to its first control; where that has the focus, folds it.
+
+    Parameters
+    ----------
+    key : str
+        The key, which is told in the tooltip.
+    fold : QToolButton
+        Unfolds the section.
+    part : QWidget
+        The section.
+    """
+
+    def __init__(self, key: str, fold: QToolButton, part: QWidget) -> None:
+        super().__init__(fold)
+        self._fold, self._part = fold, part
+        fold.setToolTip(f"{fold.toolTip()} Key: {key}")
+        self._key = QShortcut(QKeySequence(key), fold)
+        self._key.setAutoRepeat(False)
+        self._key.activated.connect(self._on_pressed)
+
+    def _on_pressed(self) -> None:
+        focus = QApplication.focusWidget()
+        inside = focus is not None and self._part.isAncestorOf(focus)
+        if inside or not self._fold.isChecked():
+            self._fold.click()
+        self._first().setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _first(self) -> QWidget:
+        """Return the first control of the section that can be used, else what unfolds it."""
+        found = self._fold.nextInFocusChain()
+        while found is not None and found is not self._fold:
+            reached = found.focusPolicy() & Qt.FocusPolicy.TabFocus
+            in_sight = found.isEnabled() and found.isVisible()
+            if reached and in_sight and self._part.isAncestorOf(found):
+                return found
+            found = found.nextInFocusChain()
+        return self._fold
+
+
+def look_at_image(panel: QWidget) -> None:
+    """Give the image the focus that a button or list of the panel has: those take arrows, too."""
+    focus, main = QApplication.focusWidget(), panel.window()
+    middle = main.centralWidget() if isinstance(main, QMainWindow) else None
+    chosen = isinstance(focus, QAbstractButton | QComboBox) and panel.isAncestorOf(focus)
+    if middle is not None and chosen:
+        middle.setFocus()
+
+
+class PassedKeys(QObject):
+    """Hands the letters of the desk, and the digits of classes, on to the window.
+
+    What was chosen keeps the focus: a list would look for an item of that letter.
+
+    Parameters
+    ----------
+    panel : QWidget
+        Its lists and numbers no longer take these keys.
+    letters : collection of str
+        The letters.
+    """
+
+    def __init__(self, panel: QWidget, letters: Collection[str]) -> None:
+        super().__init__(panel)
+        self._letters, self._digits = set(letters), {str(number) for number in CLASS_KEYS}
+        for kind in (QComboBox, QAbstractSpinBox):
+            for field in panel.findChildren(kind):
+                field.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Leave a key to whoever holds the list or number."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
+            is_typed = isinstance(watched, QAbstractSpinBox)
+            passed = self._letters if is_typed else self._letters | self._digits
+            if plain and event.text().upper() in passed:
+                event.ignore()
+                return True
+        return super().eventFilter(watched, event)
 
 
 class CancelKey(QObject):
@@ -144,6 +234,7 @@ class CancelKey(QObject):
         super().__init__(panel)
         self._takers, self._cancel = takers, cancel
         self._key = QShortcut(QKeySequence(CANCEL_KEY), panel)
+        self._key.setAutoRepeat(False)  # held, it would discard what is shown, and cancel then
         self._key.activated.connect(self._on_pressed)
         self.follow(running=False)
 

@@ -10,9 +10,11 @@ from qtpy.QtCore import QObject, Qt
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_firstpass.errors import FirstPassError, LayerError
+from napari_firstpass.exporting.job import is_resumable
+from napari_firstpass.io.formats import EXPORTERS
 from napari_firstpass.widgets.export_runs import Asked, export_labels, preview_lines
 from napari_firstpass.widgets.image_layers import source_files, subject_of
-from napari_firstpass.widgets.run_queue import Job
+from napari_firstpass.widgets.run_queue import UNCHANGED, Job
 from napari_firstpass.widgets.runs import LabelsNow
 from napari_firstpass.widgets.session import Message, capitalised
 from napari_firstpass.widgets.worker import Runner
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.worker import Reply
 
 _COUNTING = "Counting …"
+_RESUMABLE = "Cancelled; what was finished is kept: the same export goes on from there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,9 @@ class Exporting(QObject):
             return export_labels(subject, now, asked)
 
         name = "Counting" if out is None else f"Exporting into {out.name}"
-        return Job(name, begin, self._on_written, (labels,), self._recount)
+        keeps = isinstance(subject.source, Path) and is_resumable(EXPORTERS.load(asked.format_name))
+        told = _RESUMABLE if keeps else UNCHANGED
+        return Job(name, begin, self._on_written, (labels,), self._recount, told)
 
     def _recount(self) -> None:
         """Tell what a run that was cancelled has finished: the same export goes on from there."""

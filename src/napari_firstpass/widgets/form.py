@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize, Qt
@@ -24,7 +24,7 @@ from napari_firstpass.config import SegmentConfig
 from napari_firstpass.widgets.choice_box import shortened
 from napari_firstpass.widgets.class_box import ClassBox
 from napari_firstpass.widgets.classes_box import ClassesBox
-from napari_firstpass.widgets.desk_keys import CANCEL_KEY
+from napari_firstpass.widgets.desk_keys import CANCEL_KEY, FoldKey, PassedKeys
 from napari_firstpass.widgets.dock import WIDTH
 from napari_firstpass.widgets.export_box import ExportBox
 from napari_firstpass.widgets.features_box import FeaturesBox
@@ -216,6 +216,8 @@ class SegmentForm(QWidget):
         self._segment = self._make_segment()
         self._name_folds()
         self._arrange()
+        letters = [key for name, key in asdict(keys).items() if name != "run"]
+        self._passed = PassedKeys(self, letters)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Return a width that leaves a small screen to the image."""
@@ -326,15 +328,20 @@ class SegmentForm(QWidget):
             self.save.setToolTip(TIPS["save"].format(name=name))
 
     def _name_folds(self) -> None:
-        _folds(self.segmenting, "Segment", self._segment)
         _folds(self.more, "More", self._fold)
         _folds(self.several, "Several images", self.fit)
-        _folds(self.refining, "Refine", self.refine)
-        _folds(self.classing, "Classes", self.class_list)
-        _folds(self.fixing, "Fix", self._fix)
-        _folds(self.learning, "Learn", self.learn)
-        _folds(self.reviewing, "Review", self.review)
-        _folds(self.exporting, "Export", self.export)
+        sections = (
+            (self.segmenting, "Segment", self._segment),
+            (self.classing, "Classes", self.class_list),
+            (self.fixing, "Fix", self._fix),
+            (self.refining, "Refine", self.refine),
+            (self.learning, "Learn", self.learn),
+            (self.reviewing, "Review", self.review),
+            (self.exporting, "Export", self.export),
+        )
+        for number, (fold, name, part) in enumerate(sections, start=1):
+            _folds(fold, name, part)
+            FoldKey(f"Alt+{number}", fold, part)
 
     def _arrange(self) -> None:
         # One tool at a time: together they would be taller than a small screen.

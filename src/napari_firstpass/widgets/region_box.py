@@ -37,7 +37,8 @@ TIPS = {
     "class, 1 to 9. Key: {key}",
     "brush_labels": "Takes the brush, which paints the class that is selected in the labels layer, "
     "or lays it down; [ and ] change its size. Key: {key}",
-    "click": "Click on a region to select it; with Shift, besides those that are selected.",
+    "click": "Click on a region to select it, or press an arrow for the next one in that "
+    "direction; with Shift, besides those that are selected.",
     "lasso": "Draw around regions: those that lie mostly inside are selected.",
     "split": "Draw a line across the selected region: the smaller part is selected then, the "
     "other one with {next}. Only a class of its own keeps a part apart.",
@@ -50,7 +51,7 @@ TIPS = {
     "snap": "Moves the border of the selected regions to the strongest edge of the image nearby, "
     "up to 6 pixels away: paint roughly, then snap.",
     "size": "How many pixels a hole or a speck has at most.",
-    "nothing": "Select a region first: click on it.",
+    "nothing": "Select a region first: click on it, or press an arrow.",
     "off": "Press Regions first, and click on a region.",
 }
 
@@ -103,8 +104,8 @@ class RegionBox(QWidget):
         self.most.setToolTip(TIPS["size"])
         self._about = note(lines=2)
         self._about.setText(
-            f"Shift: one more. 1–9: class, Del: none. {keys.merge}: as neighbour. "
-            f"{keys.accept}: reviewed. Esc: back. Ctrl+Z: undo."
+            "Arrows: next one. Shift: one more. 1–9: class, Del: none. "
+            f"{keys.merge}: as neighbour. {keys.accept}: reviewed. Esc: back."
         )
         self._arrange()
         self.regions.clicked.connect(self.toggled)

@@ -40,6 +40,8 @@ _CLICK = 4
 """Pixels of the screen by which the mouse may move in a click."""
 
 _EMPTY = np.zeros((1, 1), np.uint8)
+_ARROWS = {"Up": (-1, 0), "Down": (1, 0), "Left": (0, -1), "Right": (0, 1)}
+"""Keys, and by how many rows and columns they step."""
 
 
 class RegionLayers(QObject):
@@ -55,6 +57,9 @@ class RegionLayers(QObject):
         region is added to the selection.
     stroked : str, (n, 2) float array
         How, and the rows and columns of what was drawn.
+    stepped : int, int, bool
+        The region below and right of it is meant, by so many steps (-1, 0 or 1 each); and whether
+        it is added to the selection.
     class_chosen : int
         The selection is to get a class; 0 for none.
     pressed : str
@@ -72,6 +77,7 @@ class RegionLayers(QObject):
 
     clicked = Signal(float, float, bool)
     stroked = Signal(str, object)
+    stepped = Signal(int, int, bool)
     class_chosen = Signal(int)
     pressed = Signal(str)
 
@@ -125,6 +131,11 @@ class RegionLayers(QObject):
         self._shown.data = drawn(region.mask[None], self._width)[0]
         self._shown.affine = affine_at(self.labels, region.window.row, region.window.col)
 
+    def look_at(self, row: int, col: int) -> None:
+        """Bring a pixel of the labels, or of their scene, to the middle of the view."""
+        middle = affine_at(self.labels, row, col)[:2, 2]
+        self._viewer.scene.camera.center = tuple(float(one) for one in middle)
+
     def _border(self) -> int:
         """Return the width of a border, in pixels of the image, that is seen at this zoom."""
         down = affine_at(self.labels)[:2, 0]
@@ -160,11 +171,16 @@ class RegionLayers(QObject):
         }
         for number in CLASS_KEYS:
             told[str(number)] = self._gives(number)
+        for arrow, way in _ARROWS.items():
+            told[arrow], told[f"Shift-{arrow}"] = self._steps(*way), self._steps(*way, adding=True)
         for key, call in told.items():
             self.hand.bind_key(key, call, overwrite=True)
 
     def _presses(self, what: str) -> Callable[[Points], None]:
         return lambda _: self.pressed.emit(what)
+
+    def _steps(self, down: int, right: int, *, adding: bool = False) -> Callable[[Points], None]:
+        return lambda _: self.stepped.emit(down, right, adding)
 
     def _gives(self, number: int) -> Callable[[Points], None]:
         """Return what the key of a class does."""

@@ -9,13 +9,14 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_firstpass.errors import FirstPassError, LayerError
 from napari_firstpass.io.scene_labels import scene_behind
+from napari_firstpass.label_regions import beyond
 from napari_firstpass.widgets.class_layers import require_paintable, require_room
 from napari_firstpass.widgets.desk_keys import ButtonKeys
 from napari_firstpass.widgets.image_layers import first_level, grid_of, subject_of
 from napari_firstpass.widgets.label_history import extent_of, labels_behind
 from napari_firstpass.widgets.label_steps import LabelStep
 from napari_firstpass.widgets.pointing import class_text
-from napari_firstpass.widgets.prompt_layers import TOOLS
+from napari_firstpass.widgets.prompt_layers import TOOLS, place_in
 from napari_firstpass.widgets.region_box import TIPS
 from napari_firstpass.widgets.region_layers import RegionLayers
 from napari_firstpass.widgets.region_runs import (
@@ -52,7 +53,10 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.region_runs import EditName
     from napari_firstpass.widgets.worker import Reply
 
-BEGIN = "Click on a region; then 1 to 9 gives it a class, {merge} that of its neighbour."
+BEGIN = (
+    "Click on a region, or press an arrow; then 1 to 9 gives it a class, {merge} that of its "
+    "neighbour."
+)
 
 _DID = {
     "relabel": "relabelled",
@@ -116,6 +120,7 @@ class RegionTool(QObject):
         self._layers: RegionLayers | None = None
         self._selected: Selected | None = None
         self._image: tuple[Any, RegionImage] | None = None
+        self._place = (0, 0)
         self._run = 0
         self._busy = self._writing = False
         self._then: Callable[[Any], None] = self._select
@@ -159,6 +164,7 @@ class RegionTool(QObject):
         layers = RegionLayers(self._viewer, labels, self._box.keys, parent=self)
         layers.clicked.connect(self._on_clicked)
         layers.stroked.connect(self._on_stroked)
+        layers.stepped.connect(self._on_stepped)
         layers.class_chosen.connect(self.relabel)
         layers.pressed.connect(self._on_pressed)
         labels.events.data.connect(self._on_changed)
@@ -295,8 +301,30 @@ class RegionTool(QObject):
             if not (0 <= row < height and 0 <= col < width):
                 self.said.emit(Message("That lies outside the labels; click inside.", "error"))
                 return
+            self._place = int(row), int(col)
             before = self._selected if adding else None
             self._start(click_steps(pixels, int(row), int(col), before), self._select)
+
+        self._when_ready(begin)
+
+    def _on_stepped(self, down: int, right: int, adding: bool) -> None:
+        """Select the next region in a direction; without a selection, that in the middle."""
+
+        def begin() -> None:
+            layers = self._layers
+            if layers is None or not self._is_close():
+                return
+            height, width = extent_of(layers.labels)
+            if self._selected is None:
+                centre = place_in(layers.labels, self._viewer.scene.camera.center[-2:])
+                row, col = (int(place + 0.5) for place in centre)
+            else:
+                row, col = beyond(self._selected.region, *self._place, down=down, right=right)
+                if not (0 <= row < height and 0 <= col < width):
+                    self.said.emit(Message("There the labels end."))
+                    return
+                layers.look_at(row, col)
+            self._select_near(row, col, adding)
 
         self._when_ready(begin)
 

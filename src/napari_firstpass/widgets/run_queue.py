@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.session import Session
     from napari_firstpass.widgets.worker import Reply, Report
 
-_CANCELLED = "Cancelled; nothing was changed."
+UNCHANGED = "Cancelled; nothing was changed."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +41,8 @@ class Job:
         Those without which there is no point in going on.
     keep : callable or None
         Called when it is cancelled: returns the job that keeps what is ready, or None.
+    cancelled : str
+        What is said once it is cancelled.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Job:
     take: Callable[[Any], Message]
     layers: tuple[Layer, ...] = ()
     keep: Callable[[], Job | None] | None = None
+    cancelled: str = UNCHANGED
 
 
 class RunQueue(QObject):
@@ -109,12 +112,12 @@ class RunQueue(QObject):
             self._session.say(Message(f"{job.name} was taken out; nothing was changed."))
             self.changed.emit()
 
-    def cancel(self, why: str = _CANCELLED) -> None:
+    def cancel(self) -> None:
         """Stop what runs, keep what is ready of it, and go on with the next."""
         job = self._running
         if job is None:
             return
-        self._stop(why)
+        self._stop(job.cancelled)
         rest = None if job.keep is None else job.keep()
         if rest is None or not self._begin(rest):
             self._go_on()

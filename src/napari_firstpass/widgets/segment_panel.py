@@ -14,7 +14,7 @@ from napari_firstpass.errors import FirstPassError
 from napari_firstpass.segmenters import SEGMENTERS
 from napari_firstpass.widgets.brushing import Brushing, ClassKeys
 from napari_firstpass.widgets.class_editing import ClassDesk, ClassEditing
-from napari_firstpass.widgets.desk_keys import CancelKey, HideKey
+from napari_firstpass.widgets.desk_keys import CancelKey, HideKey, look_at_image
 from napari_firstpass.widgets.exporting import ExportDesk, Exporting
 from napari_firstpass.widgets.first_hints import HINTS, FirstHints
 from napari_firstpass.widgets.form import RECTANGLE, SegmentForm
@@ -160,6 +160,7 @@ class SegmentPanel(QWidget):
         for tool in tools:
             tool.begun.connect(self._warming.hurry)
             self.form.fixing.toggled.connect(tool.unfold)
+            tool.begun.connect(lambda: look_at_image(self))
             for other in tools:
                 if other is not tool:
                     tool.begun.connect(other.end)
