@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
-from scipy import ndimage
 
 from napari_firstpass.config import DEFAULT_PRESET, WINDOW_STEP
 from napari_firstpass.errors import GridMismatchError, OptionError
@@ -374,6 +373,8 @@ class AlignedWindow:
 def _placed(
     regions: NDArray[np.int32], decisions: tuple[Decision, ...], place: Window, first: int
 ) -> Iterator[Decision]:
+    from scipy import ndimage  # half a second: the command line's other commands need none
+
     sizes = np.bincount(regions.ravel(), minlength=len(decisions) + 1)
     number = first
     for index, box in enumerate(ndimage.find_objects(regions, len(decisions)), start=1):
