@@ -15,7 +15,7 @@ from napari_firstpass.segmenters import SEGMENTERS
 
 def main() -> None:
     """Print the accuracy of every method on the same made-up town."""
-    scene = make_scene(512, 512, seed=1)
+    scene = make_scene(256, 256, seed=1)
     truth = LabelImage.of(scene.truth.labels)
     for method in SEGMENTERS.names:
         config = SegmentConfig(method=method, classes=12)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # Before anything imports napari: an empty path keeps its settings in memory.
 os.environ["NAPARI_CONFIG"] = ""
 wait_without_spinning()
+# Before anything imports torch: several processes of tests divide the cores among them.
+if (beside := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))) > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // beside)))
 
 _SECTIONS = (
     "segmenting", "classing", "fixing", "refining", "learning", "reviewing", "exporting"
@@ -45,6 +48,17 @@ def manifests() -> list[PluginManifest]:
 
     names = ("napari", "napari-firstpass")
     return [PluginManifest.from_distribution(name) for name in names]
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """torch computes on two threads, however many cores there are for this process."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

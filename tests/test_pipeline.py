@@ -206,18 +206,15 @@ def test_one_network_is_trained_for_all_windows_before_the_first() -> None:
     assert agreement(found.labels, truth) > 0.99
 
 
+@pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("refiner", ["guided", "superpixels", "dynaguide"])
 def test_windows_refined_side_by_side_give_the_same_bytes(refiner: str) -> None:
     raster = rgb_raster(landscape(200, 200))
     config = SegmentConfig(classes=3, refine=refiner, window=96, overlap=16)
-    threads = torch.get_num_threads()
-    try:
-        found = []
-        for count in (1, 2):
-            torch.set_num_threads(count)
-            found.append(segment(raster, config))
-    finally:
-        torch.set_num_threads(threads)
+    found = []
+    for count in (2, 1):
+        torch.set_num_threads(count)
+        found.append(segment(raster, config))
     np.testing.assert_array_equal(found[0].labels, found[1].labels)
 
 

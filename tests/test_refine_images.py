@@ -127,6 +127,7 @@ def test_the_same_input_gives_the_same_bytes(scene: Path) -> None:
     assert sure[0] == sure[1]
 
 
+@pytest.mark.usefixtures("two_threads")  # so that windows are refined side by side
 @pytest.mark.parametrize("refiner", ["guided", "regions"])
 def test_windows_leave_no_seam(refiner: str) -> None:
     ids = areas(300, 330, seed=2)
@@ -153,9 +154,9 @@ def test_windows_of_what_looks_far_differ_little(refiner: str) -> None:
 
 
 def test_one_network_is_trained_for_all_windows() -> None:
-    ids = areas(300, 330, seed=2)
-    raster = Raster.from_array(picture(ids), Grid(300, 330), roles=("red", "green", "blue"))
-    guide, config = memory(beside(ids)), RefineConfig(refiner="dynaguide", window=128)
+    ids = areas(150, 200, seed=2)
+    raster = Raster.from_array(picture(ids), Grid(150, 200), roles=("red", "green", "blue"))
+    guide, config = memory(beside(ids)), RefineConfig(refiner="dynaguide", window=96)
     told: list[str] = []
     steps = refine_source_steps(ArraySource(raster), guide, config)
     refined = run(steps, lambda progress: told.append(progress.message))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +12,11 @@ from features import agreement
 from grounds import areas, campaign, picture, tile_files, write_tile
 from models import build, save
 from rasters import NORTH_UP
+from stopping import stopped_at
 
 import napari_firstpass
 from napari_firstpass.cli import main
-from napari_firstpass.cli.codes import DONE, UNFIT, USAGE
+from napari_firstpass.cli.codes import DONE, INTERRUPTED, UNFIT, USAGE
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.io.label_file import read_segmentation
 from napari_firstpass.linear_model import LinearModel
@@ -258,16 +256,10 @@ def test_a_model_on_a_network_needs_that_network(
 
 
 def test_an_interrupted_fit_leaves_nothing_behind(tiles: list[Path], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "napari_firstpass.cli", "fit", *map(str, tiles)]
-    command += ["--out", str(tmp_path / "m.firstpass")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
-        assert child.stderr is not None
-        while "looking at the images" not in (line := child.stderr.readline()):
-            assert line, "ended too early"
-        child.send_signal(signal.SIGTERM)
-        rest = child.stderr.read()
-    assert child.returncode == 130
-    assert "interrupted" in rest
+    command = ["fit", *map(str, tiles), "--out", str(tmp_path / "m.firstpass")]
+    with stopped_at("looking at the images") as said:
+        assert main(command) == INTERRUPTED
+    assert "interrupted" in said.getvalue()
     assert not list(tmp_path.iterdir())
 
 

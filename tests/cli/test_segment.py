@@ -132,6 +132,7 @@ def test_a_wrong_option_is_one_sentence_and_a_code(
     assert {path.name for path in tmp_path.iterdir()} == {"scene.tif"}
 
 
+@pytest.mark.usefixtures("two_threads")  # so that images are segmented side by side
 def test_the_good_images_of_a_list_are_done_and_the_bad_ones_named(
     scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

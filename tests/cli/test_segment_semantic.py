@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +11,10 @@ import pytest
 import rasterio
 from features import landscape
 from models import LAND, build, save, save_semantic
+from stopping import stopped_at
 
 from napari_firstpass.cli import main
-from napari_firstpass.cli.codes import DONE, SOME_FAILED, UNFIT, USAGE
+from napari_firstpass.cli.codes import DONE, INTERRUPTED, SOME_FAILED, UNFIT, USAGE
 from napari_firstpass.grid import Grid
 from napari_firstpass.io.label_file import read_segmentation
 from napari_firstpass.io.raster_file import write_raster
@@ -242,15 +239,9 @@ def test_an_existing_file_stays_unless_it_may_be_replaced(
 
 @pytest.mark.parametrize("moment", ["loading the model", "reading the file"])
 def test_an_interrupted_run_leaves_nothing_behind(scene: Path, folder: Path, moment: str) -> None:
-    command = [sys.executable, "-m", "napari_firstpass.cli", "segment", str(scene)]
-    command += ["--out", str(scene.with_name("labels.tif")), "--model", str(folder)]
     before = {path.name for path in scene.parent.iterdir()}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
-        assert child.stderr is not None
-        while moment not in (line := child.stderr.readline()):
-            assert line, "ended too early"
-        os.kill(child.pid, signal.SIGTERM)
-        said = child.stderr.read()
-    assert child.returncode == 130
-    assert "interrupted" in said
+    command = ["segment", str(scene), "--out", str(scene.with_name("labels.tif"))]
+    with stopped_at(moment) as said:
+        assert main([*command, "--model", str(folder)]) == INTERRUPTED
+    assert "interrupted" in said.getvalue()
     assert {path.name for path in scene.parent.iterdir()} == before

@@ -70,6 +70,7 @@ def test_one_predicted_region_may_serve_several() -> None:
     assert dfc_scores([image]).all == 1 / 2
 
 
+@pytest.mark.slow
 def test_a_blank_image_scores_on_bsds_what_was_published() -> None:
     if not (DATA / "bsds500").is_dir():
         pytest.skip(f"no bsds500 in {DATA}")

@@ -36,6 +36,7 @@ def test_the_link_finder_finds_links_and_skips_code(tmp_path: Path) -> None:
     assert relative_links(page) == ["b.md", "e.png"]
 
 
+@pytest.mark.slow  # `make check` builds it too, before any test
 def test_the_documentation_builds_without_a_warning(root: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir"]
     done = subprocess.run(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -264,17 +262,3 @@ def test_regions_with_no_edge_between_them_are_joined_for_photographs() -> None:
     assert set(kept.labels.unique().tolist()) == {4, 7, 9}
     joined = refine(picture, plain(said), refiner=DynaGuideRefiner(preset="photographs"))
     assert set(joined.labels.unique().tolist()) == {4, 9}
-
-
-def test_no_compiler_is_imported() -> None:
-    code = (
-        "import sys, torch\n"
-        "from napari_firstpass.progress import run\n"
-        "from napari_firstpass.refinement import LabelGuide\n"
-        "from napari_firstpass.refiners.dynaguide import DynaGuideRefiner\n"
-        "labels = torch.arange(64).reshape(8, 8) % 2 + 1\n"
-        "guide = LabelGuide(labels, torch.ones(8, 8), 2)\n"
-        "run(DynaGuideRefiner().refine(torch.rand(3, 8, 8), labels > 0, guide))\n"
-        "assert 'torch._dynamo' not in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -229,10 +229,8 @@ def test_one_row_of_cells_is_possible(network: AnyUpNetwork) -> None:
     torch.testing.assert_close(network(picture, maps, 4), maps.expand(3, 4, 4))
 
 
-@pytest.mark.parametrize("shape", [(160, 132), (157, 130)])
-def test_large_maps_are_made_of_views_without_a_gap(
-    network: AnyUpNetwork, shape: tuple[int, int]
-) -> None:
+def test_large_maps_are_made_of_views_without_a_gap(network: AnyUpNetwork) -> None:
+    shape = (157, 130)  # a little is cut off at the ends
     maps = torch.tensor([3.0, -1.0])[:, None, None].expand(2, 40, 33).contiguous()
     picture = torch.rand(3, 320, 264, generator=torch.Generator().manual_seed(0))
     found = run(AnyUp(network).finer(maps, picture, 4, shape))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -61,10 +62,7 @@ def test_a_fetch_brings_what_a_model_needs_and_nothing_else(
     assert {f["name"]: (f["size"], f["sha256"]) for f in content["files"]} == {
         name: (len(hub.files[name]), hashlib.sha256(hub.files[name]).hexdigest()) for name in TAKEN
     }
-
-
-def test_what_is_there_is_not_fetched_again(models: Command, hub: Hub) -> None:
-    assert models("fetch", NAME).returncode == 0
+    # What is there is not fetched again.
     hub.requests.clear()
     assert models("fetch", NAME).returncode == 0
     assert hub.requests == []
@@ -164,8 +162,9 @@ def test_a_bit_that_flips_on_the_way_is_caught(
     assert f"expected the checksum of {name}" in done.stderr
     assert not (home / NAME).exists()
     assert not (home / f"{NAME}.part" / name).exists()
-    hub.flipped = set()
-    assert models("fetch", NAME).returncode == 0
+    if name == BIG:
+        hub.flipped = set()
+        assert models("fetch", NAME).returncode == 0
 
 
 def test_gated_weights_without_a_login_say_how_to_log_in(models: Command, hub: Hub) -> None:
@@ -305,15 +304,13 @@ def test_a_folder_is_as_good_as_a_network(
     assert run(verify(NAME)) == ()
 
 
-def test_weights_cut_off_in_a_folder_are_refused(
-    models: Command, home: Path, downloaded: Path
-) -> None:
+def test_weights_cut_off_in_a_folder_are_refused(home: Path, downloaded: Path) -> None:
     path = downloaded / BIG
     whole = path.stat().st_size
     os.truncate(path, whole - 4)
-    done = models("fetch", NAME, "--from-folder", downloaded)
-    assert done.returncode == 3
-    assert f"expected the whole of {path}, found {whole - 4} of {whole} bytes" in done.stderr
+    found = f"expected the whole of {path}, found {whole - 4} of {whole} bytes"
+    with pytest.raises(WeightsError, match=re.escape(found)):
+        run(fetch_steps(NAME, source=downloaded))
     assert seen_in(home) == set()
 
 
