@@ -10,6 +10,7 @@ from mistaken import THREES, corrected, first_pass, square, truth
 from napari_firstpass.config import SegmentConfig
 from napari_firstpass.corrections import CorrectedLabels, learn_steps
 from napari_firstpass.errors import LayerError
+from napari_firstpass.feature_memory import FeatureMemory
 from napari_firstpass.grid import Grid, Window
 from napari_firstpass.progress import run
 from napari_firstpass.raster import ArraySource, Raster
@@ -28,12 +29,13 @@ def test_places_like_corrected_ones_are_proposed_and_decided_ones_never() -> Non
     stays = Window(*THREES[-1], 12, 12)  # too little to speak against the others
     reviewed = Reviewed.none(MADE.shape).marked(stays, np.ones((12, 12), bool))
     given = now.copy()
-    learned = run(learn_steps(source(), CorrectedLabels(MADE, now, reviewed), SegmentConfig()))
+    said, memory, told = CorrectedLabels(MADE, now, reviewed), FeatureMemory(), set[str]()
+    learned = run(learn_steps(source(), said, SegmentConfig(), memory=memory))
     np.testing.assert_array_equal(now, given)
     assert learned.corrected == 6 * 32 * 32
     after = learned.replacement.after
-    found = [(after[square(place)] == 3).mean() for place in THREES[6:-1]]
-    assert np.mean(found) > 0.8
+    shares = [(after[square(place)] == 3).mean() for place in THREES[6:-1]]
+    assert np.mean(shares) > 0.8
     np.testing.assert_array_equal(after[stays.slices], 2)  # somebody said that it is right
     np.testing.assert_array_equal(after[now == 3], 3)
     others = TRUTH != 3
@@ -41,8 +43,11 @@ def test_places_like_corrected_ones_are_proposed_and_decided_ones_never() -> Non
     (taught,) = learned.taught
     assert (taught.lesson.verdict, taught.lesson.regions) == ("learned", 6)
     assert taught.pixels == np.count_nonzero(after != now)
-    whole = run(learn_steps(source(), CorrectedLabels(MADE, now, reviewed), SegmentConfig()))
-    np.testing.assert_array_equal(whole.replacement.after, after)
+    again = learn_steps(source(), said, SegmentConfig(), memory=memory)
+    found = run(again, lambda progress: told.add(progress.message))
+    np.testing.assert_array_equal(found.replacement.after, after)
+    assert "learning" in told
+    assert not told & {"measuring textures", "comparing with words", "looking around"}
 
 
 def test_a_part_of_a_large_scene_is_learned_from_corrections_elsewhere() -> None:
@@ -62,12 +67,13 @@ def test_a_part_of_a_large_scene_is_learned_from_corrections_elsewhere() -> None
 
 
 def test_nothing_is_proposed_that_cannot_be_told_or_checked() -> None:
-    config = SegmentConfig()
-    few = run(learn_steps(source(), CorrectedLabels(MADE, corrected(4)), config))
+    config, memory = SegmentConfig(), FeatureMemory()
+    few = run(learn_steps(source(), CorrectedLabels(MADE, corrected(4)), config, memory=memory))
     assert [taught.lesson.verdict for taught in few.taught] == ["few"]
     assert few.replacement.change is None
     # The same corrections, of squares that look as the others do.
-    alike = run(learn_steps(source(MADE), CorrectedLabels(MADE, corrected(6)), config))
+    said = CorrectedLabels(MADE, corrected(6))
+    alike = run(learn_steps(source(MADE), said, config, memory=memory))
     assert [taught.lesson.verdict for taught in alike.taught] == ["alike"]
     assert alike.replacement.change is None
 

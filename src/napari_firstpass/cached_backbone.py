@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -19,11 +19,32 @@ if TYPE_CHECKING:
     import torch
 
     from napari_firstpass.bands import Role
-    from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.features import FeatureMap
+    from napari_firstpass.grid import Grid
     from napari_firstpass.normalize import BandStats
     from napari_firstpass.protocols import Backbone
     from napari_firstpass.raster import Raster
+
+
+class Digest(Protocol):
+    """A hash that grows with what is added."""
+
+    def update(self, data: memoryview, /) -> None:
+        """Add bytes."""
+        ...
+
+
+class FeatureStore(Protocol):
+    """Where features are kept, on disk or in memory."""
+
+    def get(self, key: str, grid: Grid) -> FeatureMap | None:
+        """Return those of an image of this grid, on the CPU, None if there are none."""
+        ...
+
+    def put(self, key: str, features: FeatureMap) -> None:
+        """Keep features under a key that stands for all that they depend on."""
+        ...
+
 
 _FORMAT = 1
 """To be raised when the same key would mean other features, or other files."""
@@ -40,7 +61,7 @@ class CachedBackbone:
     ----------
     backbone : Backbone
         What computes features; it may depend on nothing but the pixels and what is given here.
-    cache : FeatureCache
+    cache : FeatureStore
         Where they are kept.
     identity : str
         Which model with which settings it is; see `identity_of`.
@@ -53,7 +74,7 @@ class CachedBackbone:
     """
 
     backbone: Backbone
-    cache: FeatureCache
+    cache: FeatureStore
     identity: str
     stats: BandStats
     roles: tuple[Role | None, ...]
@@ -94,10 +115,15 @@ class CachedBackbone:
             "shape": raster.bands.shape,
         }
         digest = sha256(json.dumps(said, sort_keys=True).encode())
-        for band in raster.bands:  # one by one: windows are cut from a larger array, and copied
-            digest.update(np.ascontiguousarray(band).reshape(-1).view(np.uint8).data)
-        digest.update(np.packbits(raster.valid).data)
+        add_pixels(digest, raster)
         return digest.hexdigest()
+
+
+def add_pixels(digest: Digest, raster: Raster) -> None:
+    """Add values of pixels, and which are valid, to a hash."""
+    for band in raster.bands:  # one by one: windows are cut from a larger array, and copied
+        digest.update(np.ascontiguousarray(band).reshape(-1).view(np.uint8).data)
+    digest.update(np.packbits(raster.valid).data)
 
 
 def identity_of(name: str, weights_sha256: str | None, settings: Mapping[str, Any]) -> str:

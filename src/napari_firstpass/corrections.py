@@ -17,23 +17,21 @@ from scipy import ndimage
 from torch.nn import functional
 
 from napari_firstpass.cells import cell_means
-from napari_firstpass.describing import describe_steps, inner_features
 from napari_firstpass.errors import LayerError
+from napari_firstpass.feature_memory import FeatureMemory
 from napari_firstpass.grid import Window
 from napari_firstpass.hints import SILENT, cell_classes
 from napari_firstpass.label_changes import Replacement
 from napari_firstpass.lessons import Cells, Kind, Lesson, learn_kind_steps
-from napari_firstpass.likeness import AveragedBackbone
-from napari_firstpass.normalize import filled, usable
+from napari_firstpass.looking import Looking
 from napari_firstpass.progress import Progress, Span, relay
 from napari_firstpass.refiners.small_regions import merge_small_regions
-from napari_firstpass.sampling import sample_steps
 from napari_firstpass.segmentation import label_dtype, present_ids
 from napari_firstpass.taxonomy import UNLABELLED
 from napari_firstpass.tiling import Tile, affordable, tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -41,16 +39,13 @@ if TYPE_CHECKING:
     from napari_firstpass.config import SegmentConfig
     from napari_firstpass.feature_cache import FeatureCache
     from napari_firstpass.grid import Grid
+    from napari_firstpass.looking import Seen
     from napari_firstpass.progress import Steps
-    from napari_firstpass.protocols import Backbone
     from napari_firstpass.raster import RasterSource
     from napari_firstpass.reviewed import Reviewed
     from napari_firstpass.segmentation import LabelPixels, Labels
 
 _WINDOW, _OVERLAP = 1024, 64
-_SIGMA = 4.0
-"""Features are averaged so far around, in pixels: one odd cell is no place to change."""
-
 _SPECK = 30
 """Proposals of fewer pixels are none."""
 
@@ -59,9 +54,6 @@ _CELLS = 20_000
 
 _MOST = 2.0
 """As much is proposed as was corrected, times this: the surest; the rest after another look."""
-
-_KEPT_BYTES = 192 * 2**20
-"""Of features that need not be computed twice."""
 
 _ELSEWHERE = 24
 """Windows outside the part that is looked at, with corrections to learn from."""
@@ -106,6 +98,10 @@ class Learned:
     taught: tuple[Taught, ...] = ()
 
 
+def _nobody_knows(_: Window) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class CorrectedLabels:
     """Labels as they were made and as they are, and what was reviewed.
@@ -119,17 +115,22 @@ class CorrectedLabels:
     taken : Reviewed or None
         What was proposed and accepted before: it differs from what was made, and yet nobody
         corrected it.
+    untouched : callable
+        Tells of a window whether nothing was changed in it; False also where only a look at the
+        labels would tell.
     """
 
     made: LabelPixels
     now: LabelPixels
     reviewed: Reviewed | None = None
     taken: Reviewed | None = None
+    untouched: Callable[[Window], bool] = _nobody_knows
 
     def within(self, window: Window) -> _Said:
         """Return what is said of a window."""
-        made, now = np.asarray(self.made[window.slices]), np.asarray(self.now[window.slices])
-        if self.taken is not None and self.taken.pixels:
+        now = np.asarray(self.now[window.slices])
+        made = now if self.untouched(window) else np.asarray(self.made[window.slices])
+        if made is not now and self.taken is not None and self.taken.pixels:
             made = np.where(self.taken.within(window), now, made)
         shape = (window.height, window.width)
         seen = np.zeros(shape, np.bool_) if self.reviewed is None else self.reviewed.within(window)
@@ -163,6 +164,7 @@ def learn_steps(
     *,
     part: Window | None = None,
     cache: FeatureCache | None = None,
+    memory: FeatureMemory | None = None,
 ) -> Steps[Learned]:
     """Propose what else is to change after some places were corrected.
 
@@ -179,6 +181,8 @@ def learn_steps(
         corrections elsewhere, too.
     cache : FeatureCache, optional
         Where features that are expensive are kept.
+    memory : FeatureMemory, optional
+        What was computed the last time; takes what is computed now.
 
     Raises
     ------
@@ -187,14 +191,13 @@ def learn_steps(
     ImageContentError, WeightsError
         See `pipeline.fit_sample_steps`.
     """
-    found = yield from relay(_survey_steps(labels, source.grid), Span(0, 10, 100))
     area = part or source.grid.window
-    sample = yield from relay(sample_steps(source, config.seed), Span(10, 15, 100))
-    it = yield from relay(describe_steps(sample, config, cache), Span(15, 25, 100))
+    found = yield from relay(_survey_steps(labels, source.grid, area), Span(0, 10, 100))
+    beginning = Looking.of_steps(source, config, cache, memory or FeatureMemory())
+    looking = yield from relay(beginning, Span(10, 25, 100))
     window, overlap = affordable(
-        _WINDOW, _OVERLAP, bands=len(source.names), classes=1, features=it.features
+        _WINDOW, _OVERLAP, bands=len(source.names), classes=1, features=looking.features
     )
-    looking = _Looking(source, AveragedBackbone(it.backbone, it.scaler, _SIGMA), {})
     cuts = _cuts(source.grid, area, window, overlap)
     elsewhere = [_tile(source.grid, box, overlap) for box in found.outside(area)]
     collector = yield from relay(
@@ -221,7 +224,7 @@ class _Survey:
     pairs : dict of (int, int) to int
         Pixels of each kind: the class before and after; the most frequent first.
     classes : dict of int to int
-        Pixels of each class that nobody has corrected.
+        Pixels of each class that nobody has corrected, where one may look for more to correct.
     boxes : tuple of (Window, int)
         Windows around what was corrected, and how many pixels that is.
     """
@@ -252,8 +255,13 @@ def _holds(part: Window, box: Window) -> bool:
     return rows and part.col <= box.col and box.right <= part.right
 
 
-def _survey_steps(labels: CorrectedLabels, grid: Grid) -> Steps[_Survey]:
-    """Look what was corrected.
+def _meet(one: Window, other: Window) -> bool:
+    rows = one.row < other.bottom and other.row < one.bottom
+    return rows and one.col < other.right and other.col < one.right
+
+
+def _survey_steps(labels: CorrectedLabels, grid: Grid, area: Window) -> Steps[_Survey]:
+    """Look what was corrected, and what there is in an area.
 
     Raises
     ------
@@ -266,6 +274,8 @@ def _survey_steps(labels: CorrectedLabels, grid: Grid) -> Steps[_Survey]:
     cuts = tiles(grid, window=_WINDOW, overlap=0)
     for done, tile in enumerate(cuts):
         yield Progress(done, len(cuts), "looking for what was corrected")
+        if not _meet(area, tile.core) and labels.untouched(tile.core):
+            continue
         said = labels.within(tile.core)
         corrected = said.corrected & (said.now != UNLABELLED) & (said.made != UNLABELLED)
         _count(classes, said.now[~said.corrected])
@@ -311,37 +321,6 @@ def _cuts(grid: Grid, part: Window, window: int, overlap: int) -> list[Tile]:
     cores = (tile.core for tile in tiles(grid.crop(part), window=window, overlap=0))
     moved = (replace(core, row=core.row + part.row, col=core.col + part.col) for core in cores)
     return [_tile(grid, core, overlap) for core in moved]
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """Features (D, h, w) of a tile, and the pixels of a cell along each axis."""
-
-    vectors: Tensor
-    stride: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Looking:
-    """Describes tiles; remembers some."""
-
-    source: RasterSource
-    backbone: Backbone
-    kept: dict[Window, _Seen | None]
-
-    def at(self, tile: Tile) -> Steps[_Seen | None]:
-        """Return the features of the core of a tile, None without data."""
-        if tile.core in self.kept:
-            return self.kept[tile.core]
-        seen, raster = None, usable(self.source.read(tile.padded))
-        if raster.valid.any():
-            inner = tile.core.relative_to(tile.padded)
-            found = yield from inner_features(self.backbone, filled(raster), inner)
-            seen = _Seen(found.vectors, found.stride)
-        held = sum(some.vectors.nbytes for some in self.kept.values() if some is not None)
-        if seen is None or held + seen.vectors.nbytes <= _KEPT_BYTES:
-            self.kept[tile.core] = seen
-        return seen
 
 
 @dataclass(slots=True)
@@ -398,10 +377,11 @@ class _Collector:
             {class_id: begun(found.classes.get(class_id, 0)) for class_id in wrong},
         )
 
-    def take(self, seen: _Seen, said: _Said, window: Window, *, inside: bool) -> None:
+    def take(self, seen: Seen, said: _Said, window: Window, *, inside: bool) -> None:
         """Take the cells of a window; of one outside the part, only what somebody decided."""
         stride, vectors = seen.stride, seen.vectors
-        made, now = (_cell_ids(ids, stride) for ids in (said.made, said.now))
+        now = _cell_ids(said.now, stride)
+        made = _cell_ids(said.made, stride) if said.corrected.any() else now
         row, col = window.row // stride, window.col // stride
         corrected = _shares(said.corrected, stride) >= 0.5
         for (before, after), gathered in self.corrected.items():
@@ -427,8 +407,9 @@ class _Collector:
 def _cell_ids(ids: NDArray[Any], stride: int) -> NDArray[np.int64]:
     """Return the class of most pixels (H, W) of each cell (h, w); 0 for those without any."""
     known = np.array([UNLABELLED, *present_ids(ids)], np.int64)
-    index = np.where(ids == UNLABELLED, SILENT, np.searchsorted(known, ids)).astype(np.int64)
-    found: NDArray[np.int64] = known[np.maximum(cell_classes(index, stride), 0)]
+    index = np.full(int(known[-1]) + 1, SILENT, np.int64)
+    index[known[1:]] = np.arange(1, len(known))
+    found: NDArray[np.int64] = known[np.maximum(cell_classes(index[ids], stride), 0)]
     return found
 
 
@@ -441,7 +422,7 @@ def _shares(mask: NDArray[np.bool_], stride: int) -> NDArray[np.float32]:
 
 
 def _collected_steps(
-    looking: _Looking,
+    looking: Looking,
     labels: CorrectedLabels,
     found: _Survey,
     cuts: Sequence[Tile],
@@ -452,6 +433,7 @@ def _collected_steps(
     count = len(cuts) + len(elsewhere)
     for done, tile in enumerate((*cuts, *elsewhere)):
         span = Span(done, done + 1, count)
+        yield Progress(done, count, "learning")
         seen = yield from relay(looking.at(tile), span, "learning")
         if seen is None:
             continue
@@ -462,7 +444,7 @@ def _collected_steps(
 
 
 def _proposed_steps(
-    looking: _Looking,
+    looking: Looking,
     labels: CorrectedLabels,
     lessons: Sequence[Lesson],
     cuts: Sequence[Tile],
@@ -475,6 +457,7 @@ def _proposed_steps(
     order = sorted(range(len(lessons)), key=lambda index: lessons[index].lift)
     learned = [index for index in order if lessons[index].line is not None]
     for done, tile in enumerate(cuts if learned else ()):
+        yield Progress(done, len(cuts), "looking on")
         seen = yield from relay(looking.at(tile), Span(done, done + 1, len(cuts)), "looking on")
         if seen is None:
             continue
@@ -489,7 +472,7 @@ def _proposed_steps(
     return after, tuple(Taught(lesson, *count) for lesson, count in told)
 
 
-def _proposed(seen: _Seen, said: _Said, lessons: Sequence[Lesson]) -> NDArray[Any]:
+def _proposed(seen: Seen, said: _Said, lessons: Sequence[Lesson]) -> NDArray[Any]:
     """Return labels (h, w) of a window with what is proposed."""
     now, stride = said.now, seen.stride
     shape = seen.vectors.shape[1:]

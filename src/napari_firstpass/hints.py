@@ -376,8 +376,9 @@ def cell_classes(classes: NDArray[np.int64], stride: int) -> NDArray[np.int64]:
     """
     height, width = classes.shape
     rows, cols = -(-height // stride), -(-width // stride)
-    count = int(classes.max(initial=SILENT)) + 1
-    votes = np.zeros((rows, cols, max(count, 1)), np.int64)
-    at = np.nonzero(classes != SILENT)
-    np.add.at(votes, (at[0] // stride, at[1] // stride, classes[at]), 1)
+    count = max(int(classes.max(initial=SILENT)) + 1, 1)
+    cells = np.arange(height)[:, None] // stride * cols + np.arange(width) // stride
+    said = classes != SILENT
+    votes = np.bincount((cells * count + classes)[said], minlength=rows * cols * count)
+    votes = votes.reshape(rows, cols, count)
     return np.where(votes.any(2), votes.argmax(2), SILENT)

@@ -8,9 +8,9 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import product
+from itertools import count, product
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 T = TypeVar("T")
+State: TypeAlias = "tuple[int, int, tuple[tuple[int, int], ...]]"
+
+_NUMBERS = count()
+"""Of stores, so that no two of them are mixed up."""
 
 HEADER, ATTRIBUTES = ".zarray", ".zattrs"
 TILE = 512
@@ -98,6 +102,7 @@ class TileStore:
         self, folder: Path | None, shape: tuple[int, int], dtype: np.dtype[Any], tile: int = TILE
     ) -> None:
         self.folder, self.shape, self.tile = folder, shape, tile
+        self._number = next(_NUMBERS)
         self.dtype = np.dtype(dtype).newbyteorder("<")
         self.damaged: set[Place] = set()
         self.trouble = ""
@@ -305,6 +310,23 @@ class TileStore:
             counted = found.writing, _counts(self._values(found)[self._extent(place)])
             self._counted[place] = counted
         return counts_after(counted[1], became)
+
+    def state_at(self, place: Place) -> State:
+        """Return what differs from what it was before, or is of another store, if a tile does."""
+        with self._lock:
+            became = self._steps.since(self._levels.get(place, 0))
+            return self._number, self._writings.get(place, 0), tuple(sorted(became.items()))
+
+    def packed_at(self, place: Place) -> bytes | None:
+        """Return a tile as it is kept, without what classes became; None if it is not packed."""
+        with self._lock:
+            loose, packed = place in self._loose, self._waiting.get(place)
+        if packed is not None or loose:
+            return packed
+        try:
+            return b"" if self.folder is None else (self.folder / _name(place)).read_bytes()
+        except OSError:
+            return None
 
     def _put(self, place: Place, tile: NDArray[Any]) -> None:
         """Keep a whole tile, which nobody modifies any more, as it is now."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_firstpass.errors import LayerError
+from napari_firstpass.feature_memory import FeatureMemory
 from napari_firstpass.io.geotiff import open_raster
+from napari_firstpass.io.scene_labels import SceneLabels
 from napari_firstpass.progress import Progress, Span, relay
 from napari_firstpass.reviewed import Reviewed
 from napari_firstpass.widgets.runs import leave_a_core
 from napari_firstpass.widgets.scene import mask_of
+from napari_firstpass.widgets.untouched import Untouched
 
 if TYPE_CHECKING:
     from napari_firstpass.config import SegmentConfig
@@ -27,6 +31,22 @@ if TYPE_CHECKING:
     from napari_firstpass.widgets.image_layers import Subject
     from napari_firstpass.widgets.runs import LabelsNow
     from napari_firstpass.widgets.scene import Made, MadeTiles, MaskInfo
+
+
+@dataclass(frozen=True, slots=True)
+class LearnMemory:
+    """What was computed the last time, for the next.
+
+    Attributes
+    ----------
+    features : FeatureMemory
+        What tiles of images look like.
+    untouched : Untouched
+        Where a large scene is as it was made.
+    """
+
+    features: FeatureMemory = field(default_factory=FeatureMemory)
+    untouched: Untouched = field(default_factory=Untouched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +81,7 @@ def learn_part_steps(
     part: Window | None,
     *,
     cache: FeatureCache | None = None,
+    memory: LearnMemory | None = None,
 ) -> Steps[Proposed]:
     """Propose what else is to change after some places were corrected; see `learn_steps`.
 
@@ -74,11 +95,14 @@ def learn_part_steps(
         As in `learn_steps`.
     part : Window or None
         The part of a large scene in which something is proposed; None for all.
+    memory : LearnMemory, optional
+        What was computed the last time; takes what is computed now.
     """
     yield Progress(0, 100, "looking at what was corrected")
     from napari_firstpass.corrections import CorrectedLabels, learn_steps
 
     leave_a_core()
+    memory = memory or LearnMemory()
     info = mask_of(now.metadata)
     made = None if info is None or part is not None else info.state_of(now.labels)
     tiles = None if info is None or part is None else info.tiles
@@ -89,12 +113,14 @@ def learn_part_steps(
             found="others",
             remedy="run first, and correct what comes of it",
         )
-    taken = None if tiles is None else tiles.taken
-    said = CorrectedLabels(first, now.labels, _reviewed(info, now.labels), taken)
+    said = CorrectedLabels(first, now.labels, _reviewed(info, now.labels))
+    if tiles is not None and isinstance(now.labels, SceneLabels):
+        known = partial(memory.untouched.within, tiles, now.labels.store)
+        said = replace(said, taken=tiles.taken, untouched=known)
     source = subject.source
     opening = open_raster(source) if isinstance(source, Path) else nullcontext(source)
     with opening as opened:
-        work = learn_steps(opened, said, config, part=part, cache=cache)
+        work = learn_steps(opened, said, config, part=part, cache=cache, memory=memory.features)
         learned = yield from relay(work, Span(0, 100, 100))
     found = learned.replacement
     pixels = 0 if found.change is None else found.change.pixels

@@ -16,7 +16,7 @@ from napari_firstpass.widgets.image_layers import grid_of, require_there, subjec
 from napari_firstpass.widgets.label_history import extent_of
 from napari_firstpass.widgets.label_steps import LabelStep
 from napari_firstpass.widgets.learn_box import told_of
-from napari_firstpass.widgets.learn_runs import learn_part_steps
+from napari_firstpass.widgets.learn_runs import LearnMemory, learn_part_steps
 from napari_firstpass.widgets.preferences import preferences
 from napari_firstpass.widgets.prompt_layers import Helper, affine_at, class_name
 from napari_firstpass.widgets.run_queue import Job
@@ -70,6 +70,7 @@ class Learning(QObject):
         self._learned: Proposed | None = None
         self._extent: tuple[int, int] = (0, 0)
         self._part: Window | None = None
+        self._memory = LearnMemory()
         box.wanted.connect(self.learn)
         box.accepted.connect(self.accept)
         box.discarded.connect(self.discard)
@@ -83,6 +84,7 @@ class Learning(QObject):
     def let_go(self) -> None:
         """Hold nothing of the viewer any more."""
         self._viewer.layers.events.removed.disconnect(self)
+        self._memory = LearnMemory()
         self._forget()
 
     def learn(self) -> None:
@@ -166,7 +168,7 @@ class Learning(QObject):
         config = SegmentConfig(backbone=self._desk.backbone(), device=prefer.device)
         cache = feature_cache(config.backbone, prefer.cache)
         now = LabelsNow.of(labels, None)
-        return learn_part_steps(subject, now, config, self._part, cache=cache)
+        return learn_part_steps(subject, now, config, self._part, cache=cache, memory=self._memory)
 
     def _take(self, labels: Labels, learned: Proposed) -> Message:
         """Show what would change; return what to say."""
