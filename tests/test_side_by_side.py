@@ -30,7 +30,7 @@ def done(jobs: Iterator[Steps[tuple[int, str, int]]], workers: int) -> list[tupl
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_results_come_in_the_order_of_the_jobs(workers: int) -> None:
-    found = done((job(number, 0.05 * (5 - number)) for number in range(5)), workers)
+    found = done((job(number, 0.02 * (5 - number)) for number in range(5)), workers)
     assert [number for number, _, _ in found] == [0, 1, 2, 3, 4]
 
 

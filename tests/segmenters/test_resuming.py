@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import astuple, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,13 +84,19 @@ def numbers(model: ClassModel) -> list[bytes]:
     return [p.numpy().tobytes() if isinstance(p, torch.Tensor) else repr(p).encode() for p in parts]
 
 
+@cache
+def uninterrupted(segmenter: Resumable) -> list[bytes]:
+    """What a fit finds that nobody stops."""
+    return numbers(run(segmenter.fit(windows())))
+
+
 def message(segmenter: Resumable) -> str:
     return TRAINING[isinstance(segmenter, SmooSegSegmenter)]
 
 
 @every_training
 def test_it_is_the_same_after_one_step_and_after_some(segmenter: Resumable) -> None:
-    whole = numbers(run(segmenter.fit(windows())))
+    whole = uninterrupted(segmenter)
     for steps in (1, 20):
         keeper = Kept()
         stop(segmenter, windows(), keeper, (message(segmenter), steps + 1))
@@ -104,7 +111,7 @@ def test_it_is_the_same_after_many_interruptions(segmenter: Resumable) -> None:
         stop(segmenter, windows(), keeper, (message(segmenter), more + 1))
     assert keeper.place == "step 19 of 30"
     found = numbers(run(segmenter.fit(windows(), keeper=keeper)))
-    assert found == numbers(run(segmenter.fit(windows())))
+    assert found == uninterrupted(segmenter)
 
 
 @every_training
@@ -130,7 +137,7 @@ def test_masks_that_were_proposed_are_not_proposed_again(name: str) -> None:
     again = segmenter.fit(windows(), keeper=keeper)
     found = run(again, lambda progress: seen.append(progress.message))
     assert seen.count("proposing masks") == 2
-    assert numbers(found) == numbers(run(segmenter.fit(windows())))
+    assert numbers(found) == uninterrupted(segmenter)
 
 
 SETTLING = {
