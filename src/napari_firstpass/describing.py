@@ -125,7 +125,8 @@ def describe_steps(
     probe = None
     if head is not None:
         if probing and head.centres is not None:
-            probe = Probe(head.centres, _scaled(maps, FeatureScaler.of(maps)))
+            outlines = yield from relay(FeatureScaler.of_steps(maps), Span(99, 99, 100))
+            probe = Probe(head.centres, _scaled(maps, outlines))
         made = head.head.to(device)
         backbone = ProjectedBackbone(backbone, made)
         maps = yield from relay(_codes(maps, made), Span(99, 100, 100))
@@ -133,7 +134,7 @@ def describe_steps(
         # A probe says what it means by cosines of codes as they are: nothing may be shifted.
         scaler = FeatureScaler.identity(len(maps[0].vectors), device)
     else:
-        scaler = FeatureScaler.of(maps)
+        scaler = yield from relay(FeatureScaler.of_steps(maps), Span(99, 100, 100))
         maps = _scaled(maps, scaler)
     return Described(stats, backbone, scaler, device, features, maps, head, probe)
 

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from napari_firstpass.progress import Progress, run
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_firstpass.features import FeatureMap
+    from napari_firstpass.progress import Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,13 @@ class FeatureScaler:
     def of(
         cls, sample: Sequence[FeatureMap], *, keep: float = 0.95, power: float = 0.4
     ) -> FeatureScaler:
+        """Do the work of `of_steps` at once."""
+        return run(cls.of_steps(sample, keep=keep, power=power))
+
+    @classmethod
+    def of_steps(
+        cls, sample: Sequence[FeatureMap], *, keep: float = 0.95, power: float = 0.4
+    ) -> Steps[FeatureScaler]:
         """Fit to a sample.
 
         Channels are divided by their spread, then weighted so that each group of them has the same
@@ -47,7 +57,7 @@ class FeatureScaler:
         power : float
             0 leaves the principal components as they are, 1 whitens them fully.
         """
-        mean, covariance = _moments(sample)
+        mean, covariance = yield from _moments_steps(sample)
         spread = covariance.diagonal().sqrt()
         inverse = torch.where(spread > 1e-9, 1 / spread.clamp_min(1e-9), 0.0)
         inverse *= _weights(sample[0].groups or (len(mean),)).to(inverse)
@@ -70,16 +80,20 @@ class FeatureScaler:
         return flat.reshape(-1, *vectors.shape[1:])
 
 
-def _moments(sample: Sequence[FeatureMap]) -> tuple[Tensor, Tensor]:
+def _moments_steps(sample: Sequence[FeatureMap]) -> Steps[tuple[Tensor, Tensor]]:
     """Return mean (D,) and covariance (D, D) of all valid vectors, in double precision.
 
     Window by window: of a large sample, no second copy is made.
     """
     count = sum(int(window.valid.sum()) for window in sample)
-    sums = [window.vectors[:, window.valid].double().sum(1) for window in sample]
+    sums = []
+    for done, window in enumerate(sample):
+        yield Progress(done, 2 * len(sample), "comparing features")
+        sums.append(window.vectors[:, window.valid].double().sum(1))
     mean = torch.stack(sums).sum(0) / count
     covariance = mean.new_zeros(len(mean), len(mean))
-    for window in sample:
+    for done, window in enumerate(sample, start=len(sample)):
+        yield Progress(done, 2 * len(sample), "comparing features")
         centred = window.vectors[:, window.valid].double() - mean[:, None]
         covariance.addmm_(centred, centred.T)
     return mean, covariance / count

@@ -13,8 +13,12 @@ from scipy import ndimage
 from skimage.color import rgb2lab
 from skimage.measure import label
 
+from napari_firstpass.progress import Progress, Span, relay, run
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from napari_firstpass.progress import Steps
 
 KINDS = ("darker", "lighter", "greener", "redder", "bluer", "yellower")
 """How a region differs from the rest of its class, by number from 1: along L*, a* or b*."""
@@ -35,6 +39,8 @@ distribution it takes 64 %, of a uniform one 75 %."""
 _VISIBLE = 6.0
 """Distance in CIELAB of the two groups' means from which on they are told apart."""
 
+_ROWS_AT_ONCE = 256
+
 _SHARE, _AREA = 0.1, 0.005
 """Share of its class that the smaller group has at least; share of all labels that a region has."""
 
@@ -44,6 +50,13 @@ a square of their size."""
 
 
 def inner_regions(labels: NDArray[np.int64], picture: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Do the work of `inner_regions_steps` at once."""
+    return run(inner_regions_steps(labels, picture))
+
+
+def inner_regions_steps(
+    labels: NDArray[np.int64], picture: NDArray[np.float32]
+) -> Steps[NDArray[np.uint8]]:
     """Find regions that look different from the rest of their class.
 
     Parameters
@@ -58,17 +71,29 @@ def inner_regions(labels: NDArray[np.int64], picture: NDArray[np.float32]) -> ND
     (H, W) uint8 array
         How a region differs: 1 and an index of `KINDS`; 0 elsewhere.
     """
-    colours = rgb2lab(np.moveaxis(picture, 0, -1)).astype(np.float32)
+    looking = Progress(0, 2, "looking inside classes")
+    colours = np.empty((*labels.shape, 3), np.float32)
+    for top in range(0, len(labels), _ROWS_AT_ONCE):
+        yield looking
+        rows = slice(top, top + _ROWS_AT_ONCE)
+        colours[rows] = rgb2lab(np.moveaxis(picture[:, rows], 0, -1))
     for band in range(3):
+        yield looking
         colours[..., band] = ndimage.gaussian_filter(colours[..., band], _BLUR)
-    inner = labels * _within(labels, _RIM)
+    size = 2 * _RIM + 1
+    yield looking
+    low = ndimage.minimum_filter(labels, size)
+    yield looking
+    inner = labels * (low == ndimage.maximum_filter(labels, size))
     found = np.zeros(labels.shape, np.uint8)
     for name, count in enumerate(np.bincount(inner.ravel())):
         if name and count >= _FEWEST:
+            yield looking
             inside = labels == name
             found[inside] = _different(colours[inside], colours[inner == name])
     least = _AREA * np.count_nonzero(labels)
-    return found * broad_regions(labels * (len(KINDS) + 1) + found, found > 0, least)
+    keys = labels * (len(KINDS) + 1) + found
+    return found * (yield from relay(_broad_steps(keys, found > 0, least), Span(1, 2, 2)))
 
 
 def _different(colours: NDArray[np.float32], sure: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -112,14 +137,6 @@ def _are_two(low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
     return bool(left <= (1 - _TWO) * whole and high.mean() - low.mean() >= _VISIBLE)
 
 
-def _within(labels: NDArray[np.int64], pixels: int) -> NDArray[np.bool_]:
-    """Return where (H, W) no other label is within so many pixels."""
-    size = 2 * pixels + 1
-    low, high = ndimage.minimum_filter(labels, size), ndimage.maximum_filter(labels, size)
-    even: NDArray[np.bool_] = low == high
-    return even
-
-
 def broad_regions(
     keys: NDArray[np.int64], mask: NDArray[np.bool_], least: float
 ) -> NDArray[np.bool_]:
@@ -141,11 +158,22 @@ def broad_regions(
         of their size. A square has room for three times that, a strip as long as nine times its
         width just so.
     """
+    return run(_broad_steps(keys, mask, least))
+
+
+def _broad_steps(
+    keys: NDArray[np.int64], mask: NDArray[np.bool_], least: float
+) -> Steps[NDArray[np.bool_]]:
+    """Do the work of `broad_regions`."""
+    looking = Progress(0, 1, "looking inside classes")
     regions = label(np.where(mask, keys + 1, 0), background=0, connectivity=1)
     sizes = np.bincount(regions.ravel())
+    yield looking
     inside = regions == ndimage.minimum_filter(regions, 3)
     inside &= regions == ndimage.maximum_filter(regions, 3)
+    yield looking
     depth = ndimage.distance_transform_edt(inside)
+    yield looking
     radius = np.asarray(ndimage.maximum(depth, regions, np.arange(len(sizes))))
     kept = (sizes >= least) & (radius * _SLENDER >= np.sqrt(sizes))
     kept[0] = False

@@ -16,9 +16,16 @@ import torch
 from torch.nn import functional
 
 from napari_firstpass.cells import cell_means
+from napari_firstpass.progress import Progress, run
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from napari_firstpass.progress import Steps
+
+
+_INVERTED = 2**16
+"""Matrices that are inverted at once: some 50 ms of work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,13 @@ class LocalLinear:
 
     @classmethod
     def of(cls, guide: Tensor, stride: int, *, radius: int, smoothness: float) -> LocalLinear:
+        """Do the work of `of_steps` at once."""
+        return run(cls.of_steps(guide, stride, radius=radius, smoothness=smoothness))
+
+    @classmethod
+    def of_steps(
+        cls, guide: Tensor, stride: int, *, radius: int, smoothness: float
+    ) -> Steps[LocalLinear]:
         """Measure a guide.
 
         Parameters
@@ -90,11 +104,17 @@ class LocalLinear:
         covariance = cells.new_empty((*cells.shape[1:], count, count))
         for one in range(count):
             for other in range(one, count):
+                yield Progress(one, 2 * count)
                 joint = boxes.means(cell_means(guide[one] * guide[other], stride)[None])[0]
                 joint.addcmul_(mean[one], mean[other], value=-1)
                 covariance[:, :, one, other] = covariance[:, :, other, one] = joint
         covariance.diagonal(dim1=2, dim2=3).add_(smoothness)
-        inverse = torch.linalg.inv(covariance).permute(2, 3, 0, 1).contiguous()
+        inverse = cells.new_empty((count, count, *cells.shape[1:]))
+        rows = max(1, _INVERTED // cells.shape[2])
+        for top in range(0, cells.shape[1], rows):
+            yield Progress(cells.shape[1] + top, 2 * cells.shape[1])
+            part = slice(top, top + rows)
+            inverse[:, :, part] = torch.linalg.inv(covariance[part]).permute(2, 3, 0, 1)
         return cls(cells, mean, inverse, boxes)
 
     def crop(self, rows: slice, cols: slice) -> LocalLinear:

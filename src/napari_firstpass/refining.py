@@ -12,8 +12,8 @@ from napari_firstpass.bands import picture_bands
 from napari_firstpass.config import DEFAULT_PRESET
 from napari_firstpass.device import torch_device
 from napari_firstpass.errors import ComputeError
-from napari_firstpass.inner_regions import inner_regions
-from napari_firstpass.progress import Progress
+from napari_firstpass.inner_regions import inner_regions_steps
+from napari_firstpass.progress import Span, relay
 from napari_firstpass.protocols import RecordedRefiner, ReentrantRefiner
 from napari_firstpass.refinement import LabelGuide, View
 from napari_firstpass.refiners import NO_REFINER, REFINERS
@@ -150,14 +150,15 @@ def refine_window_steps(
     if len(present_ids(labels)) < _FEWEST:
         return before
     view = view_of(raster, stats, before, classes, device)
-    refined = yield from refiner.refine(view.picture, view.valid, view.guide)
+    refining = refiner.refine(view.picture, view.valid, view.guide)
+    refined = yield from relay(refining, Span(0, 99 if suggest else 100, 100))
     found = cast("Labels", refined.labels.cpu().numpy().astype(labels.dtype))
     _require_kept(before.labels, found, raster.valid)
     sure: NDArray[np.uint8] = (refined.confidence * 255).round().byte().cpu().numpy()
     if not suggest:
         return WindowLabels(found, sure)
-    yield Progress(99, 100, "looking inside classes")
-    parts = inner_regions(found.astype(np.int64), view.picture.cpu().numpy())
+    looking = inner_regions_steps(found.astype(np.int64), view.picture.cpu().numpy())
+    parts = yield from relay(looking, Span(99, 100, 100))
     return WindowLabels(found, sure, parts)
 
 

@@ -16,11 +16,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from napari_firstpass.progress import Progress, Span, relay, run
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_firstpass.progress import Steps
+
 _EPSILON = 1e-5
 """Added to variances, as is usual."""
+
+_VALUES_AT_ONCE = 2**21
+"""What a layer finds at once, where nobody trains it: less than 100 ms of work."""
 
 KERNEL = 3
 """Side of the kernels that look at neighbours, in pixels."""
@@ -172,16 +179,41 @@ class ResponseNetwork:
 
     def responses(self, pictures: Tensor, normalise: Normalise) -> Tensor:
         """Return responses (N, channels, H, W) to pictures (N, 3, H, W)."""
-        first = _looked(pictures, *self.layers[0].tensors[:2])
+        return run(self.responses_steps(pictures, normalise))
+
+    def responses_steps(self, pictures: Tensor, normalise: Normalise) -> Steps[Tensor]:
+        """Do the same in steps."""
+        count = len(self.layers) + 1
+        looking = _looked_steps(pictures, *self.layers[0].tensors[:2])
+        first = yield from relay(looking, Span(0, 1, count))
         found = normalise(functional.relu(first), self.layers[0])
-        for layer in self.layers[1:]:
-            found = normalise(functional.relu(_looked(found, layer.weight, layer.bias)), layer)
-        found = found + (_looked(pictures, *self.skip) if self.skip else first)
+        for done, layer in enumerate(self.layers[1:], start=1):
+            looking = _looked_steps(found, layer.weight, layer.bias)
+            seen = yield from relay(looking, Span(done, done + 1, count))
+            found = normalise(functional.relu(seen), layer)
+        skipped = first
+        if self.skip:
+            looking = _looked_steps(pictures, *self.skip)
+            skipped = yield from relay(looking, Span(count - 1, count, count))
+        found = found + skipped
         return normalise(functional.conv2d(found, self.last.weight, self.last.bias), self.last)
 
 
-def _looked(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return functional.conv2d(maps, weight, bias, padding=KERNEL // 2)
+def _looked_steps(maps: Tensor, weight: Tensor, bias: Tensor) -> Steps[Tensor]:
+    """Return what a layer sees of maps (N, C, H, W); some rows at a time unless it is trained."""
+    height, around = maps.shape[2], KERNEL // 2
+    rows = max(1, _VALUES_AT_ONCE // (len(weight) * maps.shape[3]))
+    if torch.is_grad_enabled() or height <= rows:
+        yield Progress(0, 1)
+        return functional.conv2d(maps, weight, bias, padding=around)
+    found = []
+    for top in range(0, height, rows):
+        yield Progress(top, height)
+        above = min(top, around)
+        near = maps[:, :, top - above : top + rows + around]
+        seen = functional.conv2d(near, weight, bias, padding=around)
+        found.append(seen[:, :, above : above + min(rows, height - top)])
+    return torch.cat(found, 2)
 
 
 def drawn_kernels(

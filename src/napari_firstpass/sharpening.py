@@ -77,9 +77,12 @@ def sharpen(
     height, width = guide.shape[1:]
     beyond = (0, scores.shape[2] * stride - width, 0, scores.shape[1] * stride - height)
     whole = _grown(guide, beyond)
-    model = LocalLinear.of(whole, stride, radius=config.radius, smoothness=config.smoothness)
-    yield Progress(0, 2, "sharpening edges")
-    explained = yield from relay(_explained(model, scores), Span(0, 1, 2))
+    yield Progress(0, 10, "sharpening edges")
+    measuring = LocalLinear.of_steps(
+        whole, stride, radius=config.radius, smoothness=config.smoothness
+    )
+    model = yield from relay(measuring, Span(0, 1, 10), "sharpening edges")
+    explained = yield from relay(_explained(model, scores), Span(1, 5, 10))
     between = _Between.of(stride)
     image = _grown(whole, between.beyond)
     shape = ((scores.shape[1] + 1) * stride, (scores.shape[2] + 1) * stride)

@@ -293,7 +293,8 @@ def _labelled(
     """
     yield Progress(0, 2, "drawing borders")
     shrink = shrink_for(min(view.valid.shape), learned.shrink) if config.radius else 1
-    scores = _Scores.of(view, learned, shrink, config, own=own)
+    scoring = _Scores.of_steps(view, learned, shrink, config, own=own)
+    scores = yield from relay(scoring, Span(0, 1, 2), "drawing borders")
     found, margin = yield from relay(scores.fine(view, config), Span(1, 2, 2))
     labels, margin = found * view.valid, margin * view.valid
     if config.join:
@@ -325,17 +326,20 @@ class _Scores:
 
     @classmethod
     @torch.no_grad()
-    def of(
+    def of_steps(
         cls, view: View, learned: Learned, shrink: int, config: DynaGuideConfig, *, own: bool
-    ) -> _Scores:
+    ) -> Steps[_Scores]:
         cells, mask = picture_cells(view, shrink)
         counting = None if bool(mask.all()) else mask[None, None]
         normalise = by_own(counting) if own else by_given(learned.statistics)
-        found = learned.network.responses(cells[None], normalise)[0]
+        looking = learned.network.responses_steps(cells[None], normalise)
+        found = (yield from relay(looking, Span(0, 9, 10)))[0]
+        yield Progress(9, 10)
         held = [name for name in class_ids([view]) if name in learned.owners]
         named = found[[learned.owners.index(name) for name in held]]
         if config.trust:
             said = prior(view, held, shrink, config.reach, _LEAST)
+            yield Progress(9, 10)
             named = named + config.trust * said.log()
         return cls(tuple(held), named.softmax(0).contiguous(), mask, shrink)
 
