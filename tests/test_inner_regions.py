@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from patience import longest_step
 
 from napari_firstpass.errors import OutputError
 from napari_firstpass.grid import Grid, Window
-from napari_firstpass.inner_regions import KINDS, broad_regions, inner_regions
+from napari_firstpass.inner_regions import (
+    KINDS,
+    broad_regions,
+    inner_regions,
+    inner_regions_steps,
+)
 from napari_firstpass.io.label_file import read_segmentation
 from napari_firstpass.io.suggestion_file import SuggestionFile
 from napari_firstpass.progress import run
@@ -122,3 +128,11 @@ def test_a_file_of_suggestions_is_written_only_if_there_are_some(tmp_path: Path)
     assert np.argwhere(written.labels).tolist() == [[3, 2], [3, 3], [3, 4]]
     with pytest.raises(OutputError, match=r"s\.tif"):
         SuggestionFile(path, grid=grid, classes=CLASSES)
+
+
+def test_whoever_cancels_waits_for_no_long_step() -> None:
+    labels, image = (
+        np.tile(halves(), (6, 5)),
+        np.tile(picture(p20_15_70_60=(0.2, 0.3, 0.16)), (6, 5)),
+    )
+    assert longest_step(inner_regions_steps(labels, image)) < 0.15  # all of it is 0.36

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from time import thread_time
 
 import pytest
 import torch
 from features import stripes
+from patience import longest_step
 
 from napari_firstpass.progress import run
 from napari_firstpass.refinement import LabelGuide
@@ -97,7 +97,4 @@ def test_whoever_cancels_waits_for_no_long_step() -> None:
     guide = LabelGuide(labels, p.amax(0), 4)
     refiner = CRFRefiner(config=DenseCRFConfig(iterations=1), library=False)
     steps = refiner.refine(image / 255, torch.ones_like(labels, dtype=torch.bool), guide)
-    longest, begun = 0.0, thread_time()
-    for _ in steps:
-        longest, begun = max(longest, thread_time() - begun), thread_time()
-    assert longest < 0.15
+    assert longest_step(steps) < 0.15
