@@ -68,6 +68,35 @@ def test_a_window_is_replaced_and_what_is_kept_takes_it_back() -> None:
     assert replace(labels, Window(90, 5, 600, 25), after) is None
 
 
+def test_where_all_become_one_class_only_the_places_are_kept_besides() -> None:
+    labels = np.ones((ROWS, 37), np.uint8)
+    labels[600:] = 2
+    before = labels.copy()
+    upper = replace(labels, Window(0, 3, 600, 20), np.full((600, 20), 7))
+    assert upper is not None
+    assert (upper.before, upper.after) == (1, 7)
+    all_of_it = replace(labels, Window(0, 0, *labels.shape), np.full_like(labels, 300 % 256))
+    assert all_of_it is not None
+    assert all_of_it.after == 44
+    painted = labels.copy()
+    labels[all_of_it.where] = all_of_it.before
+    labels[upper.where] = upper.before
+    np.testing.assert_array_equal(labels, before)
+    labels[upper.where] = upper.after
+    labels[all_of_it.where] = all_of_it.after
+    np.testing.assert_array_equal(labels, painted)
+
+
+def test_strips_of_one_class_each_are_taken_back_as_they_were() -> None:
+    labels = np.repeat(np.array([1, 2], np.uint8), 512)[:, None] * np.ones((1, 9), np.uint8)
+    before = labels.copy()
+    change = replace(labels, Window(0, 0, 1024, 9), np.zeros_like(labels))
+    assert change is not None
+    assert change.after == 0
+    labels[change.where] = change.before
+    np.testing.assert_array_equal(labels, before)
+
+
 def test_what_was_painted_since_an_answer_was_asked_for_stays() -> None:
     labels, before = some_labels(), some_labels()
     after = np.full_like(before, 1)

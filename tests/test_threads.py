@@ -23,12 +23,12 @@ def test_nobody_looks_through_all_objects_while_many_are_made_or_soon_after() ->
             seen.append(told["generation"])
 
     gc.collect()
-    usual = gc.get_threshold()
+    usual, many = gc.get_threshold(), len(gc.get_objects())
     gc.set_threshold(100, 2, 2)
     gc.callbacks.append(note)
     try:
         with without_collecting():
-            made = [[i] for i in range(len(gc.get_objects()))]  # twice as many as before
+            made = [[i] for i in range(many)]
             assert not seen
         more = [[i] for i in range(5000)]
         assert {0, 1} == set(seen)
@@ -39,11 +39,17 @@ def test_nobody_looks_through_all_objects_while_many_are_made_or_soon_after() ->
 
 
 def test_what_becomes_garbage_is_found_later() -> None:
+    here = [Ring()]
+    before = weakref.ref(here[0])
     with without_collecting():
+        del here[0]
         gone = weakref.ref(Ring())
-        assert gone() is not None
+        gc.collect()  # as napari does for each layer that is removed
+        assert before() is not None
     assert gc.isenabled()
+    assert not gc.get_freeze_count()
     gc.collect()
+    assert before() is None
     assert gone() is None
 
 

@@ -169,8 +169,8 @@ def _difference(
         if now is not expected:
             mask &= old == expected[rows]
         values = new[mask].astype(now.dtype, copy=False)
-        pieces = packed_bits(mask), packed_values(old[mask]), packed_values(values)
-        return _Rows(pieces, int(np.count_nonzero(mask)), int(mask.argmax()))
+        kept = _kept(old[mask]), _kept(values)
+        return _Rows((packed_bits(mask),), int(np.count_nonzero(mask)), int(mask.argmax()), kept)
 
     pieces = strips(window.height)
     with ThreadPoolExecutor(_THREADS) as threads:
@@ -178,19 +178,39 @@ def _difference(
     found = _found(window, pieces, done)
     if found is None:
         return None
-    bits, before, becomes = (Packed(parts) for parts in zip(*(d.pieces for d in done), strict=True))
+    bits = Packed(tuple(part.pieces[0] for part in done))
     where = PackedMask((shape[0], shape[1]), window, bits)
-    old, new = PackedValues(now.dtype, before), PackedValues(now.dtype, becomes)
-    return Change(where, old, new, *found)
+    return Change(where, _joined(done, 0, now.dtype), _joined(done, 1, now.dtype), *found)
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Changed pixels of a strip: packed, how many, and which is the first."""
+    """Changed pixels of a strip: packed, how many, which is the first; what they were, and are."""
 
     pieces: tuple[bytes, ...]
     pixels: int
     first: int
+    values: tuple[bytes | int, ...] = ()
+
+
+def _kept(values: NDArray[Any]) -> bytes | int:
+    """Return values packed, or the one that all are: so it is with most regions and strokes."""
+    is_one = bool(values.size) and bool((values == values[0]).all())
+    return int(values[0]) if is_one else packed_values(values)
+
+
+def _joined(done: Sequence[_Rows], index: int, dtype: np.dtype[Any]) -> int | PackedValues:
+    """Return the values of all strips, or the one that all are."""
+    parts = [(part.values[index], part.pixels) for part in done]
+    different = {kept for kept, pixels in parts if pixels}
+    only = different.pop() if len(different) == 1 else None
+    if isinstance(only, int):
+        return only
+    packed = (
+        packed_values(np.full(pixels, kept, dtype)) if isinstance(kept, int) else kept
+        for kept, pixels in parts
+    )
+    return PackedValues(dtype, Packed(tuple(packed)))
 
 
 def _found(

@@ -44,19 +44,22 @@ def link_torch() -> None:
 
 @contextmanager
 def without_collecting() -> Iterator[None]:
-    """Look for no garbage meanwhile: for what imports, or makes, very much that stays.
+    """Look for no garbage meanwhile: for what makes, or imports, very much that stays.
 
     Once a quarter more objects are there than before, Python looks at all of them, and lets no
     other thread work: with torch, for a third of a second, several times while it is imported. In
-    this time no window answers. What comes into being here counts as if it had been looked at; it
-    is still found once it is garbage.
+    this time no window answers. What comes into being here counts as if it had been looked at, and
+    who asks for a search meanwhile gets one among that alone; all is found later, once it is
+    garbage.
     """
-    was_on = gc.isenabled()
+    was_on, is_ours = gc.isenabled(), not gc.get_freeze_count()  # else somebody froze objects
     gc.disable()
+    if is_ours:
+        gc.freeze()
     try:
         yield
     finally:
-        if not gc.get_freeze_count():  # else somebody wants objects to stay frozen
+        if is_ours:
             gc.freeze()
             gc.unfreeze()  # all objects are now among the oldest, and none of them was looked at
         if was_on:

@@ -15,7 +15,7 @@ import numpy as np
 
 from napari_firstpass.class_areas import counts_after, require_classes
 from napari_firstpass.grid import Window
-from napari_firstpass.label_changes import Change, reassign
+from napari_firstpass.label_changes import Change, reassign, relabelled
 from napari_firstpass.label_changes import replace as replaced
 from napari_firstpass.progress import Progress, run
 
@@ -305,7 +305,8 @@ class SceneLabels:
         done = Reassigned(self.store.replace_classes(mapping), picture, self._counts)
         self._counts = counts_after(self._counts, mapping)
         if self.part.stride == 1:
-            reassign(np.asarray(self.part.values), mapping)
+            shown = np.asarray(self.part.values)
+            np.copyto(shown, relabelled(shown, mapping))
         self._note_all()
         return done
 
@@ -316,7 +317,7 @@ class SceneLabels:
             done.picture = reassign(self._picture, done.step.mapping)
         elif self.store.take_back(done.step):
             for change in done.picture:
-                self._picture[change.where] = change.before
+                np.copyto(self._picture, change.before, where=change.where.inside())
             self._counts = done.before
         if self.part.stride == 1:
             np.copyto(self.part.values, self.store.read(self.part.window))
@@ -335,7 +336,10 @@ class SceneLabels:
         """Set pixels of the scene: take back a step, or make it again."""
         window, mask = where.window, where.inside()
         part = self.store.read(window)
-        part[mask] = values
+        if values.ndim:
+            part[mask] = values
+        else:
+            np.copyto(part, values, where=mask, casting="unsafe")
         self._write(window, part)
         self._renew(window, part)
 

@@ -10,7 +10,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import QObject, Signal
 
 from napari_firstpass.widgets.desk_keys import CLASS_KEYS
-from napari_firstpass.widgets.prompt_layers import TOOLS, Helper, affine_at, place_in
+from napari_firstpass.widgets.prompt_layers import TOOLS, Helper, affine_at, place_in, take_out
 from napari_firstpass.widgets.prompt_runs import drawn
 from napari_firstpass.widgets.scene import KEY
 
@@ -153,9 +153,7 @@ class RegionLayers(QObject):
     def remove(self) -> None:
         """Remove the layers that are still there."""
         self._viewer.scene.camera.events.zoom.disconnect(self._on_zoom)
-        for layer in (self._shown, self._strokes, self.hand):
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        take_out(self._viewer, self._shown, self._strokes, self.hand)
 
     def _bind(self, keys: Keys) -> None:
         told: dict[str, Callable[[Points], None]] = {
