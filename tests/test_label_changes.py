@@ -111,6 +111,19 @@ def test_what_was_painted_since_an_answer_was_asked_for_stays() -> None:
     np.testing.assert_array_equal(labels, now)
 
 
+def test_what_takes_a_step_back_is_compressed_later_and_stays_the_same() -> None:
+    labels = some_labels().repeat(9, axis=1)
+    before = labels.copy()
+    change = replace(labels, Window(0, 0, *labels.shape), np.roll(before, 9, axis=1))
+    assert change is not None
+    loose = sum(packed.nbytes for packed in change.packed)
+    for packed in change.packed:
+        packed.squeeze()
+    assert sum(packed.nbytes for packed in change.packed) < loose / 3
+    labels[change.where] = change.before
+    np.testing.assert_array_equal(labels, before)
+
+
 def test_the_oldest_steps_are_given_up_when_all_take_too_much() -> None:
     labels = np.random.default_rng(1).integers(0, 200, (400, 400), dtype=np.uint8)
     budget, steps = StepBudget(700_000), []

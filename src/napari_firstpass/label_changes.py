@@ -147,9 +147,12 @@ class Replacement:
 
 
 def replace(labels: NDArray[Any], window: Window, after: NDArray[Any]) -> Change | None:
-    """Write labels (h, w) into a window of others (H, W); return what changed, None for nothing."""
+    """Write labels (h, w) into a window of others (H, W); return what changed, None for nothing.
+
+    Somebody waits for the pixels, nobody for what takes them back: see `Packed.squeeze`.
+    """
     part = labels[window.slices]
-    change = _difference(labels.shape, window, part, after, part)
+    change = _difference(labels.shape, window, part, after, part, is_loose=True)
     np.copyto(part, after, casting="unsafe")
     return change
 
@@ -160,6 +163,8 @@ def _difference(
     now: NDArray[Any],
     after: NDArray[Any],
     expected: NDArray[Any],
+    *,
+    is_loose: bool = False,
 ) -> Change | None:
     """Return the pixels of a window that are as expected and are to become others."""
 
@@ -169,8 +174,9 @@ def _difference(
         if now is not expected:
             mask &= old == expected[rows]
         values = new[mask].astype(now.dtype, copy=False)
-        kept = _kept(old[mask]), _kept(values)
-        return _Rows((packed_bits(mask),), int(np.count_nonzero(mask)), int(mask.argmax()), kept)
+        kept = _kept(old[mask], is_loose), _kept(values, is_loose)
+        bits = packed_bits(mask, is_loose=is_loose)
+        return _Rows((bits,), int(np.count_nonzero(mask)), int(mask.argmax()), kept)
 
     pieces = strips(window.height)
     with ThreadPoolExecutor(_THREADS) as threads:
@@ -178,9 +184,10 @@ def _difference(
     found = _found(window, pieces, done)
     if found is None:
         return None
-    bits = Packed(tuple(part.pieces[0] for part in done))
+    bits = Packed(tuple(part.pieces[0] for part in done), is_loose=is_loose)
     where = PackedMask((shape[0], shape[1]), window, bits)
-    return Change(where, _joined(done, 0, now.dtype), _joined(done, 1, now.dtype), *found)
+    old, new = (_joined(done, index, now.dtype, is_loose) for index in (0, 1))
+    return Change(where, old, new, *found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +200,15 @@ class _Rows:
     values: tuple[bytes | int, ...] = ()
 
 
-def _kept(values: NDArray[Any]) -> bytes | int:
+def _kept(values: NDArray[Any], is_loose: bool) -> bytes | int:
     """Return values packed, or the one that all are: so it is with most regions and strokes."""
     is_one = bool(values.size) and bool((values == values[0]).all())
-    return int(values[0]) if is_one else packed_values(values)
+    return int(values[0]) if is_one else packed_values(values, is_loose=is_loose)
 
 
-def _joined(done: Sequence[_Rows], index: int, dtype: np.dtype[Any]) -> int | PackedValues:
+def _joined(
+    done: Sequence[_Rows], index: int, dtype: np.dtype[Any], is_loose: bool
+) -> int | PackedValues:
     """Return the values of all strips, or the one that all are."""
     parts = [(part.values[index], part.pixels) for part in done]
     different = {kept for kept, pixels in parts if pixels}
@@ -210,7 +219,7 @@ def _joined(done: Sequence[_Rows], index: int, dtype: np.dtype[Any]) -> int | Pa
         packed_values(np.full(pixels, kept, dtype)) if isinstance(kept, int) else kept
         for kept, pixels in parts
     )
-    return PackedValues(dtype, Packed(tuple(packed)))
+    return PackedValues(dtype, Packed(tuple(packed), is_loose=is_loose))
 
 
 def _found(

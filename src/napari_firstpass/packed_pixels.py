@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,17 +15,27 @@ if TYPE_CHECKING:
     from napari_firstpass.grid import Window
 
 _ROWS_AT_ONCE = 512
-_FASTEST = 1
-"""zlib's level; higher ones take several times as long for a third less."""
+_FASTEST, _NOT = 1, 0
+"""zlib's levels; higher ones take several times as long for a third less."""
+
+_CHANGING = Lock()
 
 
 class Packed:
-    """Compressed pieces that may be given up when too many are kept; then there are none."""
+    """Compressed pieces that may be given up when too many are kept; then there are none.
 
-    __slots__ = ("__weakref__", "parts")
+    Parameters
+    ----------
+    parts : tuple of bytes
+        As `packed_bits` and `packed_values` return them.
+    is_loose : bool
+        Whether they are only in zlib's form, and are to be compressed by `squeeze`.
+    """
 
-    def __init__(self, parts: tuple[bytes, ...]) -> None:
-        self.parts = parts
+    __slots__ = ("__weakref__", "is_loose", "parts")
+
+    def __init__(self, parts: tuple[bytes, ...], *, is_loose: bool = False) -> None:
+        self.parts, self.is_loose = parts, is_loose
 
     @property
     def nbytes(self) -> int:
@@ -38,7 +49,16 @@ class Packed:
 
     def give_up(self) -> None:
         """Keep nothing from now on."""
-        self.parts = ()
+        with _CHANGING:
+            self.parts = ()
+
+    def squeeze(self) -> None:
+        """Compress the pieces, in a thread: others may read them meanwhile, or give them up."""
+        taken = self.parts
+        small = tuple(p and zlib.compress(zlib.decompress(p), _FASTEST) for p in taken)
+        with _CHANGING:
+            if self.parts is taken:
+                self.parts, self.is_loose = small, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +132,15 @@ class PackedValues:
         return self.packed.nbytes
 
 
-def packed_bits(mask: NDArray[np.bool_]) -> bytes:
-    """Return a piece of a mask compressed; nothing if no pixel is set."""
-    return zlib.compress(np.packbits(mask).tobytes(), _FASTEST) if mask.any() else b""
+def packed_bits(mask: NDArray[np.bool_], *, is_loose: bool = False) -> bytes:
+    """Return a piece of a mask compressed, unless it is loose; nothing if no pixel is set."""
+    level = _NOT if is_loose else _FASTEST
+    return zlib.compress(np.packbits(mask).tobytes(), level) if mask.any() else b""
 
 
-def packed_values(values: NDArray[Any]) -> bytes:
-    """Return values compressed; nothing for none."""
-    return zlib.compress(values.tobytes(), _FASTEST) if values.size else b""
+def packed_values(values: NDArray[Any], *, is_loose: bool = False) -> bytes:
+    """Return values compressed, unless they are loose; nothing for none."""
+    return zlib.compress(values.tobytes(), _NOT if is_loose else _FASTEST) if values.size else b""
 
 
 def strips(height: int) -> list[slice]:

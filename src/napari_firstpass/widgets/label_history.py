@@ -9,12 +9,14 @@ and the oldest are given up when they are too many.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from napari_firstpass.io.scene_labels import AFTER, BEFORE, Reassigned, ScenePlaces, scene_behind
 from napari_firstpass.label_changes import Change, StepBudget
+from napari_firstpass.widgets.worker import finish_anyway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,9 +27,13 @@ if TYPE_CHECKING:
 
     from napari_firstpass.grid import Window
     from napari_firstpass.io.scene_labels import SceneLabels
+    from napari_firstpass.packed_pixels import Packed
 
 _BUDGET = "firstpass history"
 """Our entry in ``layer.metadata`` for what the steps of a layer may take together."""
+
+_LOOSE_BYTES = 2**16
+"""From so many bytes on, what takes a step back is compressed, in a thread."""
 
 Entry: TypeAlias = tuple[Any, Any, Any]
 """What napari keeps of a change: where, what it was, and what it is."""
@@ -97,6 +103,15 @@ def _hold(scene: SceneLabels | None, *, held: bool) -> None:
 def note_kept(layer: Labels, changes: Sequence[Change | Reassigned]) -> None:
     """Note that changes became a step of a layer: all together may take only so much."""
     layer.metadata.setdefault(_BUDGET, StepBudget()).add(changes)
+    large = [p for change in changes for p in change.packed if p.nbytes > _LOOSE_BYTES]
+    loose = [packed for packed in large if packed.is_loose]
+    if loose:
+        finish_anyway(partial(_squeeze, loose))
+
+
+def _squeeze(loose: Sequence[Packed]) -> None:
+    for packed in loose:
+        packed.squeeze()
 
 
 def keep_step(
