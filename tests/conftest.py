@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,3 +96,11 @@ def viewer(
     yield make_napari_viewer_proxy()
     QThreadPool.globalInstance().waitForDone()
     qtbot.wait(1)
+
+
+@pytest.fixture
+def qtbot(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> QtBot:
+    """A patient one: on a busy machine, a run that takes a second takes longer than its five."""
+    for name in ("waitUntil", "waitSignal", "waitExposed"):
+        monkeypatch.setattr(qtbot, name, partial(getattr(qtbot, name), timeout=20_000))
+    return qtbot
