@@ -71,6 +71,13 @@ def test_nothing_is_proposed_that_cannot_be_told_or_checked() -> None:
     few = run(learn_steps(source(), CorrectedLabels(MADE, corrected(4)), config, memory=memory))
     assert [taught.lesson.verdict for taught in few.taught] == ["few"]
     assert few.replacement.change is None
+    mask = np.zeros_like(MADE, bool)
+    for row, col in THREES[:6]:
+        mask[row : row + 4, col : col + 4] = True  # about a cell each
+    tiny = run(
+        learn_steps(source(), CorrectedLabels(MADE, np.where(mask, 3, MADE)), config, memory=memory)
+    )
+    assert [taught.lesson.verdict for taught in tiny.taught] == ["small"]
     # The same corrections, of squares that look as the others do.
     said = CorrectedLabels(MADE, corrected(6))
     alike = run(learn_steps(source(MADE), said, config, memory=memory))

@@ -56,7 +56,7 @@ _FIT, _JUDGED = 6000, 20_000
 
 _THRESHOLDS = np.linspace(0.02, 0.95, 40)
 
-Verdict = Literal["few", "alike", "learned"]
+Verdict = Literal["few", "small", "alone", "alike", "learned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,8 @@ class Lesson:
     regions, found : int
         How many were corrected, and how many of them are found again when they are left out.
     verdict : str
-        ``few`` regions; they look ``alike`` the rest of their class; or it was ``learned``.
+        ``few`` regions, or ``small`` ones; they are ``alone``, with nothing left of their class;
+        they look ``alike`` the rest of it; or it was ``learned``.
     line : Line or None
         What tells places to propose; None unless it was learned.
     lift : float
@@ -186,8 +187,10 @@ def learn_kind_steps(kind: Kind, seed: int) -> Steps[Lesson]:
     count = int(region.max(initial=-1)) + 1
     unlearned = Lesson(kind.before, kind.after, count)
     rest = kind.rest.some(_JUDGED, seed)
-    if count < LEAST_REGIONS or len(corrected) < _LEAST_CELLS or not len(rest):
-        return unlearned
+    if not len(rest):
+        return replace(unlearned, verdict="alone")
+    if count < LEAST_REGIONS or len(corrected) < _LEAST_CELLS:
+        return unlearned if count < LEAST_REGIONS else replace(unlearned, verdict="small")
     trial = _Trial(corrected, region, kind.left.some(_FIT, seed), rest, seed)
     tried = yield from trial.tried_steps()
     return tried.lesson(unlearned, kind.most)

@@ -58,7 +58,8 @@ def test_a_proposal_is_shown_first_and_written_as_one_step(
     labels.data_setitem(np.nonzero(corrected(2) == 3), 3)
     box.learn.click()
     qtbot.waitUntil(lambda: "written why" in hand.status, timeout=60_000)
-    assert box.told.text() == "class 2 → class 3: nothing; 2 regions corrected, 5 are needed."
+    told = "class 2 → class 3: nothing yet; correct 3 more, 5 regions are needed."
+    assert box.told.text() == told
     labels.data_setitem(np.nonzero(corrected(6) == 3), 3)
     before = labels.data.copy()
     box.learn.click()
@@ -97,6 +98,11 @@ def test_a_proposal_is_shown_first_and_written_as_one_step(
 def test_kinds_are_told_briefly_what_is_proposed_first() -> None:
     few = [Taught(Lesson(1, after, 3)) for after in (2, 4)]
     alike = Taught(Lesson(1, 3, 6, verdict="alike"))
+    small, alone = (Taught(Lesson(3, 1, 6, verdict=why)) for why in ("small", "alone"))
+    assert told_of([small, alone], "abcde".__getitem__, 1000) == [
+        "d → b: nothing; the regions that you corrected are too small.",
+        "d → b: nothing; all that is here was corrected or reviewed.",
+    ]
     learned = Taught(Lesson(2, 3, 8, 5, "learned"), pixels=20, places=1)
     assert told_of([*few, alike, learned], "abcde".__getitem__, 1000) == [
         "c → d: 1 place, 2.0 %; 5 of 8 corrected regions were found again when left out.",

@@ -122,8 +122,12 @@ def _told(taught: Taught, name: Callable[[int], str], pixels: int) -> str:
     lesson = taught.lesson
     kind = f"{name(lesson.before)} → {name(lesson.after)}"
     if lesson.verdict == "few":
-        regions = "1 region" if lesson.regions == 1 else f"{lesson.regions} regions"
-        return f"{kind}: nothing; {regions} corrected, {LEAST_REGIONS} are needed."
+        more = f"correct {LEAST_REGIONS - lesson.regions} more"
+        return f"{kind}: nothing yet; {more}, {LEAST_REGIONS} regions are needed."
+    if lesson.verdict == "small":
+        return f"{kind}: nothing; the regions that you corrected are too small."
+    if lesson.verdict == "alone":
+        return f"{kind}: nothing; all that is here was corrected or reviewed."
     if lesson.verdict == "alike":
         return f"{kind}: nothing; what you corrected looks too much like what is left."
     again = f"{lesson.found} of {lesson.regions} corrected regions were found again when left out"
