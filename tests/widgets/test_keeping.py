@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +23,7 @@ from rasters import write_raster
 from tiny_scenes import quarters
 
 from napari_firstpass.grid import Window
-from napari_firstpass.io.project_folder import MARKS, peek, read_project_steps
+from napari_firstpass.io.project_folder import MARKS, RECORD, peek, read_project_steps
 from napari_firstpass.io.project_lock import ProjectLock, holder_of, was_left
 from napari_firstpass.progress import run
 from napari_firstpass.prompts import Box, Line, Point
@@ -31,14 +33,13 @@ from napari_firstpass.taxonomy import LabelClass, Taxonomy
 from napari_firstpass.widgets.image_layers import grid_of
 from napari_firstpass.widgets.label_layers import labels_tuple, mask_from
 from napari_firstpass.widgets.label_steps import change_pixels
-from napari_firstpass.widgets.project_runs import Offer
+from napari_firstpass.widgets.project_runs import Offer, reopen_steps
 from napari_firstpass.widgets.prompt_marks import Marks
 from napari_firstpass.widgets.scene import KEY
 from napari_firstpass.widgets.worker import await_finished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from napari.layers import Labels
     from napari.viewer import Viewer
@@ -224,6 +225,13 @@ def test_an_image_that_moved_is_asked_for_and_checked(
     np.testing.assert_array_equal(viewer.layers["mine"].data, before)
     assert "is back" in panel.form.status.text()
     close(viewer, panel)
+    record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    record["image"] |= {"sha256": None, "mtime_ns": 0}  # as when napari ends before it is hashed
+    (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
+    (other := scene.parent / "other.tif").write_bytes(Path(moved).read_bytes() + b"\0")
+    for image, said in ((Path(moved), "Look whether it is the same"), (other, "other content")):
+        (trouble,) = run(reopen_steps(folder, image, is_open=True)).troubles
+        assert said in trouble
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on files")

@@ -182,12 +182,13 @@ class ClassTree(QTreeWidget):
         if event is None:
             return
         key, plain = event.key(), event.modifiers() == Qt.KeyboardModifier.NoModifier
+        held = event.isAutoRepeat()  # one class after the other would go
         number = key - Qt.Key.Key_0
         if event.matches(QKeySequence.StandardKey.Undo):
             self.undo_wanted.emit()
         elif event.matches(QKeySequence.StandardKey.Redo):
             self.redo_wanted.emit()
-        elif key == Qt.Key.Key_Delete:
+        elif key == Qt.Key.Key_Delete and not held:
             self.delete_wanted.emit()
         elif plain and event.text().upper() == self._merge_key:
             self.merge_wanted.emit()

@@ -343,6 +343,8 @@ def _checked_steps(found: Recovered, image: Path, troubles: list[str]) -> Steps[
             found=f"another one at {image}",
             remedy="choose where it is now",
         )
-    if known is not None:
+    if known is not None or status.st_size != told.get("size"):
         troubles.append("The image has other content than when it was worked on.")
+    else:
+        troubles.append("Look whether it is the same image: nobody had noted its hash yet.")
     return now
