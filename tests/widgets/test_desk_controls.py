@@ -228,6 +228,7 @@ def test_a_key_means_the_same_in_every_section_and_each_section_has_one_hint(
         hand.qtbot.keyClick(hand.panel, Qt.Key.Key_2, Qt.KeyboardModifier.AltModifier)
         assert form.class_list.isAncestorOf(QApplication.focusWidget()) is unfolded
         assert form.classing.isChecked() is unfolded
+    assert not form.class_list.lists.visibleRegion().isEmpty()  # scrolled to, if need be
     qtbot.keyClick(form.class_list.lists, Qt.Key.Key_Down)  # loads none before it was seen
     assert form.class_list.lists.view().isVisible()
     form.class_list.lists.hidePopup()

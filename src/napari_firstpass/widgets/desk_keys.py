@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtGui import QKeyEvent, QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QAbstractButton,
@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
     QMainWindow,
+    QScrollArea,
 )
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ class HideKey(DeskKey):
 class FoldKey(QObject):
     """Unfolds a section and goes to its first control; where that has the focus, folds it.
 
+    However it is unfolded, it is scrolled to where there is no room for all that is open.
+
     Parameters
     ----------
     key : str
@@ -152,6 +155,16 @@ class FoldKey(QObject):
         self._key = QShortcut(QKeySequence(key), fold)
         self._key.setAutoRepeat(False)
         self._key.activated.connect(self._on_pressed)
+        fold.toggled.connect(lambda _: QTimer.singleShot(0, self._scroll_there))
+
+    def _scroll_there(self) -> None:
+        """Bring the section into sight, its first control at least."""
+        area = self._part.parentWidget()
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parentWidget()
+        if area is not None and self._part.isVisible():
+            for wanted in (self._part, self._first()):
+                area.ensureWidgetVisible(wanted, 0, 0)
 
     def _on_pressed(self) -> None:
         focus = QApplication.focusWidget()
@@ -159,6 +172,7 @@ class FoldKey(QObject):
         if inside or not self._fold.isChecked():
             self._fold.click()
         self._first().setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self._scroll_there()
 
     def _first(self) -> QWidget:
         """Return the first control of the section that can be used, else what unfolds it."""
