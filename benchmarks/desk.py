@@ -28,7 +28,9 @@ from typing import TYPE_CHECKING
 import napari
 import numpy as np
 import rasterio
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QPoint, QTimer
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
 from rasterio.enums import Resampling
 from scipy.ndimage import gaussian_filter
 
@@ -41,7 +43,7 @@ from napari_firstpass.taxonomy import numbered_taxonomy
 from napari_firstpass.widgets.label_layers import labels_keywords, labels_tuple
 from napari_firstpass.widgets.label_steps import change_pixels
 from napari_firstpass.widgets.scene import MaskInfo
-from rulers.desk_session import Session, opened_by_loop, require, until, wait
+from rulers.desk_session import PLAINLY, Session, move, opened_by_loop, require, until, wait
 from rulers.heartbeat import Heartbeat
 from rulers.page import machine, replace_section
 
@@ -306,6 +308,11 @@ def scene_painted(
     wait(500)
     strokes = [standstill(stroke(layer, side // 2 + 30 * i)) for i in range(5)]
     told["a stroke of 20 dabs, drawn"] = f"{median(s.busy for s in strokes):.0f} {OWN}"
+    moves = dabs(viewer, layer)
+    times, busy = [m.milliseconds for m in moves], median(m.busy for m in moves)
+    told["from a move of the mouse to the screen, while painting"] = (
+        f"{median(times):.0f} ms, {busy:.0f} {OWN}; the longest of {len(moves)} {max(times):.0f} ms"
+    )
     before = thread_time()
     panel.keeping.save(path)
     told["beginning to save what was painted"] = f"{1000 * (thread_time() - before):.1f} {OWN}"
@@ -383,6 +390,36 @@ def stroke(layer: Labels, row: int) -> Callable[[], None]:
                 layer.paint((top, left + step), 3)
 
     return paint
+
+
+_STROKES, _MOVES = 5, 10
+
+
+def dabs(viewer: napari.Viewer, layer: Labels) -> list[Standstill]:
+    """Paint strokes with the mouse; return for each move when it was drawn, and what that cost."""
+    canvas = viewer.window._qt_viewer.canvas  # noqa: SLF001 - for mouse, and what is drawn
+    drawn: list[float] = []
+    canvas._scene_canvas.events.draw.connect(  # noqa: SLF001
+        lambda _: drawn.append(perf_counter()), position="last"
+    )
+    viewer.layers.selection.active, layer.mode, layer.brush_size = layer, "paint", 20
+    found = []
+    for stroke in range(_STROKES):
+        top = 150 + 40 * stroke
+        QTest.mousePress(canvas.native, *PLAINLY, QPoint(200, top))
+        wait(100)
+        for index in range(1, _MOVES + 1):
+            drawn.clear()
+            began, before = perf_counter(), thread_time()
+            move(canvas.native, QPoint(200 + 12 * index, top + 2 * index))
+            while not drawn:
+                QApplication.processEvents()
+            found.append(Standstill(1000 * (drawn[0] - began), 1000 * (thread_time() - before)))
+            wait(15)
+        QTest.mouseRelease(canvas.native, *PLAINLY, QPoint(200 + 12 * _MOVES, top + 2 * _MOVES))
+        wait(100)
+    layer.mode = "pan_zoom"
+    return found
 
 
 def write_scene(path: Path, side: int) -> None:

@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 
     from napari.viewer import Viewer
     from numpy.typing import NDArray
+    from qtpy.QtWidgets import QWidget
 
     from napari_firstpass.scenes import Scene
     from rulers.heartbeat import Phase
 
 _PLUGIN = "napari-firstpass"
 _LEFT, _NONE = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+PLAINLY = (_LEFT, _NONE)
+"""The left button, and no key."""
+
 _TOOLS = (Qt.Key.Key_P, Qt.Key.Key_L, Qt.Key.Key_B)
 _NUMBERS = (Qt.Key.Key_1, Qt.Key.Key_2, Qt.Key.Key_3, Qt.Key.Key_4, Qt.Key.Key_5)
 _REACH = 12
@@ -248,11 +252,7 @@ class _Desk:
         first, *others = (self._at(*place) for place in places)
         QTest.mousePress(self._canvas, _LEFT, _NONE, first)
         for place in others:
-            # Qt's own helper forgets to say that the button is down.
-            where, screen = QPointF(place), QPointF(self._canvas.mapToGlobal(place))
-            kind = QEvent.Type.MouseMove
-            event = QMouseEvent(kind, where, screen, _LEFT, _LEFT, _NONE)
-            QApplication.sendEvent(self._canvas, event)
+            move(self._canvas, place)
             wait(0)
         QTest.mouseRelease(self._canvas, _LEFT, _NONE, others[-1])
 
@@ -264,6 +264,13 @@ def _proposals() -> ProposalWindow | None:
     """Return the window in which classes are proposed, if it is open."""
     windows = QApplication.topLevelWidgets()
     return next((w for w in windows if isinstance(w, ProposalWindow) and w.isVisible()), None)
+
+
+def move(canvas: QWidget, place: QPoint) -> None:
+    """Move the mouse with its button down, which Qt's own helper forgets to say."""
+    where, screen = QPointF(place), QPointF(canvas.mapToGlobal(place))
+    event = QMouseEvent(QEvent.Type.MouseMove, where, screen, _LEFT, _LEFT, _NONE)
+    QApplication.sendEvent(canvas, event)
 
 
 def opened_by_loop(viewer: Viewer, path: Path) -> None:
