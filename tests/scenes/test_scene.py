@@ -108,8 +108,9 @@ def test_another_seed_gives_another_town() -> None:
     assert (first != second).mean() > 0.2
 
 
-@pytest.mark.parametrize("size", [(16, 16), (37, 301), (301, 37)])
-@pytest.mark.parametrize("pixel_size", [0.07, 0.3])
+@pytest.mark.parametrize(
+    ("size", "pixel_size"), [((16, 16), 0.07), ((37, 301), 0.3), ((301, 37), 0.07), ((16, 16), 0.3)]
+)
 def test_odd_sizes_and_resolutions_work(size: tuple[int, int], pixel_size: float) -> None:
     scene = make_scene(*size, pixel_size=pixel_size)
     assert scene.raster.bands.shape == (4, *size)
