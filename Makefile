@@ -30,6 +30,8 @@ export PIP_NO_CACHE_DIR := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # A virtual environment stays what its folder says, whatever else the user's shell has set.
 unexport PYTHONPATH PYTHONHOME
+# Else each of the many processes that tests start would compile all of the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV_PYTHON := .venv/bin/python
 PIP_INSTALL = $(VENV_PYTHON) -m pip install --quiet --constraint .ci/constraints.txt \

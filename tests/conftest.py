@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 # Before anything imports napari: an empty path keeps its settings in memory.
 os.environ["NAPARI_CONFIG"] = ""
 wait_without_spinning()
-# What processes that tests start compile of the package is kept for the next ones.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Before anything imports torch: several processes of tests divide the cores among them.
 if (beside := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))) > 1:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // beside)))
