@@ -4,8 +4,24 @@ from __future__ import annotations
 
 import gc
 import weakref
+from typing import TYPE_CHECKING
+
+import pytest
 
 from napari_firstpass.threads import without_collecting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_frozen() -> Iterator[None]:
+    """As in a process of its own: tests of windows freeze what they load."""
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()
+    yield
+    if frozen:
+        gc.freeze()
 
 
 class Ring:
