@@ -298,7 +298,7 @@ def _fix(viewer: napari.Viewer, panel: QWidget, walk: Walk, name: str, out: Path
 
 
 def _save(viewer: napari.Viewer, path: Path) -> None:
-    Image.fromarray(viewer.window.screenshot(canvas_only=False)[..., :3]).save(
+    Image.fromarray(viewer.window.screenshot(flash=False, canvas_only=False)[..., :3]).save(
         path, quality=QUALITY
     )
 

@@ -69,14 +69,26 @@ def test_what_becomes_garbage_is_found_later() -> None:
     assert gone() is None
 
 
-def test_it_stays_off_where_somebody_has_switched_it_off() -> None:
-    gc.disable()
-    try:
-        with without_collecting():
-            pass
-        assert not gc.isenabled()
-    finally:
-        gc.enable()
+def test_whoever_switches_it_off_and_on_meanwhile_does_not_leave_it_off() -> None:
+    usual = gc.get_threshold()
+    with without_collecting():
+        was_on = gc.isenabled()  # as PyQt does around some of its methods
+        gc.disable()
+    (gc.enable if was_on else gc.disable)()
+    assert gc.isenabled()
+    assert gc.get_threshold() == usual
+
+
+def test_who_ends_first_leaves_the_pause_to_the_other_one() -> None:
+    usual = gc.get_threshold()
+    one, other = without_collecting(), without_collecting()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert gc.get_threshold()[0] == 0
+    other.__exit__(None, None, None)
+    assert gc.get_threshold() == usual
+    assert not gc.get_freeze_count()
 
 
 def test_what_somebody_froze_stays_frozen() -> None:

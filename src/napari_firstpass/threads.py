@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from ctypes import CDLL, c_char_p, c_int
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,6 +43,45 @@ def link_torch() -> None:
         link(os.fsencode(library), _LINK_NOW)
 
 
+class _Pause:
+    """Who wants no search for garbage now, and how it was before the first of them.
+
+    Not by ``gc.disable``: PyQt puts that back to what it was around some of its methods, and would
+    leave it off for ever where the last one here ends within such a method.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._asking = 0
+        self._usual = gc.get_threshold()
+        self._is_ours = False
+
+    def begin(self) -> None:
+        """Look for no garbage from now on."""
+        with self._lock:
+            self._asking += 1
+            if self._asking > 1:
+                return
+            self._usual, self._is_ours = gc.get_threshold(), not gc.get_freeze_count()
+            gc.set_threshold(0)
+            if self._is_ours:  # else somebody wants objects to stay frozen
+                gc.freeze()
+
+    def end(self) -> None:
+        """Go on as before, unless somebody else wants none."""
+        with self._lock:
+            self._asking -= 1
+            if self._asking:
+                return
+            if self._is_ours:
+                gc.freeze()
+                gc.unfreeze()  # all objects are now among the oldest, and none was looked at
+            gc.set_threshold(*self._usual)
+
+
+_PAUSE = _Pause()
+
+
 @contextmanager
 def without_collecting() -> Iterator[None]:
     """Look for no garbage meanwhile: for what makes, or imports, very much that stays.
@@ -50,17 +90,10 @@ def without_collecting() -> Iterator[None]:
     other thread work: with torch, for a third of a second, several times while it is imported. In
     this time no window answers. What comes into being here counts as if it had been looked at, and
     who asks for a search meanwhile gets one among that alone; all is found later, once it is
-    garbage.
+    garbage. Several threads may want this at the same time.
     """
-    was_on, is_ours = gc.isenabled(), not gc.get_freeze_count()  # else somebody froze objects
-    gc.disable()
-    if is_ours:
-        gc.freeze()
+    _PAUSE.begin()
     try:
         yield
     finally:
-        if is_ours:
-            gc.freeze()
-            gc.unfreeze()  # all objects are now among the oldest, and none of them was looked at
-        if was_on:
-            gc.enable()
+        _PAUSE.end()
