@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 from features import RGB, agreement, landscape, rgb_raster
+from memory_limits import needs_limits, said_when_short
 from models import FAMILIES, IMAGENET, WIDTH, build, lively, save
 from torch.nn import functional
 from transformers import DINOv3ConvNextConfig, DINOv3ConvNextModel
@@ -26,6 +23,8 @@ from napari_firstpass.raster import ArraySource, Raster
 from napari_firstpass.segmenters import SEGMENTERS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -360,46 +359,30 @@ for numbers in sys.argv[2:]:
     print("---")
 """
 
-needs_limits = pytest.mark.skipif(
-    not Path("/proc/self/statm").exists(), reason="memory can be limited on Linux only"
-)
-
 
 @pytest.fixture(scope="module")
-def said_when_short(folders: dict[str, Path]) -> tuple[str, str]:
+def said(folders: dict[str, Path]) -> list[str]:
     """What the backbone says in a process that may not have more than some more MiB."""
     # 81 windows of 3 · 256² numbers are 64 MB, one of 3 · 2048² is 50 MB.
     sizes = ("1280 256 40", "2048 2048 8")
-    # Memory that is free again goes back to the system at once, so that the limit holds.
-    exact = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
-    done = subprocess.run(
-        [sys.executable, "-c", SHORT_OF_MEMORY, str(folders["DINO"]), *sizes],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | exact,
-    )
-    assert done.returncode == 0, done.stderr
-    many, one, _ = done.stdout.split("---\n")
-    return many, one
+    return said_when_short(SHORT_OF_MEMORY, folders["DINO"], *sizes, timeout=120)
 
 
 @needs_limits
 def test_where_memory_is_short_fewer_windows_are_computed_at_once(
-    said_when_short: tuple[str, str],
+    said: list[str],
 ) -> None:
-    assert "at once: memory is short" in said_when_short[0]
-    assert ComputeError.__name__ not in said_when_short[0]
+    assert "at once: memory is short" in said[0]
+    assert ComputeError.__name__ not in said[0]
 
 
 @needs_limits
 def test_too_little_memory_for_one_window_is_one_sentence(
-    said_when_short: tuple[str, str],
+    said: list[str],
 ) -> None:
-    said = said_when_short[1].splitlines()[-1]
-    assert said.startswith(f"{ComputeError.__name__}: expected enough memory for one window")
-    assert "choose a smaller side" in said
+    last = said[1].splitlines()[-1]
+    assert last.startswith(f"{ComputeError.__name__}: expected enough memory for one window")
+    assert "choose a smaller side" in last
 
 
 @needs_gpu

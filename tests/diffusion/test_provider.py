@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from diffusers import DDPMScheduler
+from memory_limits import needs_limits, said_when_short
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
@@ -23,6 +22,8 @@ from napari_firstpass.errors import ComputeError, ImageContentError, OptionError
 from napari_firstpass.progress import run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_firstpass.diffusion.attention import Attentions
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -431,10 +432,6 @@ for spare in sys.argv[2:]:
     print("---")
 """
 
-needs_limits = pytest.mark.skipif(
-    not Path("/proc/self/statm").exists(), reason="memory can be limited on Linux only"
-)
-
 
 @pytest.fixture(scope="module")
 def many_heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -444,36 +441,24 @@ def many_heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def said_when_short(many_heads: Path) -> tuple[str, str]:
+def said(many_heads: Path) -> list[str]:
     """What is said of 4096 × 4096 shares where a process may not have more than some more MiB."""
-    # Memory that is free again goes back to the system at once, so that the limit holds.
-    exact = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
-    done = subprocess.run(
-        [sys.executable, "-c", SHORT_OF_MEMORY, str(many_heads), "350", "50"],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        env=os.environ | exact,
-    )
-    assert done.returncode == 0, done.stderr
-    short, shorter, _ = done.stdout.split("---\n")
-    return short, shorter
+    return said_when_short(SHORT_OF_MEMORY, many_heads, "350", "50", timeout=200)
 
 
 @needs_limits
 def test_where_memory_is_short_attention_is_computed_in_parts(
-    said_when_short: tuple[str, str],
+    said: list[str],
 ) -> None:
-    assert "attention of 1 layers, in parts: memory is short" in said_when_short[0]
-    assert ComputeError.__name__ not in said_when_short[0]
+    assert "attention of 1 layers, in parts: memory is short" in said[0]
+    assert ComputeError.__name__ not in said[0]
 
 
 @needs_limits
-def test_too_little_memory_for_parts_is_one_sentence(said_when_short: tuple[str, str]) -> None:
-    said = said_when_short[1].splitlines()[-1]
-    assert said.startswith(f"{ComputeError.__name__}: expected enough memory for one picture")
-    assert "choose a smaller picture" in said
+def test_too_little_memory_for_parts_is_one_sentence(said: list[str]) -> None:
+    last = said[1].splitlines()[-1]
+    assert last.startswith(f"{ComputeError.__name__}: expected enough memory for one picture")
+    assert "choose a smaller picture" in last
 
 
 @needs_gpu
